@@ -1,0 +1,193 @@
+/*
+ * arch.h - the one face of the machine. Everything privileged is behind it, so that
+ * para-virtual entries can come in without a change above.
+ *
+ * Implementations: arch/x86_64 (the kernel), arch/host (unit tests: one "CPU", threads
+ * are ucontexts, page tables are a software map).
+ *
+ * Addresses: phys_t is a guest-physical address; kernel virtual addresses are pointers;
+ * user addresses are plain uintptr_t here (struct uaddr begins in vm/).
+ */
+#ifndef ARCH_ARCH_H
+#define ARCH_ARCH_H
+
+#include "base/types.h"
+
+typedef u64 phys_t;
+#define ARCH_MAX_CPUS 32u
+
+/* ---- This CPU ------------------------------------------------------------------ */
+
+/* Index of the CPU we run on, 0..arch_cpu_count()-1. Stable only while interrupts are off or the thread does not sleep. */
+unsigned arch_cpu_id(void);
+unsigned arch_cpu_count(void);      /* CPUs that are up */
+struct thread *arch_current(void);  /* the running thread, NULL before the scheduler starts */
+
+typedef unsigned long irq_flags_t;
+irq_flags_t arch_irq_save(void);           /* mask interrupts, return the state before */
+void arch_irq_restore(irq_flags_t flags);
+bool arch_irq_enabled(void);
+void arch_cpu_relax(void);                 /* pause in a spin loop */
+/* Enable interrupts and wait for one, atomically; returns with interrupts masked. */
+void arch_cpu_idle(void);
+/* Ask another CPU to look at its run queue (it returns from idle or enters the scheduler on its way to user mode). */
+void arch_cpu_kick(unsigned cpu);
+
+/* ---- Time ---------------------------------------------------------------------- */
+
+u64 arch_clock_mono_ns(void);              /* since boot; monotonic over all CPUs; any context */
+u64 arch_clock_real_offset_ns(void);       /* real time = mono + this */
+void arch_clock_set_real_offset(u64 offset_ns);
+/* Arm this CPU's one-shot timer for an absolute monotonic time (past = at once; U64_MAX = off). Fires arch_hooks.timer. */
+void arch_timer_arm(u64 deadline_ns);
+
+/* ---- Threads ------------------------------------------------------------------- */
+
+/* The machine's part of a thread; the scheduler embeds it. */
+struct arch_thread {
+	uintptr_t kernel_sp;   /* saved stack pointer while not running */
+	uintptr_t stack_top;   /* top of the kernel stack; traps from user mode start here */
+	u64 fs_base, gs_base;  /* the program's TLS bases (saved when switched out) */
+	u64 canary;            /* this thread's stack protector value */
+	void *fpu;             /* XSAVE area, NULL for a kernel thread; 64-byte aligned */
+	bool fpu_loaded;       /* its registers are in the CPU it runs on */
+	void *host;            /* arch/host only */
+};
+
+/* Prepare t so that the first switch to it calls entry(arg) with interrupts masked; entry must not return. stack_top is 16-byte aligned. */
+void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(void *), void *arg);
+/* Give t a user register context area (FPU state at its initial value). -ENOMEM. */
+int arch_thread_init_user(struct arch_thread *t) MUST_CHECK;
+void arch_thread_destroy(struct arch_thread *t);
+/* Switch stacks and current thread; called with interrupts masked; returns when prev runs again. */
+void arch_thread_switch(struct thread *prev, struct arch_thread *prev_arch,
+			struct thread *next, struct arch_thread *next_arch);
+
+/* ---- User mode ----------------------------------------------------------------- */
+
+/* The program's registers, at the top of the thread's kernel stack whenever it is in the kernel (Linux's pt_regs order). */
+struct user_regs {
+	u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	u64 orig_rax;          /* system call number, or -1 for a trap */
+	u64 rip, cs, rflags, rsp, ss;
+};
+static inline struct user_regs *arch_user_regs(const struct arch_thread *t)
+{
+	return (struct user_regs *)(t->stack_top - sizeof(struct user_regs));
+}
+/* Leave the kernel for user mode with the registers at arch_user_regs(current). Does not return. */
+NORETURN void arch_user_enter(void);
+/* Force the full (iret) exit path: registers were changed by a signal or sigreturn. */
+void arch_user_set_full_exit(void);
+/* Make registers from the program safe to load: user segments, allowed flags, canonical rip. */
+void arch_user_regs_sanitize(struct user_regs *r);
+void arch_user_set_fs_base(u64 base);      /* of the current thread, at once */
+void arch_user_set_gs_base(u64 base);
+u64 arch_user_fs_base(void);
+u64 arch_user_gs_base(void);
+/* FPU state of the current thread in Linux's signal frame format (XSAVE with FP_XSTATE_MAGIC words). */
+size_t arch_fpu_frame_size(void);
+void arch_fpu_save_frame(void *kernel_buf);
+int arch_fpu_load_frame(const void *kernel_buf, size_t len) MUST_CHECK; /* -EINVAL on bad headers */
+
+enum arch_fault_access { ARCH_FAULT_READ, ARCH_FAULT_WRITE, ARCH_FAULT_EXEC };
+
+/* What arch calls above it; filled by init once, before user mode. All with interrupts enabled unless said. */
+struct arch_hooks {
+	/* A system call from the current thread; the result goes into regs->rax. */
+	void (*syscall)(struct user_regs *regs);
+	/* A page fault at va from user mode, or from a user copy in the kernel (from_user false). 0 if mended; may sleep. */
+	int (*user_fault)(uintptr_t va, enum arch_fault_access access, bool present, bool from_user);
+	/* Any other exception in user mode (and page faults that user_fault refused): vector, error code, address. */
+	void (*user_trap)(struct user_regs *regs, unsigned vector, u64 error, uintptr_t va);
+	/* On the way back to user mode when thread_work was set: signals, preemption. */
+	void (*user_work)(struct user_regs *regs);
+	/* The one-shot timer; interrupts masked. */
+	void (*timer)(void);
+	/* Another CPU's kick; interrupts masked. */
+	void (*kick)(void);
+};
+extern struct arch_hooks arch_hooks;
+/* Offset of a u32 inside struct thread that, when non-zero, sends the exit path through user_work; init sets it to offsetof(struct thread, user_work). */
+
+/* ---- Page tables of the program (one address space in the machine) ---------------- */
+
+enum {
+	ARCH_PTE_WRITE = 1u << 0,
+	ARCH_PTE_EXEC  = 1u << 1,
+	ARCH_PTE_DIRTY = 1u << 2,   /* reported by arch_user_unmap and _lookup */
+	ARCH_PTE_ACCESSED = 1u << 3,
+};
+#define ARCH_USER_TOP 0x7ffffffff000ull /* first address that is never the program's */
+
+/*
+ * All take a page-aligned user va and are called with the address space's page table lock
+ * held (vm/). Mapping may allocate table pages (never sleeps: -ENOMEM). They do not flush
+ * other CPUs; callers end a batch with arch_tlb_flush.
+ */
+int arch_user_map(uintptr_t va, phys_t pa, unsigned pte_flags) MUST_CHECK;
+/* Remove; returns false if nothing was there. */
+bool arch_user_unmap(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags);
+bool arch_user_lookup(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags);
+/* Change WRITE and EXEC of what is mapped; false if nothing is. */
+bool arch_user_protect(uintptr_t va, unsigned pte_flags);
+/* The first mapped page at or above va and below end; end if none: skips empty tables quickly. */
+uintptr_t arch_user_next_mapped(uintptr_t va, uintptr_t end);
+/* Free table pages that hold nothing in [start, end). */
+void arch_user_prune(uintptr_t start, uintptr_t end);
+/* Drop translations of [start, end) on every CPU; returns when done everywhere. Interrupts must be enabled if more than one CPU is up. */
+void arch_tlb_flush(uintptr_t start, uintptr_t end);
+
+/* ---- User copies (vm/ wraps them; nothing else may call) ------------------------- */
+
+/* Copy with fault recovery; return the number of bytes NOT copied. The range must lie below ARCH_USER_TOP. */
+size_t arch_copy_from_user(void *dst, uintptr_t src, size_t len);
+size_t arch_copy_to_user(uintptr_t dst, const void *src, size_t len);
+size_t arch_clear_user(uintptr_t dst, size_t len);
+/* Atomic on an aligned user word; false on a fault. */
+bool arch_user_load_u32(uintptr_t va, u32 *ret);
+bool arch_user_cmpxchg_u32(uintptr_t va, u32 old, u32 new_value, u32 *ret_seen);
+/* Length of the string at va without its NUL, at most max; -1 on a fault. Copies into dst (max + 1 bytes). */
+ssize_t arch_copy_string_from_user(char *dst, uintptr_t va, size_t max);
+
+/* ---- Kernel mappings -------------------------------------------------------------- */
+
+void *arch_phys_to_virt(phys_t pa);        /* through the direct map (RAM only) */
+phys_t arch_virt_to_phys(const void *p);   /* direct map addresses only */
+/* Map device memory, uncached, for ever; NULL if out of room. */
+volatile void *arch_map_device(phys_t pa, size_t len);
+/* A kernel stack of ARCH_KSTACK_SIZE bytes with an unmapped guard page below; returns its top, 0 if out of memory. */
+#define ARCH_KSTACK_SIZE 16384u
+uintptr_t arch_kstack_alloc(void);
+void arch_kstack_free(uintptr_t top);
+/* After init: tables and RO_AFTER_INIT data become read-only, boot code is dropped. */
+void arch_seal(void);
+
+/* ---- Interrupts ------------------------------------------------------------------- */
+
+typedef void (*arch_irq_handler)(void *arg);   /* interrupts masked; must not sleep */
+/* Allocate a vector (edge semantics, acknowledged by arch) and bind it. Negative errno if none is left. */
+int arch_vector_alloc(arch_irq_handler handler, void *arg, unsigned *ret_vector) MUST_CHECK;
+/* Message address and data that raise vector on a CPU (for MSI-X). */
+void arch_msi_message(unsigned vector, unsigned cpu, u64 *ret_address, u32 *ret_data);
+/* Route an I/O APIC line to vector on CPU 0, edge or level. -ENODEV if there is no such line. */
+int arch_gsi_route(unsigned gsi, unsigned vector, bool level, bool active_low) MUST_CHECK;
+
+/* ---- Port I/O and the end ------------------------------------------------------------ */
+
+u8 arch_in8(u16 port);
+u16 arch_in16(u16 port);
+u32 arch_in32(u16 port);
+void arch_out8(u16 port, u8 v);
+void arch_out16(u16 port, u16 v);
+void arch_out32(u16 port, u32 v);
+
+/* Up to 32 bytes from the CPU's generator (RDSEED, RDRAND); returns how many bits may be credited. */
+unsigned arch_random_seed(u8 buf[32]);
+/* End the machine, by whatever way this one has. */
+NORETURN void arch_machine_off(void);
+NORETURN void arch_machine_halt_others_and_off(void);
+/* Return addresses of the current kernel stack, relative to the kernel's base; returns how many. */
+unsigned arch_backtrace(uintptr_t *ret_offsets, unsigned max);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * page.h - physical pages.
+ *
+ * A buddy allocator over the RAM of boot_info. Nothing is touched before it is needed:
+ * memory above the frontier has never been given out and its struct pages are not
+ * initialised; the frontier moves up by 2 MiB when the free lists are empty.
+ *
+ * Locks: one irq-safe spinlock, with a small per-CPU stock of single pages in front.
+ * Nothing here sleeps. Allocation fails with NULL; callers that can wait call
+ * page_reclaim first (registered by the page cache).
+ */
+#ifndef MM_PAGE_H
+#define MM_PAGE_H
+
+#include "arch/arch.h"
+#include "base/list.h"
+
+#define PAGE_ORDER_MAX 10u /* 4 MiB */
+
+enum page_flag {
+	PAGE_UPTODATE = 1u << 0,  /* page cache: contents are valid */
+	PAGE_LOCKED   = 1u << 1,  /* page cache: being filled or written */
+	PAGE_DIRTY    = 1u << 2,
+	PAGE_ERROR    = 1u << 3,
+	PAGE_SLAB     = 1u << 4,
+	PAGE_ACCESSED = 1u << 5,
+	PAGE_FREE     = 1u << 6,  /* on a free list (mm/ only) */
+	PAGE_MAPPED   = 1u << 7,  /* has (had) user mappings */
+};
+
+/* One for each physical page, 40 bytes. Members belong to the page's owner except as noted. */
+struct page {
+	u32 flags;              /* enum page_flag; atomic operations */
+	u32 refs;               /* atomic; 0 = free */
+	union {
+		struct {
+			struct vm_object *object;  /* page cache: the object and the index in it */
+			u64 index;
+		};
+		struct {
+			void *slab_cache;
+			void *slab_free;
+		};
+		u64 private_data[2];
+	};
+	struct list link;       /* free list, LRU, or the owner's use */
+};
+
+#define PAGE_ZERO (1u << 0)  /* page_alloc flag: clear the page(s) */
+
+/* 2^order contiguous pages with refs = 1 (on the first), or NULL. Any context. */
+struct page *page_alloc(unsigned order, unsigned flags) MUST_CHECK;
+void page_free(struct page *p, unsigned order);           /* refs must be 1 or 0 */
+static inline void page_get(struct page *p) { __atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED); }
+/* Drop a reference of a single page; the last one frees it. */
+void page_put(struct page *p);
+
+phys_t page_to_phys(const struct page *p);
+struct page *phys_to_page(phys_t pa);                     /* NULL if pa is no allocatable RAM */
+static inline void *page_to_virt(const struct page *p) { return arch_phys_to_virt(page_to_phys(p)); }
+static inline struct page *virt_to_page(const void *v) { return phys_to_page(arch_virt_to_phys(v)); }
+
+u64 page_free_count(void);
+u64 page_total_count(void);
+/* The page cache (and others) register a way to give pages back; returns how many it freed. May sleep. */
+void page_reclaim_register(unsigned (*shrink)(unsigned want_pages));
+/* Try to free want pages by asking the registered shrinkers; returns how many were freed. May sleep. */
+unsigned page_reclaim(unsigned want_pages);
+/* page_alloc, and when that fails reclaim and try again. May sleep. NULL only if nothing could be freed. */
+struct page *page_alloc_wait(unsigned order, unsigned flags) MUST_CHECK;
+
+/* Boot: take over the RAM of boot_info. */
+void page_init(void);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * image.h - the image: one raw disk file with a GPT (UEFI 2.10, chapter 5).
+ *
+ *   partition "pith-kernel"  the kernel, an ELF64 file with a PVH note
+ *   partition "pith-config"  the boot configuration (shared/bootconf.h), zero padded
+ *   partition "pith-root"    the EROFS root
+ *   partition "pith-verity"  the hash tree (later)
+ *
+ * Partitions start on 1 MiB boundaries; type GUIDs are below; the disk's and the
+ * partitions' own GUIDs are derived from the contents (SHA-256), so that the same
+ * inputs give the same bytes. The kernel partition's exact ELF length is found in
+ * the ELF headers; the EROFS length in its superblock.
+ */
+#ifndef PITH_SHARED_IMAGE_H
+#define PITH_SHARED_IMAGE_H
+
+#define PITH_GUID_KERNEL "7e9ec2a1-5a1b-4b0e-9f2b-70697468006b"
+#define PITH_GUID_CONFIG "7e9ec2a1-5a1b-4b0e-9f2b-706974680063"
+#define PITH_GUID_ROOT   "7e9ec2a1-5a1b-4b0e-9f2b-706974680072"
+#define PITH_GUID_VERITY "7e9ec2a1-5a1b-4b0e-9f2b-706974680076"
+#define PITH_IMAGE_ALIGN (1u << 20)
+#endif
