@@ -137,7 +137,10 @@
 #define EOWNERDEAD       130
 #define ENOTRECOVERABLE  131
 #define ERFKILL          132
+#define EDEADLK          35
+#define EOPNOTSUPP       95
 #define EWOULDBLOCK      EAGAIN
+#define ENOTSUP          EOPNOTSUPP
 
 #endif
 

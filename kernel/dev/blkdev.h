@@ -1,0 +1,56 @@
+/*
+ * blkdev.h - block devices, the class. Drivers implement blkdev_ops; blk/ queues requests.
+ * Sectors are 512 bytes whatever the device's logical block is.
+ */
+#ifndef DEV_BLKDEV_H
+#define DEV_BLKDEV_H
+
+#include "arch/arch.h"
+#include "base/list.h"
+
+struct blkdev;
+
+enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD };
+
+struct blk_seg {
+	phys_t pa;
+	u32 len;                     /* bytes, a multiple of 512 */
+};
+
+struct blk_request {
+	enum blk_op op;
+	u64 sector;
+	struct blk_seg *segs;        /* the submitter's, alive until done */
+	unsigned nsegs;
+	int status;                  /* 0 or errno, valid when done is called */
+	/* Called once, from interrupt or any context; must not sleep. */
+	void (*done)(struct blk_request *rq);
+	void *arg;
+	struct list link;            /* blk/ and drivers */
+};
+
+struct blkdev_ops {
+	/* Start a request; -EBUSY if the device's ring is full (the caller tries again when one is done). */
+	int (*submit)(struct blkdev *d, struct blk_request *rq);
+};
+
+struct blkdev {
+	const struct blkdev_ops *ops;
+	char name[16];               /* "vda" */
+	u64 nsectors;
+	u32 block_size;              /* logical, bytes */
+	u32 max_segs, max_seg_len;
+	bool readonly, has_flush, has_discard;
+	char serial[21];
+	void *queue;                 /* blk/'s */
+	struct list link;
+};
+
+/* Make d known under the next free name. Drivers call this once it works. */
+void blkdev_register(struct blkdev *d);
+struct blkdev *blkdev_by_index(unsigned index);   /* NULL */
+unsigned blkdev_count(void);
+/* Drivers call this when ring space became free after -EBUSY; set by blk/. */
+extern void (*blkdev_on_space)(struct blkdev *d);
+
+#endif

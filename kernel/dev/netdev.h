@@ -1,0 +1,75 @@
+/*
+ * netdev.h - network devices, the class.
+ *
+ * Frames go down as scatter lists of kernel memory and come up as buffers that the driver
+ * lends to the stack, which returns them by netdev_buf_release.
+ */
+#ifndef DEV_NETDEV_H
+#define DEV_NETDEV_H
+
+#include "arch/arch.h"
+#include "base/list.h"
+#include "sched/waitq.h"
+
+struct netdev;
+
+struct netdev_seg {
+	const void *data;            /* direct map */
+	u32 len;
+};
+
+enum { NETDEV_CSUM = 1u, NETDEV_TSO4 = 2u, NETDEV_TSO6 = 4u, NETDEV_MRG_RXBUF = 8u, NETDEV_RX_CSUM = 16u, NETDEV_LRO4 = 32u };
+
+/* What to send: the segments are read until done is called (any context, must not sleep). */
+struct netdev_tx {
+	const struct netdev_seg *segs;
+	unsigned nsegs;
+	bool needs_csum;             /* the device completes a checksum: from csum_start to the end, stored at + csum_offset */
+	u16 csum_start, csum_offset;
+	u16 gso_size;                /* 0: no segmentation; else TCP payload of each segment */
+	u16 gso_hdr_len;
+	bool gso_ipv6;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+/* A received frame (possibly in several buffers, chained). */
+struct netdev_buf {
+	void *data;
+	u32 len;
+	struct netdev_buf *next;     /* more of the same frame */
+	bool csum_valid;             /* the device vouches for the transport checksum (or it never was on a wire) */
+	u16 gso_size;                /* the frame was merged from segments of this size, 0 if not */
+	void *driver;                /* the driver's own */
+	struct netdev *dev;
+};
+
+struct netdev_ops {
+	/* Send; -EBUSY when the ring is full (the stack is told by on_tx_space later). notify=false: more follows, do not kick the device yet. */
+	int (*transmit)(struct netdev *d, const struct netdev_tx *tx, bool notify);
+	void (*kick)(struct netdev *d);
+	/* Take up to max received frames (chains) without waiting; returns how many. With none left and rearm true, interrupts are on again. */
+	unsigned (*receive)(struct netdev *d, struct netdev_buf **ret_frames, unsigned max, bool rearm);
+	void (*release)(struct netdev *d, struct netdev_buf *chain);
+	/* Call done for what has been sent. */
+	void (*reap)(struct netdev *d);
+};
+
+struct netdev {
+	const struct netdev_ops *ops;
+	char name[16];
+	u8 mac[6];
+	u16 mtu;
+	u32 features;                /* NETDEV_* that were negotiated */
+	bool link_up;
+	/* Set by net/: called from interrupt context when frames wait or ring space is free again. */
+	void (*on_event)(struct netdev *d);
+	void *stack;                 /* net/'s */
+	struct list link;
+};
+
+void netdev_register(struct netdev *d);
+struct netdev *netdev_by_index(unsigned index);
+unsigned netdev_count(void);
+
+#endif

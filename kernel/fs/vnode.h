@@ -1,0 +1,168 @@
+/*
+ * vnode.h - files as file systems see them: vnodes, their operations, mounts, path walks.
+ *
+ * Below this nobody knows descriptors, users or permissions: every file belongs to the one
+ * identity; mode bits are kept and shown but only the write bit of a read-only mount is enforced.
+ *
+ * Ownership: vnode_get/vnode_put count references; operations that return a vnode return it with
+ * a reference for the caller. Locks: vnode->lock (rwlock) is taken by fs/ callers: shared for
+ * lookup/read/getattr of directories, exclusive for changes; order parent before child, two
+ * parents by address. It is never taken by the page fault path. All operations may sleep.
+ */
+#ifndef FS_VNODE_H
+#define FS_VNODE_H
+
+#include "vm/object.h"
+#include "sched/mutex.h"
+
+enum vnode_type { VNODE_REG = 1, VNODE_DIR, VNODE_LINK, VNODE_CHR, VNODE_FIFO, VNODE_SOCK, VNODE_BLK };
+
+#define FS_NAME_MAX 255u
+#define FS_PATH_MAX 4096u
+#define FS_LINKS_MAX 40u
+
+struct timespec64 {
+	s64 sec;
+	u32 nsec;
+};
+
+struct vattr {
+	u64 ino, size, blocks512, dev, rdev;
+	u32 mode;                    /* S_IFMT | permissions, Linux's numbers */
+	u32 nlink, uid, gid, blksize;
+	struct timespec64 atime, mtime, ctime, btime;
+};
+
+enum { VATTR_MODE = 1, VATTR_SIZE = 2, VATTR_ATIME = 4, VATTR_MTIME = 8, VATTR_UID = 16, VATTR_GID = 32, VATTR_ATIME_NOW = 64, VATTR_MTIME_NOW = 128 };
+
+struct vnode;
+struct mount;
+struct blkdev;
+
+/* readdir gives entries to this; false = the buffer is full, stop before this entry. next_off is the cookie after it. */
+typedef bool (*vnode_dirent_fn)(void *arg, const char *name, size_t name_len, u64 ino, enum vnode_type type, u64 next_off);
+
+/* What a kind of vnode can do. NULL means -EOPNOTSUPP/-EINVAL/-ENOTDIR as Linux would say. */
+struct vnode_ops {
+	int (*lookup)(struct vnode *dir, const char *name, size_t len, struct vnode **ret);
+	int (*create)(struct vnode *dir, const char *name, size_t len, u32 mode, u64 rdev, struct vnode **ret); /* any type in mode but dir/link */
+	int (*mkdir)(struct vnode *dir, const char *name, size_t len, u32 mode, struct vnode **ret);
+	int (*symlink)(struct vnode *dir, const char *name, size_t len, const char *target, struct vnode **ret);
+	int (*link)(struct vnode *dir, const char *name, size_t len, struct vnode *target);
+	int (*unlink)(struct vnode *dir, const char *name, size_t len, struct vnode *victim);
+	int (*rmdir)(struct vnode *dir, const char *name, size_t len, struct vnode *victim);
+	int (*rename)(struct vnode *odir, const char *oname, size_t olen, struct vnode *ndir, const char *nname, size_t nlen, struct vnode *victim, u32 linux_flags);
+	int (*readdir)(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg);
+	ssize_t (*readlink)(struct vnode *v, char *buf, size_t size);
+	int (*getattr)(struct vnode *v, struct vattr *ret);
+	int (*setattr)(struct vnode *v, const struct vattr *a, u32 which);
+	/* Regular files with a page cache leave read/write NULL: fs/ uses v->object. Devices and generated files implement them. */
+	ssize_t (*read)(struct vnode *v, struct uio *u, u64 off, bool nonblock);
+	ssize_t (*write)(struct vnode *v, struct uio *u, u64 off, bool nonblock);
+	u32 (*poll)(struct vnode *v, struct poll_table *pt);
+	int (*ioctl)(struct vnode *v, u32 cmd, void *kbuf);   /* linux/ has copied the argument in; -ENOTTY */
+	int (*fsync)(struct vnode *v, bool data_only);
+	int (*fallocate)(struct vnode *v, u32 mode, u64 off, u64 len);
+	/* Called by open and by the last close of an open file, for generated files that keep a snapshot. */
+	int (*open)(struct vnode *v, void **ret_handle);
+	void (*close)(struct vnode *v, void *handle);
+	/* Like read, but with the handle of open; used when open is not NULL. */
+	ssize_t (*read_handle)(struct vnode *v, void *handle, struct uio *u, u64 off);
+	void (*release)(struct vnode *v);                     /* the last reference went away */
+	int (*getxattr)(struct vnode *v, const char *name, void *buf, size_t size);
+};
+
+struct vnode {
+	const struct vnode_ops *ops;
+	enum vnode_type type;
+	u32 refs;                    /* atomic */
+	struct mount *mount;         /* the file system it lives on */
+	struct mount *covered_by;    /* a mount on top of this directory, or NULL */
+	struct vm_object *object;    /* page cache of a regular file, or NULL */
+	u64 ino;
+	u64 size;                    /* bytes; L: lock; read without it by vm_object_ops.size */
+	struct rwlock lock;
+	struct waitq waitq;          /* for those that poll */
+	void *priv;                  /* the file system's */
+	void *locks;                 /* proc/: advisory record locks */
+	struct list cache_link;
+};
+
+struct fs_statfs {
+	u64 type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags;
+};
+
+struct mount {
+	const char *fstype;
+	struct vnode *root;
+	struct vnode *covers;        /* the directory it is mounted on; NULL for the root */
+	bool readonly;
+	u32 dev;                     /* st_dev */
+	char path[64];
+	int (*statfs)(struct mount *m, struct fs_statfs *ret);
+	int (*sync)(struct mount *m);
+	void *priv;
+	struct list link;
+};
+
+void vnode_init(struct vnode *v, const struct vnode_ops *ops, enum vnode_type type, struct mount *m, u64 ino);
+void vnode_get(struct vnode *v);
+void vnode_put(struct vnode *v);
+
+/* ---- Paths ---- */
+
+enum {
+	NAMEI_FOLLOW    = 1u << 0,   /* follow a symbolic link in the last place */
+	NAMEI_DIRECTORY = 1u << 1,   /* the result must be a directory (-ENOTDIR) */
+	NAMEI_NOSYMLINKS = 1u << 2,  /* openat2 RESOLVE_NO_SYMLINKS */
+	NAMEI_BENEATH   = 1u << 3,
+	NAMEI_IN_ROOT   = 1u << 4,
+	NAMEI_NOXDEV    = 1u << 5,
+	NAMEI_NOMAGIC   = 1u << 6,
+};
+/* Walk path from start (NULL: the root) to an existing object. Linux's errors: -ENOENT -ENOTDIR -ELOOP -ENAMETOOLONG. */
+int fs_namei(struct vnode *start, const char *path, u32 flags, struct vnode **ret);
+/* Walk to the parent of the last component; the name is copied to name (FS_NAME_MAX + 1), NUL-terminated; trailing slashes are reported. */
+int fs_namei_parent(struct vnode *start, const char *path, u32 flags, struct vnode **ret_dir, char *name, bool *ret_trailing_slash);
+/* The absolute path of v (directories: exact; files: the path by which it was last found). Length or -ENOENT, -ERANGE. */
+ssize_t fs_path_of(struct vnode *v, char *buf, size_t size);
+struct vnode *fs_root(void);      /* borrowed */
+
+/* ---- The operations that proc/ and linux/ use; they take locks, check read-only mounts and call vnode_ops ---- */
+
+/* Open flags subset that matters here. Creates if asked. *ret_created tells. Relative to start. */
+int fs_open(struct vnode *start, const char *path, u32 linux_oflags, u32 mode, u32 namei_flags, struct vnode **ret, bool *ret_created);
+int fs_mkdir(struct vnode *start, const char *path, u32 mode);
+int fs_mknod(struct vnode *start, const char *path, u32 mode, u64 rdev, struct vnode **ret_or_null);
+int fs_symlink(struct vnode *start, const char *path, const char *target);
+int fs_link(struct vnode *target, struct vnode *start, const char *path);
+int fs_unlink(struct vnode *start, const char *path);
+int fs_rmdir(struct vnode *start, const char *path);
+int fs_rename(struct vnode *ostart, const char *opath, struct vnode *nstart, const char *npath, u32 linux_flags);
+ssize_t fs_readlink(struct vnode *v, char *buf, size_t size);
+int fs_getattr(struct vnode *v, struct vattr *ret);
+int fs_setattr(struct vnode *v, const struct vattr *a, u32 which);
+ssize_t fs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock);
+/* append: write at the end; *ret_off gets the offset after the bytes. */
+ssize_t fs_write(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off);
+int fs_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg);
+int fs_truncate(struct vnode *v, u64 size);
+int fs_fsync(struct vnode *v, bool data_only);
+int fs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len);
+int fs_statfs(struct vnode *v, struct fs_statfs *ret);
+void fs_sync_all(void);
+u32 fs_poll(struct vnode *v, struct poll_table *pt);
+
+/* ---- Mounting, at boot ---- */
+
+int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len);
+/* Mount a memory file system at an existing directory. */
+int fs_mount_tmpfs(const char *path, u32 mode, u64 max_bytes);
+int fs_mount_devfs(const char *path);
+int fs_mount_procfs(const char *path);
+int fs_mount_sysfs(const char *path);
+void fs_for_each_mount(bool (*fn)(struct mount *m, void *arg), void *arg);
+/* An unnamed tmpfs file, for memfd_create and O_TMPFILE: nlink 0. */
+int fs_new_memfile(const char *name, struct vnode **ret);
+
+#endif

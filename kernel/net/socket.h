@@ -1,0 +1,129 @@
+/*
+ * socket.h - sockets, below descriptors. linux/ has copied addresses and options in; data moves
+ * through uio. Families: AF_INET (lwIP, inet.c), AF_UNIX (unix.c), both through sock_ops.
+ *
+ * All calls may sleep unless nonblock; interruptible waits give -ERESTARTSYS (or -EINTR after a
+ * timeout was set: SO_RCVTIMEO), as Linux. Errors are Linux's for each call.
+ */
+#ifndef NET_SOCKET_H
+#define NET_SOCKET_H
+
+#include "vm/uio.h"
+#include "sched/mutex.h"
+
+struct socket;
+
+/* Linux's sockaddr, in kernel memory; len says how much is valid. */
+struct sock_addr {
+	u32 len;
+	union {
+		u16 family;
+		u8 bytes[128];
+	};
+};
+
+/* Things passed with SCM_RIGHTS: proc/'s files, opaque here. */
+struct sock_rights {
+	unsigned count;
+	void *files[253];
+	void (*release)(void *file);
+};
+
+struct sock_msg {
+	struct uio *uio;
+	struct sock_addr *addr;      /* send: destination or NULL; receive: filled if not NULL */
+	u32 flags;                   /* LX_MSG_* in */
+	u32 ret_flags;               /* MSG_TRUNC, MSG_CTRUNC, ... out */
+	bool nonblock;
+	struct sock_rights *rights;  /* unix sockets: passed or received; NULL */
+	bool passcred;
+	u64 timestamp_ns;            /* receive: if SO_TIMESTAMP is set, else 0 */
+	u32 pktinfo_ifindex;         /* receive: IP_PKTINFO */
+	u32 pktinfo_addr;
+	bool has_pktinfo;
+};
+
+struct sock_ops {
+	int (*bind)(struct socket *s, const struct sock_addr *a);
+	int (*connect)(struct socket *s, const struct sock_addr *a, bool nonblock);
+	int (*listen)(struct socket *s, int backlog);
+	int (*accept)(struct socket *s, bool nonblock, struct socket **ret);
+	int (*getname)(struct socket *s, bool peer, struct sock_addr *ret);
+	ssize_t (*send)(struct socket *s, struct sock_msg *m);
+	ssize_t (*recv)(struct socket *s, struct sock_msg *m);
+	int (*shutdown)(struct socket *s, int how);
+	u32 (*poll)(struct socket *s, struct poll_table *pt);
+	/* Options not handled by socket.c itself. len in/out. */
+	int (*setsockopt)(struct socket *s, int level, int name, const void *val, u32 len);
+	int (*getsockopt)(struct socket *s, int level, int name, void *val, u32 *len);
+	/* FIONREAD, SIOCOUTQ: bytes ready to read / not yet sent. */
+	int (*pending)(struct socket *s, bool output);
+	void (*release)(struct socket *s);
+};
+
+struct socket {
+	const struct sock_ops *ops;
+	int family, type, protocol;  /* Linux's numbers; type without flags */
+	struct waitq waitq;          /* readiness in both directions, keyed */
+	int error;                   /* pending SO_ERROR, negative errno; atomic exchange */
+	u64 rcvtimeo_ns, sndtimeo_ns;/* 0 = for ever */
+	u32 rcvbuf, sndbuf, rcvlowat;
+	bool reuseaddr, reuseport, keepalive, broadcast, oobinline, timestamp, dontroute, passcred, listening;
+	s32 linger_s;                /* -1 off */
+	u32 priority, mark;
+	u64 ino;                     /* for st_ino and /proc/net */
+	void *priv;
+};
+
+/* Create; -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -ENOMEM. */
+int sock_create(int family, int type, int protocol, struct socket **ret) MUST_CHECK;
+int sock_pair(int family, int type, int protocol, struct socket **ret_a, struct socket **ret_b) MUST_CHECK;
+/* Close: the last descriptor is gone. Frees s (perhaps later, lingering). */
+void sock_close(struct socket *s);
+int sock_bind(struct socket *s, const struct sock_addr *a);
+int sock_connect(struct socket *s, const struct sock_addr *a, bool nonblock);
+int sock_listen(struct socket *s, int backlog);
+int sock_accept(struct socket *s, bool nonblock, struct socket **ret);
+int sock_getname(struct socket *s, bool peer, struct sock_addr *ret);
+ssize_t sock_send(struct socket *s, struct sock_msg *m);
+ssize_t sock_recv(struct socket *s, struct sock_msg *m);
+int sock_shutdown(struct socket *s, int how);
+u32 sock_poll(struct socket *s, struct poll_table *pt);
+int sock_setsockopt(struct socket *s, int level, int name, const void *val, u32 len);
+int sock_getsockopt(struct socket *s, int level, int name, void *val, u32 *len);
+int sock_pending(struct socket *s, bool output);
+
+/* Interfaces, for SIOCGIF* and netlink later. */
+struct net_interface {
+	unsigned index;
+	char name[16];
+	u8 mac[6];
+	u32 flags, mtu;              /* IFF_* */
+	u32 addr4, mask4, gateway4, bcast4;  /* network order */
+};
+unsigned net_interfaces(struct net_interface *ret, unsigned max);
+
+/* Boot: start the stack, the loopback, and the first netdev as configured. */
+struct net_config {
+	enum { NET_NONE, NET_DHCP, NET_STATIC } mode;
+	u32 addr, mask, gateway;     /* network order */
+	u32 dns[3];
+	unsigned ndns;
+	const char *hostname;
+	/* The lease (or the static data) is there: write /etc/resolv.conf and the like. May sleep. */
+	void (*on_configured)(const struct net_interface *ifc, const u32 *dns, unsigned ndns, const char *domain);
+};
+int net_init(const struct net_config *c);
+/* Wait until the first interface has its address or the time is over. */
+int net_wait_configured(u64 deadline_ns);
+
+/* Where unix sockets with a path meet the file system: set by proc/ (fs is not below net). */
+struct unix_fs_ops {
+	/* Make a socket node at path (relative to the cwd of the caller); *ret_node is a counted handle. -EADDRINUSE if it exists. */
+	int (*create)(const char *path, void **ret_node);
+	int (*lookup)(const char *path, void **ret_node);    /* -ENOENT, -ECONNREFUSED if it is no socket */
+	void (*put)(void *node);
+};
+extern const struct unix_fs_ops *unix_fs_ops;
+
+#endif

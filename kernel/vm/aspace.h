@@ -1,0 +1,99 @@
+/*
+ * aspace.h - the program's address space. There is one in the machine.
+ *
+ * Areas (struct vm_area) lie in a red-black tree by address, never overlapping. Private
+ * anonymous memory lives in page tables only (one owner: there is no fork); private file
+ * mappings show the object's page read-only and copy it on the first write.
+ *
+ * Locks: aspace.lock (rwlock: readers fault, writers change areas) > page lock > object lock >
+ * aspace.pt_lock (spinlock, page tables). User copies may fault, so nobody copies with
+ * aspace.lock held.
+ *
+ * Everything here takes plain user addresses (uintptr_t): linux/ has unpacked them from uaddr.
+ * Results are addresses or negative errno (in an intptr_t), as Linux's.
+ */
+#ifndef VM_ASPACE_H
+#define VM_ASPACE_H
+
+#include "vm/object.h"
+
+#define VM_PROT_READ  1u
+#define VM_PROT_WRITE 2u
+#define VM_PROT_EXEC  4u
+
+enum {                               /* flags of vm_map */
+	VM_MAP_SHARED    = 1u << 0,
+	VM_MAP_FIXED     = 1u << 1,
+	VM_MAP_NOREPLACE = 1u << 2,
+	VM_MAP_STACK     = 1u << 3,  /* grows down on faults, with a guard gap */
+	VM_MAP_POPULATE  = 1u << 4,
+	VM_MAP_32BIT     = 1u << 5,
+	VM_MAP_LOCKED    = 1u << 6,
+	VM_MAP_NORESERVE = 1u << 7,
+};
+
+struct vm_area {
+	struct rb_node node;
+	uintptr_t start, end;
+	u32 prot, flags;             /* VM_PROT_*, VM_MAP_* */
+	u32 max_prot;                /* what mprotect may give (read-only files, W^X) */
+	struct vm_object *object;    /* NULL: private anonymous */
+	u64 object_off;              /* bytes, of start */
+	struct list object_link;     /* on object->mappings */
+	const char *name;            /* for /proc/self/maps: "[stack]", or NULL */
+	void *file;                  /* proc/'s file, opaque: kept alive by area_ops */
+};
+/* How vm tells proc that an area with a file was copied (split) or dropped. */
+struct vm_area_ops {
+	void (*file_get)(void *file);
+	void (*file_put)(void *file);
+};
+
+struct vm_limits {
+	u64 stack_max, data_max, as_max;   /* RLIMIT_STACK, DATA, AS in bytes */
+};
+
+void vm_init(const struct vm_area_ops *ops);
+struct vm_limits *vm_limits(void);
+
+struct vm_map_request {
+	uintptr_t addr;              /* hint or fixed */
+	size_t len;
+	u32 prot, max_prot, flags;
+	struct vm_object *object;    /* a reference is taken; NULL = anonymous (private, or shared: one is made) */
+	u64 object_off;
+	void *file;                  /* referenced through vm_area_ops.file_get if not NULL */
+	const char *name;
+};
+intptr_t vm_map(const struct vm_map_request *rq);
+int vm_unmap(uintptr_t addr, size_t len);
+int vm_protect(uintptr_t addr, size_t len, u32 prot);
+intptr_t vm_remap(uintptr_t old, size_t old_len, size_t new_len, bool may_move, bool fixed, bool dontunmap, uintptr_t new_addr);
+int vm_advise(uintptr_t addr, size_t len, int linux_advice);
+int vm_sync(uintptr_t addr, size_t len, int linux_flags);
+int vm_mincore(uintptr_t addr, size_t npages, u8 *ret_vec);
+int vm_populate(uintptr_t addr, size_t len);
+/* brk: set the heap's fixed start (exec), then move its end; returns the new (or unchanged) end. */
+void vm_brk_init(uintptr_t start);
+uintptr_t vm_brk(uintptr_t new_end);
+/* arch_hooks.user_fault. 0, or a negative errno: -EFAULT (SIGSEGV; ret_code in vm_fault_code) or -EIO/-ENXIO (SIGBUS), -ENOMEM (SIGKILL-like: out of memory). */
+int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool from_user);
+/* Random placement: page-aligned addresses for a main program, an interpreter, the stack top, the vDSO. Entropy in docs. */
+uintptr_t vm_random_exec_base(void);
+uintptr_t vm_random_stack_top(void);
+
+/* Walk all areas in order (for /proc/self/maps); the callback must not sleep on the address space. Returns early if it says false. */
+void vm_for_each_area(bool (*fn)(const struct vm_area *a, void *arg), void *arg);
+/* True and a copy of the area that holds va. */
+bool vm_find_area(uintptr_t va, struct vm_area *ret_copy);
+struct vm_usage {
+	u64 mapped_pages, resident_anon_pages, resident_file_pages, data_pages, stack_pages, text_pages;
+};
+void vm_usage(struct vm_usage *ret);
+/* A futex's identity: private anonymous memory by address, shared by object and offset. 0 or -EFAULT. */
+int vm_futex_key(uintptr_t va, bool shared, u64 ret_key[2]);
+
+/* Unmap every mapping of these object pages (called by vm_object_drop and reclaim). */
+void vm_object_unmap_range(struct vm_object *o, u64 first, u64 last);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * object.h - memory objects: what a mapping shows. The page cache of a file is one, a shared
+ * anonymous mapping is one. Pages are kept in a radix tree by index (page number in the object).
+ *
+ * The page cache is here, in vm, so that file mappings and read/write share one copy; file
+ * systems fill pages through vm_object_ops.
+ *
+ * Locks: object->lock (spinlock) guards the tree; a page's PAGE_LOCKED bit is a sleeping lock
+ * held while its contents are filled or written back. Order: address space lock > page lock >
+ * object->lock. The fault path takes no vnode lock.
+ */
+#ifndef VM_OBJECT_H
+#define VM_OBJECT_H
+
+#include "mm/page.h"
+#include "sched/mutex.h"
+#include "vm/uio.h"
+
+struct vm_object;
+
+struct vm_object_ops {
+	/* Fill npages locked, consecutive pages (their index says which part). What lies beyond the end is zeroed. 0 or errno. May sleep. */
+	int (*read_pages)(struct vm_object *o, struct page **pages, unsigned npages);
+	/* Write dirty pages back (persistent file systems only; NULL for memory file systems). */
+	int (*write_pages)(struct vm_object *o, struct page **pages, unsigned npages);
+	/* The object's size in bytes now: faults beyond the last page are SIGBUS. NULL: no limit. */
+	u64 (*size)(struct vm_object *o);
+	/* A shared mapping is about to make the page writable (allocate blocks...); NULL: fine. */
+	int (*page_mkwrite)(struct vm_object *o, struct page *p);
+	/* The last reference went away. Pages are gone already. */
+	void (*release)(struct vm_object *o);
+};
+
+struct vm_object {
+	const struct vm_object_ops *ops;
+	struct spinlock lock;        /* O */
+	void *tree;                  /* O: radix tree of pages */
+	u64 npages;                  /* O */
+	u32 refs;                    /* atomic */
+	u8 reclaimable;              /* clean pages may be dropped (a file system can read them again) */
+	u8 readahead;                /* pages to read around a miss, 0 or 1 = none */
+	struct list mappings;        /* vm/: the areas that map it (address space lock) */
+	struct list all_link;
+};
+
+void vm_object_init(struct vm_object *o, const struct vm_object_ops *ops);
+void vm_object_get(struct vm_object *o);
+void vm_object_put(struct vm_object *o);
+
+/* The page at index, up to date, with a reference for the caller; reads (and reads ahead) on a miss. -EIO, -ENOMEM. May sleep. */
+int vm_object_get_page(struct vm_object *o, u64 index, struct page **ret_page) MUST_CHECK;
+/* The same but only if it is there and up to date; NULL otherwise. Never sleeps. */
+struct page *vm_object_lookup(struct vm_object *o, u64 index);
+/* The page at index for writing all of it or for a memory file system: created zeroed if absent, no read. -ENOMEM. */
+int vm_object_grab_page(struct vm_object *o, u64 index, struct page **ret_page) MUST_CHECK;
+void vm_object_mark_dirty(struct vm_object *o, struct page *p);
+/* Drop pages from first to last inclusive, unmapping them from the program (truncate, punch). */
+void vm_object_drop(struct vm_object *o, u64 first, u64 last);
+
+/* Copy between a uio and [off, off + uio->resid) of the object; stops at size for reads. Bytes moved or errno. */
+ssize_t vm_object_read(struct vm_object *o, struct uio *u, u64 off, u64 size);
+/* Writes into pages (grab or get), marks dirty. The file system has checked limits and extends its size. */
+ssize_t vm_object_write(struct vm_object *o, struct uio *u, u64 off);
+
+/* A new anonymous object of size bytes for MAP_SHARED|MAP_ANONYMOUS and memfd; NULL if out of memory. */
+struct vm_object *vm_object_new_anon(u64 size);
+
+#endif
