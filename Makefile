@@ -1,0 +1,146 @@
+# Pith: everything is built from here, into build/ (or B=DIR).
+#
+#   make            the kernel and the command        make check      every test
+#   make help       the list of targets
+
+B        ?= build
+CC       ?= gcc
+HOSTCC   ?= gcc
+PREFIX   ?= /usr/local
+VERSION  := 0.1
+.SECONDARY:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+
+rwild = $(sort $(foreach d,$(wildcard $(1)/*),$(call rwild,$(d),$(2)) $(filter $(subst *,%,$(2)),$(d))))
+
+WARN     := -Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow=local
+# An object is made again when its command line changes.
+define cmdline
+$(shell mkdir -p $(B); printf '%s' '$(subst ','\'',$(2))' | cmp -s - $(B)/.cmd-$(1) || printf '%s' '$(subst ','\'',$(2))' > $(B)/.cmd-$(1))
+endef
+
+# ---- The kernel ------------------------------------------------------------------------
+
+KSRC     := $(filter-out kernel/arch/host/% kernel/arch/x86_64/vdso/%,$(call rwild,kernel,*.c))
+KASM     := $(call rwild,kernel,*.S)
+KCFLAGS  := -std=gnu17 -O2 -g $(WARN) -ffreestanding -fPIE -fno-plt -include kernel/base/hidden.h \
+            -mgeneral-regs-only -mno-red-zone -mcmodel=small -fcf-protection=none -fno-asynchronous-unwind-tables \
+            -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
+            -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40 \
+            -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fwrapv \
+            -Ikernel -I. -DPITH_VERSION='"$(VERSION)"'
+# Entry code runs before there is a canary to check.
+KCFLAGS_EARLY := -fno-stack-protector -fno-stack-clash-protection
+LWIP     := $(B)/lwip
+include kernel/net/lwip/files.mk
+LWIP_OBJ := $(LWIP_SRC:%.c=$(B)/lwip-obj/%.o)
+LWIP_CFLAGS = $(filter-out $(WARN),$(KCFLAGS)) -w -Ikernel/net/lwip -I$(LWIP)/src/include
+KOBJ     := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.S.o)
+$(call cmdline,kernel,$(CC) $(KCFLAGS))
+
+$(B)/kernel/%.o: kernel/%.c $(B)/.cmd-kernel | $(LWIP)/.stamp
+	@mkdir -p $(@D)
+	$(CC) $(KCFLAGS) $(if $(filter kernel/boot/% kernel/arch/x86_64/early%,$<),$(KCFLAGS_EARLY)) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
+$(B)/kernel/%.S.o: kernel/%.S $(B)/.cmd-kernel
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -include kernel/base/hidden.h,$(KCFLAGS)) -I$(B) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
+$(B)/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-kernel kernel/net/lwip/lwipopts.h
+	@mkdir -p $(@D)
+	$(CC) $(LWIP_CFLAGS) -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+$(LWIP)/.stamp: scripts/fetch-lwip
+	scripts/fetch-lwip $(LWIP)
+	touch $@
+
+# The vDSO: a shared object for the program, carried inside the kernel.
+VDSO_SRC := $(wildcard kernel/arch/x86_64/vdso/*.c)
+$(B)/vdso.so: $(VDSO_SRC) kernel/arch/x86_64/vdso/vdso.lds
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 $(WARN) -fPIC -fno-plt -fno-stack-protector -fcf-protection=none -mno-red-zone -fno-asynchronous-unwind-tables \
+	  -nostdlib -shared -Ikernel -I. -Wl,-T,kernel/arch/x86_64/vdso/vdso.lds -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both \
+	  -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-Bsymbolic -Wl,--no-undefined -o $@ $(VDSO_SRC)
+	strip --strip-debug $@
+$(B)/kernel/arch/x86_64/vdso_image.S.o: $(B)/vdso.so
+
+KLDFLAGS := -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 -z nognustack -z separate-code \
+            --gc-sections --build-id=none --no-undefined -T kernel/boot/kernel.ld
+$(B)/pith.elf: $(KOBJ) $(LWIP_OBJ) kernel/boot/kernel.ld
+	ld $(KLDFLAGS) -o $@ $(KOBJ) $(LWIP_OBJ)
+$(B)/pith.elf.stripped: $(B)/pith.elf
+	strip -s -o $@ $<
+-include $(call rwild,$(B)/kernel,*.d) $(call rwild,$(B)/lwip-obj,*.d)
+
+# ---- The command -----------------------------------------------------------------------
+
+-include tool/libs.mk
+TSRC     := $(call rwild,tool,*.c)
+TOBJ     := $(TSRC:%.c=$(B)/%.o)
+TCFLAGS  := -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -Itool -I. -DPITH_VERSION='"$(VERSION)"' -DPITH_PREFIX='"$(PREFIX)"'
+$(call cmdline,tool,$(HOSTCC) $(TCFLAGS))
+$(B)/tool/%.o: tool/%.c $(B)/.cmd-tool
+	@mkdir -p $(@D)
+	$(HOSTCC) $(TCFLAGS) -MMD -MP -c -o $@ $<
+$(B)/pith: $(TOBJ)
+	$(HOSTCC) -o $@ $(TOBJ) $(TOOL_LIBS)
+-include $(call rwild,$(B)/tool,*.d)
+
+# ---- Tests -----------------------------------------------------------------------------
+
+# Kernel sources as a host library, under the sanitizers.
+HSRC     := $(filter-out kernel/arch/x86_64/% kernel/boot/% kernel/platform/% kernel/init/%,$(call rwild,kernel,*.c))
+HOBJ     := $(HSRC:%.c=$(B)/host/%.o) $(LWIP_SRC:%.c=$(B)/host/lwip-obj/%.o)
+HCFLAGS  := -std=gnu17 -O1 -g $(WARN) -DPITH_HOST -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+            -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections -Ikernel -I. -Itests/unit -DPITH_VERSION='"$(VERSION)"'
+$(call cmdline,host,$(HOSTCC) $(HCFLAGS))
+$(B)/host/%.o: %.c $(B)/.cmd-host | $(LWIP)/.stamp
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HCFLAGS) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
+$(B)/host/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-host kernel/net/lwip/lwipopts.h
+	@mkdir -p $(@D)
+	$(HOSTCC) $(filter-out $(WARN),$(HCFLAGS)) -w -fno-sanitize=undefined -Ikernel/net/lwip -I$(LWIP)/src/include -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+$(B)/host/libkernel.a: $(HOBJ)
+	rm -f $@; ar crs $@ $(HOBJ)
+UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
+$(B)/unit/%: $(B)/host/tests/unit/%.o $(B)/host/libkernel.a
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HCFLAGS) -Wl,--gc-sections -o $@ $< $(B)/host/libkernel.a -lcmocka -lpthread
+-include $(call rwild,$(B)/host,*.d)
+
+# Programs for the machine: tests/abi and tests/vm, static and otherwise, unmodified Linux programs.
+ABI      := $(patsubst tests/abi/%.c,$(B)/abi/%,$(wildcard tests/abi/*.c))
+$(B)/abi/%: tests/abi/%.c tests/abi/abi.h
+	@mkdir -p $(@D)
+	$(HOSTCC) -std=gnu17 -O2 -Wall -Wextra -D_GNU_SOURCE -static -pthread -Itests/abi -o $@ $<
+
+.PHONY: all kernel tool help run check check-unit check-vm check-abi check-cli check-fuzz lint bench bench-quick install clean abi unit fuzz
+all: kernel tool            ## build the kernel and the command
+kernel: $(B)/pith.elf $(B)/pith.elf.stripped ## build the kernel
+tool: $(B)/pith             ## build the command
+abi: $(ABI)
+unit: $(UNIT)
+run: all                    ## boot a web server as a VM and fetch a page from it
+	scripts/demo.sh
+check: all                  ## every test: lint, unit, command, ABI, VM
+	tests/run --build $(B) all
+check-unit: unit            ## unit tests of kernel code on the host, under ASan and UBSan
+	tests/run --build $(B) unit
+check-abi: all abi          ## system calls: Linux's answers against Pith's
+	tests/run --build $(B) abi
+check-vm: all               ## programs in real VMs
+	tests/run --build $(B) vm
+check-cli: all              ## the command: bad input, reproducible images
+	tests/run --build $(B) cli
+lint:                       ## the layer rules, formatting of tables, banned words
+	scripts/lint
+bench: all                  ## measure and write the table into bench/results/
+	bench/run
+install: all                ## install under PREFIX (default /usr/local)
+	install -D -m 755 $(B)/pith $(DESTDIR)$(PREFIX)/bin/pith
+	install -D -m 644 $(B)/pith.elf.stripped $(DESTDIR)$(PREFIX)/lib/pith/kernel.elf
+	install -D -m 644 $(B)/pith.elf $(DESTDIR)$(PREFIX)/lib/pith/pith.elf.debug
+	for f in docs/man/*.[1-9]; do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
+clean:                      ## remove what was built (fetched sources stay)
+	find $(B) -mindepth 1 -maxdepth 1 ! -name 'lwip' -exec rm -rf {} +
+help:                       ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s @
