@@ -1,0 +1,166 @@
+/*
+ * plan_write.c - walking a finished plan: its key, its files, its tree on disk.
+ *
+ * (I1) The digest covers every name, kind, mode, link target and byte of
+ *      contents, each with its length, in the order of the walk: two trees with
+ *      the same digest are the same tree.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/plan.h"
+#include "util/cleanup.h"
+#include "util/err.h"
+#include "util/file.h"
+
+static void node_each_host_file(const struct plan_node *node, void (*visit)(void *, const char *), void *context)
+{
+	if (node->kind == PLAN_HOST_FILE)
+		visit(context, node->source);
+	for (size_t i = 0; i < node->count; i++)
+		node_each_host_file(node->children[i], visit, context);
+}
+
+void plan_each_host_file(const struct plan *plan, void (*visit)(void *context, const char *source), void *context)
+{
+	node_each_host_file(plan->root, visit, context);
+}
+
+static void node_hash_head(struct hash *h, const struct plan_node *node)
+{
+	hash_add_str(h, node->name);
+	hash_add_u64(h, node->kind == PLAN_TEXT ? PLAN_HOST_FILE : node->kind);
+	hash_add_u64(h, node->mode);
+	hash_add_u64(h, node->count);
+	if (node->kind == PLAN_LINK)
+		hash_add_str(h, node->source);
+	if (node->kind == PLAN_TEXT) {
+		hash_add_u64(h, node->text.len);
+		hash_add(h, node->text.data, node->text.len);
+	}
+}
+
+static int node_key(const struct plan_node *node, struct hash *h)
+{
+	struct stat st;
+	int error = 0;
+
+	node_hash_head(h, node);
+	if (node->kind == PLAN_HOST_FILE) {
+		if (stat(node->source, &st) < 0)
+			return -errno;
+		hash_add_str(h, node->source);
+		hash_add_u64(h, (uint64_t)st.st_dev);
+		hash_add_u64(h, (uint64_t)st.st_ino);
+		hash_add_u64(h, (uint64_t)st.st_size);
+		hash_add_u64(h, (uint64_t)st.st_mtim.tv_sec);
+		hash_add_u64(h, (uint64_t)st.st_mtim.tv_nsec);
+		hash_add_u64(h, (uint64_t)st.st_ctim.tv_sec);
+		hash_add_u64(h, (uint64_t)st.st_ctim.tv_nsec);
+	}
+	for (size_t i = 0; i < node->count && !error; i++)
+		error = node_key(node->children[i], h);
+	return error;
+}
+
+int plan_key(const struct plan *plan, uint8_t ret_digest[HASH_LEN])
+{
+	struct hash h;
+	int error;
+
+	hash_init(&h);
+	hash_add_str(&h, "pith root 1");
+	error = node_key(plan->root, &h);
+	hash_end(&h, ret_digest);
+	return error;
+}
+
+/* Copies one host file and hashes what was copied. */
+static int host_file_write(const struct plan_node *node, int dir_fd, struct hash *h)
+{
+	int from = open(node->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int to = -1, error = 0;
+	struct stat st;
+
+	if (from < 0 || fstat(from, &st) < 0)
+		error = -errno;
+	else if (!S_ISREG(st.st_mode))
+		error = -EINVAL;
+	if (!error) {
+		to = openat(dir_fd, node->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		error = to < 0 ? -errno : file_copy_range(from, 0, to, 0, (uint64_t)st.st_size);
+	}
+	if (!error) {
+		hash_add_u64(h, (uint64_t)st.st_size);
+		error = hash_add_file(h, to, 0, (uint64_t)st.st_size);
+	}
+	if (!error && fchmod(to, node->mode) < 0)
+		error = -errno;
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	if (error)
+		return err_report(PITH_FAILED, node->source, "cannot copy it into the root: %s; check the file and the room in the cache",
+				  strerror(-error));
+	return 0;
+}
+
+static int text_write(const struct plan_node *node, int dir_fd)
+{
+	int fd = openat(dir_fd, node->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int error = fd < 0 ? -errno : file_pwrite_all(fd, node->text.data, node->text.len, 0);
+
+	if (!error && fchmod(fd, node->mode) < 0)
+		error = -errno;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+static int node_write(const struct plan_node *node, int parent_fd, struct hash *h)
+{
+	int fd, error = 0, status = 0;
+
+	cleanup_check();
+	node_hash_head(h, node);
+	if (node->kind == PLAN_HOST_FILE)
+		return host_file_write(node, parent_fd, h);
+	if (node->kind == PLAN_TEXT)
+		error = text_write(node, parent_fd);
+	else if (node->kind == PLAN_LINK)
+		error = symlinkat(node->source, parent_fd, node->name) < 0 ? -errno : 0;
+	else if (*node->name && mkdirat(parent_fd, node->name, 0700) < 0)
+		error = -errno;
+	if (error)
+		return err_report(PITH_FAILED, node->name, "cannot write it into the cache: %s; free some room there", strerror(-error));
+	if (node->kind != PLAN_DIR)
+		return 0;
+	fd = *node->name ? openat(parent_fd, node->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : dup(parent_fd);
+	if (fd < 0)
+		return err_report(PITH_FAILED, node->name, "cannot open the directory in the cache: %s", strerror(errno));
+	for (size_t i = 0; i < node->count && !status; i++)
+		status = node_write(node->children[i], fd, h);
+	fchmod(fd, node->mode);
+	close(fd);
+	return status;
+}
+
+int plan_write(const struct plan *plan, const char *directory, uint8_t ret_digest[HASH_LEN])
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct hash h;
+	int status;
+
+	if (fd < 0)
+		return err_report(PITH_FAILED, directory, "cannot open: %s", strerror(errno));
+	hash_init(&h);
+	status = node_write(plan->root, fd, &h);
+	hash_end(&h, ret_digest);
+	close(fd);
+	return status;
+}

@@ -1,0 +1,1 @@
+TOOL_LIBS := -lelf -lcyaml -ljansson -larchive -lnettle -lz
