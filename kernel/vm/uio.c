@@ -1,0 +1,133 @@
+/*
+ * uio.c - moving bytes between the kernel and a list of buffers.
+ *
+ * Invariants:
+ *  (I1) at_off < segs[at].len, or resid is 0; resid is what is left of all segments.
+ *  (I2) After a fault nothing more moves: resid stays, fault is set.
+ *
+ * No locks. May sleep when the buffers are the program's (page faults).
+ */
+#include "vm/uio.h"
+#include "arch/arch.h"
+#include "base/string.h"
+
+enum uio_dir { UIO_PUT, UIO_GET, UIO_ZERO, UIO_SKIP };
+
+void uio_init_user(struct uio *u, const struct uio_seg *segs, unsigned nsegs)
+{
+	*u = (struct uio){ .segs = segs, .nsegs = nsegs, .user = true };
+	for (unsigned i = 0; i < nsegs; i++)
+		u->resid += segs[i].len;
+	while (u->at < nsegs && segs[u->at].len == 0)
+		u->at++;
+}
+
+void uio_init_user_one(struct uio *u, struct uaddr base, size_t len)
+{
+	u->one = (struct uio_seg){ base.va, len };
+	u->segs = &u->one;
+	u->nsegs = 1;
+	u->at = 0;
+	u->at_off = 0;
+	u->resid = len;
+	u->user = true;
+	u->fault = false;
+}
+
+void uio_init_kernel(struct uio *u, void *base, size_t len)
+{
+	uio_init_user_one(u, uaddr_make((uintptr_t)base), len);
+	u->user = false;
+}
+
+/* Step over n bytes of the current segment; keeps (I1). */
+static void uio_advance(struct uio *u, size_t n)
+{
+	u->at_off += n;
+	u->resid -= n;
+	while (u->at < u->nsegs && u->at_off == u->segs[u->at].len) {
+		u->at++;
+		u->at_off = 0;
+	}
+}
+
+/* Move up to n bytes at a user address; returns how many were moved. */
+static size_t uio_move_user(enum uio_dir dir, uintptr_t va, void *buf, size_t n)
+{
+	if (unlikely(va > ARCH_USER_TOP || n > ARCH_USER_TOP - va))
+		return 0;
+	switch (dir) {
+	case UIO_PUT:
+		return n - arch_copy_to_user(va, buf, n);
+	case UIO_GET:
+		return n - arch_copy_from_user(buf, va, n);
+	case UIO_ZERO:
+		return n - arch_clear_user(va, n);
+	case UIO_SKIP:
+		break;
+	}
+	return n;
+}
+
+static size_t uio_move_kernel(enum uio_dir dir, uintptr_t base, void *buf, size_t n)
+{
+	if (dir == UIO_PUT)
+		memcpy((void *)base, buf, n);
+	else if (dir == UIO_GET)
+		memcpy(buf, (const void *)base, n);
+	else if (dir == UIO_ZERO)
+		memset((void *)base, 0, n);
+	return n;
+}
+
+static ALWAYS_INLINE size_t uio_move(struct uio *u, enum uio_dir dir, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	if (len > u->resid)
+		len = u->resid;
+	while (done < len && !u->fault) {
+		const struct uio_seg *seg = &u->segs[u->at];
+		size_t n = MIN(seg->len - u->at_off, len - done);
+		uintptr_t at = seg->base + u->at_off;
+		void *kbuf = dir == UIO_PUT || dir == UIO_GET ? (u8 *)buf + done : NULL;
+		size_t moved = u->user ? uio_move_user(dir, at, kbuf, n) : uio_move_kernel(dir, at, kbuf, n);
+
+		uio_advance(u, moved);
+		done += moved;
+		if (unlikely(moved < n))
+			u->fault = true;
+	}
+	return done;
+}
+
+size_t uio_put(struct uio *u, const void *src, size_t len)
+{
+	return uio_move(u, UIO_PUT, (void *)src, len);
+}
+
+size_t uio_get(struct uio *u, void *dst, size_t len)
+{
+	return uio_move(u, UIO_GET, dst, len);
+}
+
+size_t uio_put_zero(struct uio *u, size_t len)
+{
+	return uio_move(u, UIO_ZERO, NULL, len);
+}
+
+size_t uio_skip(struct uio *u, size_t len)
+{
+	return uio_move(u, UIO_SKIP, NULL, len);
+}
+
+void uio_revert(struct uio *u, size_t len)
+{
+	u->resid += len;
+	while (len > u->at_off) {
+		len -= u->at_off;
+		u->at--;
+		u->at_off = u->segs[u->at].len;
+	}
+	u->at_off -= len;
+}
