@@ -236,7 +236,7 @@ int plan_put_text(struct plan *plan, const char *path, const void *data, size_t 
 int plan_put_file(struct plan *plan, const char *path, const char *source, mode_t mode)
 {
 	struct plan_node *node;
-	int error = node_put(plan, path, PLAN_HOST_FILE, mode & 0777, &node);
+	int error = node_put(plan, path, PLAN_HOST_FILE, (mode & 0777) | 0400, &node);
 
 	if (!error)
 		node->source = xstrdup(source);

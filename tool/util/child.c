@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX 65536
+#define OUTPUT_MAX (16u << 20)
 
 static _Noreturn void child_become(const struct child_spec *spec, int report_fd, pid_t parent)
 {

@@ -27,7 +27,7 @@ pid_t child_start(const struct child_spec *spec);
 
 /*
  * Runs a program to its end and collects what it says (standard output and
- * standard error together, at most 64 KiB). Returns its exit status, 128+N
+ * standard error together, at most 16 MiB). Returns its exit status, 128+N
  * for signal N, or a negative errno when it could not be started.
  */
 int child_run(char *const *argv, struct buf *ret_output);

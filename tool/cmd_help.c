@@ -1,0 +1,50 @@
+/*
+ * cmd_help.c - pith help: the commands, or the options of one.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "opts.h"
+#include "util/err.h"
+
+static void commands_print(void)
+{
+	printf("pith - your program, and nothing else: a Linux program as a virtual machine\n\n");
+	for (size_t i = 0; i < command_count; i++) {
+		if (commands[i].run)
+			printf("  pith %-8s %-36s %s\n", commands[i].name, commands[i].usage, commands[i].summary);
+	}
+	printf("  pith --version\n\nNot in this version:");
+	for (size_t i = 0; i < command_count; i++) {
+		if (!commands[i].run)
+			printf(" %s", commands[i].name);
+	}
+	printf("\n\nTry: pith run /bin/echo hello\n");
+}
+
+int cmd_help(int argc, char **argv)
+{
+	static const struct { const char *name; enum opts_command command; } with_options[] = {
+		{ "run", OPTS_RUN }, { "build", OPTS_BUILD }, { "inspect", OPTS_INSPECT }, { "doctor", OPTS_DOCTOR },
+	};
+	const struct command *command;
+
+	if (argc == 0) {
+		commands_print();
+		return PITH_OK;
+	}
+	command = command_find(argv[0]);
+	if (!command)
+		return err_report(PITH_USAGE, argv[0], "no such command; pith help lists them");
+	if (!command->run)
+		return err_report(PITH_USAGE, argv[0], "not in this version; pith help lists what is");
+	printf("usage: pith %s %s\n\n%s\n", command->name, command->usage, command->summary);
+	for (size_t i = 0; i < sizeof with_options / sizeof *with_options; i++) {
+		if (!strcmp(with_options[i].name, command->name)) {
+			printf("\n");
+			opts_print(with_options[i].command);
+		}
+	}
+	return PITH_OK;
+}

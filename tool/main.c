@@ -1,0 +1,65 @@
+/*
+ * main.c - pith: one Linux program as a virtual machine.
+ *
+ * The commands are a table; each is one file, cmd_NAME.c.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "util/cleanup.h"
+#include "util/err.h"
+
+const struct command commands[] = {
+	{ "run", "[options] PROGRAM|IMAGE [ARG...]", "start it as a VM", cmd_run },
+	{ "build", "[options] -o IMAGE PROGRAM [ARG...]", "make a bootable image", cmd_build },
+	{ "inspect", "[--json] IMAGE", "what is inside an image", cmd_inspect },
+	{ "doctor", "", "what this host can do, and what to install", cmd_doctor },
+	{ "help", "[COMMAND]", "this text, or a command's options", cmd_help },
+	{ "learn", "[options] -o pith.yaml PROGRAM [ARG...]", "run it and write down what it does", NULL },
+	{ "verify", "IMAGE", "check the root against its hash", NULL },
+	{ "volume", "create|check|ls ...", "ext4 volumes", NULL },
+	{ "ps", "", "instances started with -d", NULL },
+	{ "logs", "NAME", "the output of an instance", NULL },
+	{ "stop", "NAME", "end an instance", NULL },
+	{ "rm", "NAME", "forget an instance", NULL },
+	{ "stats", "NAME", "figures of an instance", NULL },
+	{ "events", "NAME", "events of an instance", NULL },
+};
+const size_t command_count = sizeof commands / sizeof *commands;
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < command_count; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	int status;
+
+	signal(SIGPIPE, SIG_IGN);
+	cleanup_init();
+	if (argc < 2 || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
+		cmd_help(0, NULL);
+		return argc < 2 ? PITH_USAGE : PITH_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("pith %s\n", PITH_VERSION);
+		return PITH_OK;
+	}
+	command = command_find(argv[1]);
+	if (!command)
+		return err_report(PITH_USAGE, argv[1], "no such command; pith help lists them");
+	if (!command->run)
+		return err_report(PITH_USAGE, argv[1], "not in this version; pith help lists what is");
+	status = command->run(argc - 2, argv + 2);
+	if (fflush(stdout) != 0 && status == PITH_OK)
+		status = err_report(PITH_FAILED, "standard output", "cannot write it; look for a full disk or a closed pipe");
+	return status;
+}

@@ -1,0 +1,205 @@
+/*
+ * opts.c - reading the command line by the table.
+ */
+#include "opts.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "opts_check.h"
+#include "util/err.h"
+
+enum opt_kind {
+	OPT_FLAG,  /* bool */
+	OPT_TEXT,  /* char *, the last one counts */
+	OPT_LIST,  /* struct strv */
+	OPT_LATER, /* known, not in this version; takes a value */
+	OPT_LATER_FLAG,
+};
+
+struct opt_def {
+	const char *name;
+	char letter; /* 0: none */
+	enum opt_kind kind;
+	size_t offset;
+	unsigned int commands;
+	const char *value;
+	const char *help;
+};
+
+#define AT(member) offsetof(struct opts, member)
+#define BOTH (OPTS_RUN | OPTS_BUILD)
+
+static const struct opt_def defs[] = {
+	{ "output", 'o', OPT_TEXT, AT(output), OPTS_BUILD, "IMAGE", "the image to write" },
+	{ "publish", 'p', OPT_LIST, AT(publish), OPTS_RUN, "[ADDR:]HOST:GUEST[/udp]", "forward a host port to the program" },
+	{ "env", 'e', OPT_LIST, AT(env), BOTH, "KEY[=VALUE]", "set an environment variable (KEY alone: as it is here)" },
+	{ "env-file", 0, OPT_LIST, AT(env_file), BOTH, "FILE", "set variables from a file, KEY=VALUE a line" },
+	{ "add", 'a', OPT_LIST, AT(add), BOTH, "SRC[:DST]", "put a file or tree into the root" },
+	{ "workdir", 'w', OPT_TEXT, AT(workdir), BOTH, "DIR", "the program's working directory (default /)" },
+	{ "memory", 'm', OPT_TEXT, AT(memory), OPTS_RUN, "SIZE", "memory of the VM, such as 64M (default: chosen)" },
+	{ "cpus", 'c', OPT_TEXT, AT(cpus), OPTS_RUN, "N", "virtual CPUs (default 1)" },
+	{ "net", 0, OPT_TEXT, AT(net), BOTH, "user|none|tap=IFNAME", "the network (default user)" },
+	{ "ip", 0, OPT_TEXT, AT(ip), BOTH, "CIDR", "a fixed address, such as 10.0.0.2/24 (default: DHCP)" },
+	{ "gateway", 0, OPT_TEXT, AT(gateway), BOTH, "ADDR", "the router, with --ip" },
+	{ "dns", 0, OPT_LIST, AT(dns), BOTH, "ADDR", "a name server (repeats)" },
+	{ "accel", 0, OPT_TEXT, AT(accel), OPTS_RUN, "auto|kvm|tcg", "how the VM's instructions run (default auto)" },
+	{ "machine", 0, OPT_TEXT, AT(machine), OPTS_RUN, "auto|microvm|q35|pc", "the machine type (default auto: microvm)" },
+	{ "vmm", 0, OPT_TEXT, AT(vmm), OPTS_RUN, "auto|qemu", "the virtual machine monitor" },
+	{ "stop-timeout", 0, OPT_TEXT, AT(stop_timeout), OPTS_RUN, "SECONDS", "how long a stopped program may take (default 10)" },
+	{ "trace", 0, OPT_FLAG, AT(trace), OPTS_RUN, NULL, "print each system call to standard error" },
+	{ "verbose", 0, OPT_FLAG, AT(verbose), BOTH, NULL, "print the kernel's log to standard error" },
+	{ "dry-run", 0, OPT_FLAG, AT(dry_run), OPTS_RUN, NULL, "print the VMM's command line and do nothing" },
+	{ "json", 0, OPT_FLAG, AT(json), OPTS_INSPECT | OPTS_DOCTOR, NULL, "print one JSON object" },
+	{ "help", 'h', OPT_FLAG, AT(help), ~0u, NULL, "print this text" },
+	{ "volume", 'v', OPT_LATER, 0, OPTS_RUN, "VOL.img:/path[:ro]", "attach an ext4 volume (not in this version)" },
+	{ "detach", 'd', OPT_LATER_FLAG, 0, OPTS_RUN, NULL, "run in the background (not in this version)" },
+	{ "name", 0, OPT_LATER, 0, OPTS_RUN, "NAME", "name the instance (not in this version)" },
+	{ "manifest", 'M', OPT_LATER, 0, BOTH, "pith.yaml", "what the program may do (not in this version)" },
+};
+
+#define DEF_COUNT (sizeof defs / sizeof *defs)
+
+static const struct opt_def *def_by_name(const char *name, size_t len, enum opts_command command)
+{
+	for (size_t i = 0; i < DEF_COUNT; i++) {
+		if (strlen(defs[i].name) == len && !strncmp(defs[i].name, name, len) && (defs[i].commands & command))
+			return &defs[i];
+	}
+	return NULL;
+}
+
+static const struct opt_def *def_by_letter(char letter, enum opts_command command)
+{
+	for (size_t i = 0; i < DEF_COUNT; i++) {
+		if (defs[i].letter == letter && (defs[i].commands & command))
+			return &defs[i];
+	}
+	return NULL;
+}
+
+static bool takes_value(const struct opt_def *def)
+{
+	return def->kind == OPT_TEXT || def->kind == OPT_LIST || def->kind == OPT_LATER;
+}
+
+static int def_apply(struct opts *opts, const struct opt_def *def, const char *word, const char *value)
+{
+	char *field = (char *)opts + def->offset;
+
+	switch (def->kind) {
+	case OPT_FLAG:
+		*(bool *)field = true;
+		break;
+	case OPT_TEXT:
+		free(*(char **)field);
+		*(char **)field = xstrdup(value);
+		break;
+	case OPT_LIST:
+		strv_add((struct strv *)field, value);
+		break;
+	case OPT_LATER:
+	case OPT_LATER_FLAG:
+		return err_report(PITH_USAGE, word, "not in this version; pith help run lists what is");
+	}
+	return 0;
+}
+
+/* A word that begins with "--". */
+static int long_parse(struct opts *opts, enum opts_command command, int argc, char **argv, int *at)
+{
+	const char *word = argv[*at], *name = word + 2;
+	size_t len = strcspn(name, "=");
+	const struct opt_def *def = def_by_name(name, len, command);
+	const char *value = name[len] == '=' ? name + len + 1 : NULL;
+
+	if (!def)
+		return err_report(PITH_USAGE, word, "no such option here; pith help COMMAND lists them");
+	if (!takes_value(def) && value)
+		return err_report(PITH_USAGE, word, "this option takes no value; leave out what follows the '='");
+	if (takes_value(def) && !value) {
+		if (*at + 1 >= argc)
+			return err_report(PITH_USAGE, word, "this option needs a value: --%s %s", def->name, def->value);
+		value = argv[++*at];
+	}
+	return def_apply(opts, def, word, value);
+}
+
+/* A word that begins with one "-": flags may be joined, and a value may follow at once. */
+static int short_parse(struct opts *opts, enum opts_command command, int argc, char **argv, int *at)
+{
+	const char *word = argv[*at];
+	int status = 0;
+
+	for (const char *p = word + 1; *p && !status; p++) {
+		const struct opt_def *def = def_by_letter(*p, command);
+		const char *value = NULL;
+
+		if (!def)
+			return err_report(PITH_USAGE, word, "no such option here: -%c; pith help COMMAND lists them", *p);
+		if (takes_value(def)) {
+			if (p[1])
+				value = p[1] == '=' ? p + 2 : p + 1;
+			else if (*at + 1 < argc)
+				value = argv[++*at];
+			else
+				return err_report(PITH_USAGE, word, "this option needs a value: -%c %s", *p, def->value);
+			return def_apply(opts, def, word, value);
+		}
+		status = def_apply(opts, def, word, NULL);
+	}
+	return status;
+}
+
+int opts_parse(struct opts *opts, enum opts_command command, int argc, char **argv)
+{
+	int at = 0, status = 0;
+
+	for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
+		if (!strcmp(argv[at], "--")) {
+			at++;
+			break;
+		}
+		if (argv[at][1] == '-')
+			status = long_parse(opts, command, argc, argv, &at);
+		else
+			status = short_parse(opts, command, argc, argv, &at);
+		if (status)
+			return status;
+	}
+	opts->args = argv + at;
+	opts->arg_count = argc - at;
+	return opts->help ? 0 : opts_check(opts);
+}
+
+void opts_free(struct opts *opts)
+{
+	for (size_t i = 0; i < DEF_COUNT; i++) {
+		char *field = (char *)opts + defs[i].offset;
+
+		if (defs[i].kind == OPT_TEXT)
+			free(*(char **)field);
+		else if (defs[i].kind == OPT_LIST)
+			strv_free((struct strv *)field);
+	}
+	free(opts->publishes);
+	*opts = (struct opts){ 0 };
+}
+
+void opts_print(enum opts_command command)
+{
+	for (size_t i = 0; i < DEF_COUNT; i++) {
+		const struct opt_def *def = &defs[i];
+		char left[64];
+
+		if (!(def->commands & command))
+			continue;
+		if (def->letter)
+			snprintf(left, sizeof left, "-%c, --%s %s", def->letter, def->name, def->value ? def->value : "");
+		else
+			snprintf(left, sizeof left, "    --%s %s", def->name, def->value ? def->value : "");
+		printf("  %-38s %s\n", left, def->help);
+	}
+}

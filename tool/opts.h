@@ -1,0 +1,64 @@
+/*
+ * opts.h - the options of all commands, as one table.
+ *
+ * Options come before PROGRAM; the first word that is no option, or the word
+ * after "--", is PROGRAM or IMAGE, and what follows belongs to the program.
+ */
+#ifndef TOOL_OPTS_H
+#define TOOL_OPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/str.h"
+
+/* Which commands take an option. */
+enum opts_command {
+	OPTS_RUN = 1,
+	OPTS_BUILD = 2,
+	OPTS_INSPECT = 4,
+	OPTS_DOCTOR = 8,
+};
+
+enum opts_net { OPTS_NET_USER, OPTS_NET_NONE, OPTS_NET_TAP };
+enum opts_accel { OPTS_ACCEL_AUTO, OPTS_ACCEL_KVM, OPTS_ACCEL_TCG };
+enum opts_machine { OPTS_MACHINE_AUTO, OPTS_MACHINE_MICROVM, OPTS_MACHINE_Q35, OPTS_MACHINE_PC };
+
+/* One --publish, parsed. */
+struct opts_publish {
+	char address[64]; /* "" for all */
+	unsigned int host_port, guest_port;
+	bool udp;
+};
+
+struct opts {
+	/* as written */
+	struct strv publish, add, env, env_file, dns;
+	char *memory, *cpus, *workdir, *net, *ip, *gateway, *accel, *machine, *vmm, *output, *stop_timeout;
+	bool trace, verbose, dry_run, json, help;
+	/* PROGRAM or IMAGE and what follows it */
+	char **args;
+	int arg_count;
+	/* as understood */
+	struct opts_publish *publishes; /* publish.count of them */
+	uint64_t memory_len;            /* 0: chosen by the tool */
+	unsigned int cpu_count;
+	unsigned int stop_timeout_s;
+	enum opts_net net_kind;
+	bool net_given;
+	const char *tap_name;
+	enum opts_accel accel_kind;
+	enum opts_machine machine_kind;
+};
+
+/*
+ * Reads the options of one command into a zeroed struct and checks their
+ * values. 0, or PITH_USAGE after a line.
+ */
+int opts_parse(struct opts *opts, enum opts_command command, int argc, char **argv);
+void opts_free(struct opts *opts);
+
+/* Prints the options of a command, for help. */
+void opts_print(enum opts_command command);
+
+#endif
