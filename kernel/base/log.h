@@ -1,7 +1,7 @@
 /*
  * log.h - the kernel's log, assertions and panic.
  *
- * Lines go into a ring in memory (the last 32 KiB are kept for a panic report) and to
+ * Lines go into a ring in memory (the last 8 KiB are kept for a panic report) and to
  * the sink, once one is set. Any context may log; the sink must not sleep.
  */
 #ifndef BASE_LOG_H

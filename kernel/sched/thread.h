@@ -11,7 +11,7 @@
 
 #include "arch/arch.h"
 #include "base/list.h"
-#include "sched/spinlock.h"
+#include "arch/spinlock.h"
 #include "sched/timer.h"
 #include "sched/waitq.h"
 

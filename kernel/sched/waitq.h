@@ -17,7 +17,7 @@
 
 #include "base/list.h"
 #include "base/errno.h"
-#include "sched/spinlock.h"
+#include "arch/spinlock.h"
 
 #define WAIT_FOREVER UINT64_MAX
 

@@ -5,8 +5,8 @@
  * 256 bits have been credited, and init does not start the program before that.
  * Any context may call; a spinlock inside (irq-safe).
  */
-#ifndef BASE_RANDOM_H
-#define BASE_RANDOM_H
+#ifndef SCHED_RANDOM_H
+#define SCHED_RANDOM_H
 
 #include "base/types.h"
 

@@ -1,0 +1,287 @@
+/*
+ * page.c - the physical page allocator: a buddy system that grows from a frontier.
+ *
+ *   range:   [ page structs | handed out or free ........ | frontier -> never touched ]
+ *
+ * Invariants
+ * (I1) A struct page is initialised iff its page lies below its range's frontier.
+ * (I2) A free block of order k starts at a multiple of 2^k pages, has PAGE_FREE and its order in
+ *      `index` on the first page, refs = 0, and is on free_lists[k]. Its buddy is not a free block
+ *      of the same order (they would have been merged).
+ * (I3) Pages in a CPU's stock are not PAGE_FREE and have refs = 0.
+ *
+ * Locks: page_lock (irq-safe) for ranges and free lists; a CPU's stock belongs to it while its
+ * interrupts are masked. Failure: NULL; a double free is our own bug and panics.
+ */
+#include "mm/page.h"
+#include "arch/boot_info.h"
+#include "arch/spinlock.h"
+#include "base/log.h"
+#include "base/string.h"
+
+#define STOCK_MAX   32u
+#define STOCK_BATCH 16u
+#define GROW_ORDER  6u               /* the frontier moves by at least 256 KiB */
+
+struct range {
+	u64 first_pfn, end_pfn;      /* pages that can be given out */
+	u64 frontier;                /* P: page_lock */
+	struct page *pages;          /* of first_pfn */
+};
+
+static struct range ranges[BOOT_MAX_RANGES];
+static unsigned nranges;
+static struct spinlock page_lock = SPINLOCK_INIT;
+static struct list free_lists[PAGE_ORDER_MAX + 1];   /* P */
+static u64 free_pages, total_pages;                  /* P; never-touched pages count as free */
+
+static struct {
+	struct page *page[STOCK_MAX];
+	unsigned count;
+} ALIGNED(64) stocks[ARCH_MAX_CPUS];
+
+static unsigned (*shrinkers[4])(unsigned want);
+static unsigned nshrinkers;
+
+static struct range *range_of_page(const struct page *p)
+{
+	for (struct range *r = ranges; r < ranges + nranges; r++)
+		if (p >= r->pages && p < r->pages + (r->end_pfn - r->first_pfn))
+			return r;
+	return NULL;
+}
+
+phys_t page_to_phys(const struct page *p)
+{
+	const struct range *r = range_of_page(p);
+	return (r->first_pfn + (u64)(p - r->pages)) << PAGE_SHIFT;
+}
+
+struct page *phys_to_page(phys_t pa)
+{
+	u64 pfn = pa >> PAGE_SHIFT;
+	for (struct range *r = ranges; r < ranges + nranges; r++)
+		if (pfn >= r->first_pfn && pfn < r->frontier)
+			return r->pages + (pfn - r->first_pfn);
+	return NULL;
+}
+
+static void block_add_locked(struct page *p, unsigned order)
+{
+	p->flags = PAGE_FREE;
+	p->index = order;
+	list_push(&free_lists[order], &p->link);
+}
+
+/* Give a block back, merging it with free buddies as far as that goes: keeps (I2). */
+static void block_free_locked(struct range *r, u64 pfn, unsigned order)
+{
+	while (order < PAGE_ORDER_MAX) {
+		u64 buddy = pfn ^ (1ull << order);
+		if (buddy < r->first_pfn || buddy + (1ull << order) > r->frontier)
+			break;
+		struct page *b = r->pages + (buddy - r->first_pfn);
+		if (!(b->flags & PAGE_FREE) || b->index != order)
+			break;
+		list_remove(&b->link);
+		b->flags = 0;
+		pfn &= ~(1ull << order);
+		order++;
+	}
+	block_add_locked(r->pages + (pfn - r->first_pfn), order);
+}
+
+/* Make [from, to) of r, just passed by the frontier, free blocks of the largest aligned sizes. */
+static void add_span_locked(struct range *r, u64 from, u64 to)
+{
+	memset(r->pages + (from - r->first_pfn), 0, (to - from) * sizeof(struct page));
+	while (from < to) {
+		unsigned order = 0;
+		while (order < PAGE_ORDER_MAX && !(from & (1ull << order)) && from + (2ull << order) <= to)
+			order++;
+		block_free_locked(r, from, order);
+		from += 1ull << order;
+	}
+}
+
+/* Move some frontier so far that a block of the order becomes free; false if no range has room. */
+static bool grow_locked(unsigned order)
+{
+	unsigned step = MAX(order, GROW_ORDER);
+	for (struct range *r = ranges + nranges; r-- > ranges;) {
+		u64 from = r->frontier;
+		u64 to = MIN(ROUND_UP(from, 1ull << step) + (1ull << step), r->end_pfn);
+		if (from >= to)
+			continue;
+		r->frontier = to;
+		add_span_locked(r, from, to);
+		return true;
+	}
+	return false;
+}
+
+static struct page *block_alloc_locked(unsigned order)
+{
+	for (;;) {
+		unsigned k = order;
+		while (k <= PAGE_ORDER_MAX && list_empty(&free_lists[k]))
+			k++;
+		if (k > PAGE_ORDER_MAX) {
+			if (!grow_locked(order))
+				return NULL;
+			continue;
+		}
+		struct page *p = list_entry(list_pop(&free_lists[k]), struct page, link);
+		while (k > order) {
+			k--;
+			block_add_locked(p + (1ull << k), k);
+		}
+		p->flags = 0;
+		free_pages -= 1ull << order;
+		return p;
+	}
+}
+
+static struct page *stock_take(void)
+{
+	unsigned cpu = arch_cpu_id();
+
+	if (!stocks[cpu].count) {
+		spin_lock(&page_lock);
+		while (stocks[cpu].count < STOCK_BATCH) {
+			struct page *p = block_alloc_locked(0);
+			if (!p)
+				break;
+			stocks[cpu].page[stocks[cpu].count++] = p;
+		}
+		spin_unlock(&page_lock);
+		if (!stocks[cpu].count)
+			return NULL;
+	}
+	return stocks[cpu].page[--stocks[cpu].count];
+}
+
+static void stock_give(struct page *p)
+{
+	unsigned cpu = arch_cpu_id();
+
+	if (stocks[cpu].count == STOCK_MAX) {
+		spin_lock(&page_lock);
+		while (stocks[cpu].count > STOCK_MAX - STOCK_BATCH) {
+			struct page *q = stocks[cpu].page[--stocks[cpu].count];
+			struct range *r = range_of_page(q);
+			block_free_locked(r, r->first_pfn + (u64)(q - r->pages), 0);
+			free_pages++;
+		}
+		spin_unlock(&page_lock);
+	}
+	stocks[cpu].page[stocks[cpu].count++] = p;
+}
+
+struct page *page_alloc(unsigned order, unsigned flags)
+{
+	struct page *p;
+
+	if (order > PAGE_ORDER_MAX)
+		return NULL;
+	irq_flags_t f = arch_irq_save();
+	if (order == 0) {
+		p = stock_take();
+	} else {
+		spin_lock(&page_lock);
+		p = block_alloc_locked(order);
+		spin_unlock(&page_lock);
+	}
+	arch_irq_restore(f);
+	if (!p)
+		return NULL;
+	p->flags = 0;
+	p->refs = 1;
+	p->object = NULL;
+	p->index = 0;
+	list_init(&p->link);
+	if (flags & PAGE_ZERO)
+		memset(page_to_virt(p), 0, PAGE_SIZE << order);
+	return p;
+}
+
+void page_free(struct page *p, unsigned order)
+{
+	ASSERT(!(p->flags & PAGE_FREE) && p->refs <= 1);
+	p->refs = 0;
+	p->flags = 0;
+	irq_flags_t f = arch_irq_save();
+	if (order == 0) {
+		stock_give(p);
+	} else {
+		struct range *r = range_of_page(p);
+		spin_lock(&page_lock);
+		block_free_locked(r, r->first_pfn + (u64)(p - r->pages), order);
+		free_pages += 1ull << order;
+		spin_unlock(&page_lock);
+	}
+	arch_irq_restore(f);
+}
+
+void page_put(struct page *p)
+{
+	u32 old = __atomic_fetch_sub(&p->refs, 1, __ATOMIC_ACQ_REL);
+	ASSERT(old != 0);
+	if (old == 1)
+		page_free(p, 0);
+}
+
+u64 page_free_count(void)
+{
+	u64 n = READ_ONCE(free_pages);
+	for (unsigned i = 0; i < arch_cpu_count(); i++)
+		n += READ_ONCE(stocks[i].count);
+	return n;
+}
+
+u64 page_total_count(void) { return total_pages; }
+
+void page_reclaim_register(unsigned (*shrink)(unsigned want_pages))
+{
+	ASSERT(nshrinkers < ARRAY_SIZE(shrinkers));
+	shrinkers[nshrinkers++] = shrink;
+}
+
+unsigned page_reclaim(unsigned want_pages)
+{
+	unsigned got = 0;
+	for (unsigned i = 0; i < nshrinkers && got < want_pages; i++)
+		got += shrinkers[i](want_pages - got);
+	return got;
+}
+
+struct page *page_alloc_wait(unsigned order, unsigned flags)
+{
+	for (unsigned attempt = 0;; attempt++) {
+		struct page *p = page_alloc(order, flags);
+		if (p || attempt == 3)
+			return p;
+		if (!page_reclaim(MAX(32u, 2u << order)))
+			return NULL;
+	}
+}
+
+void page_init(void)
+{
+	for (unsigned k = 0; k <= PAGE_ORDER_MAX; k++)
+		list_init(&free_lists[k]);
+	for (unsigned i = 0; i < boot_info.nram; i++) {
+		u64 first = boot_info.ram[i].base >> PAGE_SHIFT;
+		u64 n = boot_info.ram[i].len >> PAGE_SHIFT;
+		/* The structs of the range's pages come first in it; they are not touched here: keeps (I1). */
+		u64 own = DIV_ROUND_UP(n * sizeof(struct page), PAGE_SIZE + sizeof(struct page));
+		if (n < own + 2)
+			continue;
+		struct range *r = &ranges[nranges++];
+		r->pages = arch_phys_to_virt(first << PAGE_SHIFT);
+		r->first_pfn = r->frontier = first + own;
+		r->end_pfn = first + n;
+		total_pages += n - own;
+	}
+	free_pages = total_pages;
+}

@@ -1,0 +1,91 @@
+/*
+ * random.c - the kernel's generator: ChaCha20 with fast key erasure (each refill makes a new key
+ * first, so what was given out cannot be recomputed from memory).
+ *
+ * Seeds are mixed by absorbing: the key is xored with the input in 32-byte pieces and run through
+ * the block function after each. Lock: random_lock (irq-safe). Cannot fail.
+ */
+#include "sched/random.h"
+#include "base/chacha20.h"
+#include "base/string.h"
+#include "arch/spinlock.h"
+
+static struct spinlock random_lock = SPINLOCK_INIT;
+static u32 key[8];                   /* R: random_lock */
+static u8 stock[480];                /* R: unused output; consumed bytes are erased */
+static unsigned stock_left;          /* R */
+static unsigned credit_bits;         /* R */
+static const u32 nonce[3] = { 0x68746950, 0, 0 };
+
+/* New key, new stock. 8 blocks: the first half of block 0 becomes the key. */
+static void refill_locked(void)
+{
+	u8 block[64];
+
+	chacha20_block(key, 0, nonce, block);
+	for (unsigned i = 0; i < sizeof stock / 64; i++)
+		chacha20_block(key, i + 1, nonce, stock + 64 * i);
+	chacha20_block(key, 100, nonce, block);
+	memcpy(key, block, sizeof key);
+	memcpy(stock + sizeof stock / 64 * 64, block + 32, sizeof stock % 64);
+	memset(block, 0, sizeof block);
+	barrier();
+	stock_left = sizeof stock;
+}
+
+void random_mix(const void *data, size_t len, unsigned credited_bits)
+{
+	const u8 *p = data;
+	irq_flags_t f = spin_lock_irqsave(&random_lock);
+
+	while (len) {
+		size_t n = MIN(len, sizeof key);
+		for (size_t i = 0; i < n; i++)
+			((u8 *)key)[i] ^= p[i];
+		u8 block[64];
+		chacha20_block(key, 0, nonce, block);
+		memcpy(key, block, sizeof key);
+		p += n;
+		len -= n;
+	}
+	credit_bits = MIN(credit_bits + credited_bits, 100000u);
+	stock_left = 0;
+	spin_unlock_irqrestore(&random_lock, f);
+}
+
+bool random_ready(void) { return READ_ONCE(credit_bits) >= 256; }
+
+void random_bytes(void *buf, size_t len)
+{
+	u8 *out = buf;
+
+	while (len) {
+		irq_flags_t f = spin_lock_irqsave(&random_lock);
+		if (!stock_left)
+			refill_locked();
+		size_t n = MIN(len, (size_t)stock_left);
+		u8 *from = stock + sizeof stock - stock_left;
+		memcpy(out, from, n);
+		memset(from, 0, n);
+		stock_left -= (unsigned)n;
+		spin_unlock_irqrestore(&random_lock, f);
+		out += n;
+		len -= n;
+	}
+}
+
+u64 random_u64(void)
+{
+	u64 v;
+	random_bytes(&v, sizeof v);
+	return v;
+}
+
+u64 random_below(u64 bound)
+{
+	u64 limit = ~0ull - ~0ull % bound, v;   /* the largest multiple of bound that fits */
+	do
+		v = random_u64();
+	while (v >= limit);
+	return v % bound;
+}
