@@ -1,0 +1,249 @@
+/*
+ * root.c - what goes into a root: the program, its libraries, --add, and the few
+ * files that a C library reads.
+ *
+ * Order matters: the program and its libraries come first, so that the host's
+ * links (/lib -> usr/lib) are there when --add names a path through them; then
+ * the made files, which the user's own --add may replace.
+ */
+#include "image/root.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/libs.h"
+#include "util/err.h"
+#include "util/file.h"
+
+#define ENV_FILE_MAX (1u << 20)
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int base_files_put(struct plan *plan)
+{
+	static const char *const dirs[] = { "/dev", "/proc", "/sys", "/tmp", "/run", "/etc", "/var/tmp" };
+	static const struct { const char *path, *text; } files[] = {
+		{ "/etc/passwd", "root:x:0:0:root:/:/nonexistent\npith:x:1000:1000:pith:/:/nonexistent\n"
+				 "nobody:x:65534:65534:nobody:/:/nonexistent\n" },
+		{ "/etc/group", "root:x:0:\npith:x:1000:\nnogroup:x:65534:\n" },
+		{ "/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n" },
+		{ "/etc/hosts", "127.0.0.1\tlocalhost pith\n::1\tlocalhost\n" },
+	};
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof dirs / sizeof *dirs && !error; i++)
+		error = plan_put_dir(plan, dirs[i]);
+	for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++)
+		error = plan_put_text(plan, files[i].path, files[i].text, strlen(files[i].text), 0644);
+	/* The kernel writes the lease's name servers there. */
+	if (!error)
+		error = plan_put_link(plan, "/etc/resolv.conf", "/run/resolv.conf");
+	return error ? err_report(PITH_FAILED, "the root", "cannot plan it: %s", strerror(-error)) : 0;
+}
+
+/* Puts a tree or file from the host at a path of the plan. Device nodes and sockets are passed over with a notice. */
+static int tree_add(struct plan *plan, const char *source, const char *path, struct libs *libs)
+{
+	char target[4096], **names = NULL;
+	size_t count = 0;
+	struct stat st;
+	struct dirent *entry;
+	int status = 0, error = 0;
+	ssize_t n;
+	DIR *dir;
+
+	if (lstat(source, &st) < 0)
+		return err_report(PITH_FAILED, source, "cannot add it: %s; check the path", strerror(errno));
+	if (S_ISLNK(st.st_mode)) {
+		n = readlink(source, target, sizeof target - 1);
+		target[n < 0 ? 0 : n] = '\0';
+		error = n < 0 ? -errno : plan_put_link(plan, path, target);
+	} else if (S_ISREG(st.st_mode)) {
+		error = access(source, R_OK) < 0 ? -errno : plan_put_file(plan, path, source, st.st_mode);
+		if (!error)
+			libs_add(libs, source, false);
+	} else if (!S_ISDIR(st.st_mode)) {
+		err_notice(source, "left out of the root: neither a file, a directory nor a link");
+	} else {
+		error = plan_put_dir(plan, path);
+		dir = error ? NULL : opendir(source);
+		if (!error && !dir)
+			error = -errno;
+		while (dir && (entry = readdir(dir))) {
+			if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+				continue;
+			names = xrealloc(names, (count + 1) * sizeof *names);
+			names[count++] = xstrdup(entry->d_name);
+		}
+		if (dir)
+			closedir(dir);
+	}
+	if (error)
+		status = err_report(PITH_FAILED, source, "cannot add it as %s: %s; choose another place with --add SRC:DST", path, strerror(-error));
+	for (size_t i = 0; i < count; i++) {
+		char *from = xasprintf("%s/%s", source, names[i]), *to = xasprintf("%s/%s", path, names[i]);
+
+		if (!status)
+			status = tree_add(plan, from, to, libs);
+		free(from);
+		free(to);
+		free(names[i]);
+	}
+	free(names);
+	return status;
+}
+
+/* One --add SRC[:DST]. A link named as SRC itself is followed; DST that ends in '/' is a directory to put it in. */
+static int add_one(struct plan *plan, const char *word, struct libs *libs)
+{
+	const char *colon = strrchr(word, ':');
+	char *source, *path, *real;
+	int status;
+
+	if (colon && colon[1] != '/')
+		return err_report(PITH_USAGE, "--add", "\"%s\" has no absolute place after the colon; write it as SRC:/DST", word);
+	source = colon ? xstrndup(word, (size_t)(colon - word)) : xstrdup(word);
+	real = realpath(source, NULL);
+	if (!real) {
+		status = err_report(PITH_FAILED, *source ? source : "--add", "cannot add it: %s; check the path", strerror(errno));
+		free(source);
+		return status;
+	}
+	if (!colon) {
+		path = file_absolute(source);
+	} else if (str_ends(colon, "/") && colon[2]) {
+		char *absolute = file_absolute(source);
+
+		path = xasprintf("%s%s", colon + 1, strrchr(absolute, '/') + 1);
+		free(absolute);
+	} else {
+		path = xstrdup(colon + 1);
+	}
+	if (!colon && plan_mirror(plan, path) == 0 && !strcmp(real, path))
+		status = tree_add(plan, real, path, libs);
+	else
+		status = tree_add(plan, real, colon ? path : real, libs);
+	free(source);
+	free(real);
+	free(path);
+	return status;
+}
+
+static int env_file_read(const char *path, struct bootconf *conf)
+{
+	struct buf text;
+	char *line, *rest;
+	int error = file_read(path, ENV_FILE_MAX, &text);
+
+	if (error)
+		return err_report(PITH_FAILED, path, "cannot read it: %s; check --env-file", strerror(-error));
+	for (line = text.data ? strtok_r(text.data, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
+		line[strcspn(line, "\r")] = '\0';
+		if (!*line || *line == '#')
+			continue;
+		if (*line == '=') {
+			buf_free(&text);
+			return err_report(PITH_USAGE, path, "a line names no variable; write KEY=VALUE");
+		}
+		if (strchr(line, '=')) {
+			bootconf_set_env(conf, line);
+		} else if (getenv(line)) {
+			char *assignment = xasprintf("%s=%s", line, getenv(line));
+
+			bootconf_set_env(conf, assignment);
+			free(assignment);
+		}
+	}
+	buf_free(&text);
+	return 0;
+}
+
+int root_environment(const struct opts *opts, struct bootconf *conf)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < opts->env_file.count && !status; i++)
+		status = env_file_read(opts->env_file.items[i], conf);
+	for (size_t i = 0; i < opts->env.count && !status; i++) {
+		const char *word = opts->env.items[i];
+
+		if (strchr(word, '=')) {
+			bootconf_set_env(conf, word);
+		} else if (getenv(word)) {
+			char *assignment = xasprintf("%s=%s", word, getenv(word));
+
+			bootconf_set_env(conf, assignment);
+			free(assignment);
+		}
+	}
+	if (opts->workdir) {
+		free(conf->cwd);
+		conf->cwd = xstrdup(opts->workdir);
+	}
+	return status;
+}
+
+static int program_put(const struct program *program, struct plan *plan)
+{
+	const char *interp = program->elf.interp;
+	struct elf_file elf;
+	int error = plan_mirror(plan, program->exec);
+
+	if (error)
+		return err_report(PITH_CANNOT_RUN, program->exec, "cannot put it into the root: %s", strerror(-error));
+	for (size_t i = 0; i < program->scripts.count; i++) {
+		error = plan_mirror(plan, program->scripts.items[i]);
+		if (error)
+			return err_report(PITH_CANNOT_RUN, program->scripts.items[i], "cannot put it into the root: %s", strerror(-error));
+	}
+	if (!interp)
+		return 0;
+	error = interp[0] == '/' ? elf_file_read(interp, &elf) : -ENOENT;
+	if (!error) {
+		bool native = elf_file_is_native(&elf);
+
+		elf_file_free(&elf);
+		error = native ? plan_mirror(plan, interp) : -ENOEXEC;
+	}
+	if (error)
+		return err_report(PITH_CANNOT_RUN, program->exec, "its interpreter %s is %s; install the C library that it was built for", interp,
+				  error == -ENOENT ? "not on this host" : "no x86-64 ELF file");
+	return 0;
+}
+
+int root_plan(const struct opts *opts, const struct program *program, struct plan *plan, struct bootconf *conf, uint64_t *ret_load_len)
+{
+	struct libs libs;
+	int status;
+
+	conf->exec = xstrdup(program->exec);
+	conf->cwd = xstrdup("/");
+	for (size_t i = 0; i < program->args.count; i++)
+		strv_add(&conf->args, program->args.items[i]);
+	strv_add(&conf->env, "PATH=" DEFAULT_PATH);
+	strv_add(&conf->env, "HOME=/");
+	status = root_environment(opts, conf);
+	if (status)
+		return status;
+	libs_init(&libs, program->elf.interp, bootconf_get_env(conf, "LD_LIBRARY_PATH"));
+	status = program_put(program, plan);
+	if (!status)
+		status = libs_add(&libs, program->exec, true);
+	if (!status)
+		status = base_files_put(plan);
+	for (size_t i = 0; i < opts->add.count && !status; i++)
+		status = add_one(plan, opts->add.items[i], &libs);
+	if (!status)
+		status = libs_to_plan(&libs, program->elf.interp, plan);
+	if (!status && plan_put_dir(plan, conf->cwd) < 0)
+		status = err_report(PITH_USAGE, "--workdir", "%s is no directory in the root; choose another", conf->cwd);
+	*ret_load_len = 0;
+	for (size_t i = 0; i < libs.count; i++)
+		*ret_load_len += libs.objects[i].parent == i && i ? 0 : libs.objects[i].elf.load_len;
+	libs_free(&libs);
+	return status;
+}
