@@ -1,0 +1,102 @@
+/*
+ * packages.c - asking dpkg whose files these are.
+ *
+ * dpkg knows a file by the name it was shipped under, which on a host with
+ * merged /usr may be /lib/x or /usr/lib/x: both are asked for.
+ */
+#include "image/packages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/child.h"
+#include "util/str.h"
+
+#define BATCH 400
+
+static void visit_file(void *context, const char *source)
+{
+	strv_add(context, source);
+	if (str_starts(source, "/usr/"))
+		strv_add(context, source + 4);
+	else
+		strv_printf(context, "/usr%s", source);
+}
+
+static int compare_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Lines "package:arch[, package:arch...]: /path"; diversions and complaints do not look like that. */
+static void owners_collect(char *text, struct strv *packages)
+{
+	char *line, *rest;
+
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		char *end = strstr(line, ": /"), *name, *more;
+
+		if (!end || str_starts(line, "diversion ") || str_starts(line, "dpkg-query:"))
+			continue;
+		*end = '\0';
+		for (name = strtok_r(line, ", ", &more); name; name = strtok_r(NULL, ", ", &more)) {
+			if (!strv_has(packages, name))
+				strv_add(packages, name);
+		}
+	}
+}
+
+static void owners_ask(const struct strv *files, struct strv *packages)
+{
+	for (size_t at = 0; at < files->count; at += BATCH) {
+		char *argv[BATCH + 4] = { "dpkg-query", "-S", "--" };
+		struct buf output;
+
+		for (size_t i = 0; i < BATCH && at + i < files->count; i++)
+			argv[3 + i] = files->items[at + i];
+		if (child_run(argv, &output) >= 0 && output.data)
+			owners_collect(output.data, packages);
+		buf_free(&output);
+	}
+}
+
+static void versions_ask(const struct strv *packages, json_t *list)
+{
+	for (size_t at = 0; at < packages->count; at += BATCH) {
+		char *argv[BATCH + 5] = { "dpkg-query", "-W", "-f=${Package} ${Version} ${Architecture}\n", "--" };
+		struct buf output;
+		char *line, *rest;
+
+		for (size_t i = 0; i < BATCH && at + i < packages->count; i++)
+			argv[4 + i] = packages->items[at + i];
+		if (child_run(argv, &output) == 0 && output.data) {
+			for (line = strtok_r(output.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+				char *version = strchr(line, ' '), *architecture = version ? strchr(version + 1, ' ') : NULL;
+
+				if (!architecture)
+					continue;
+				*version++ = '\0';
+				*architecture++ = '\0';
+				json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", line, "version", version, "architecture",
+								      architecture));
+			}
+		}
+		buf_free(&output);
+	}
+}
+
+json_t *packages_list(const struct plan *plan)
+{
+	struct strv files = { 0 }, packages = { 0 };
+	json_t *list = json_array();
+
+	plan_each_host_file(plan, visit_file, &files);
+	owners_ask(&files, &packages);
+	if (packages.count) {
+		qsort(packages.items, packages.count, sizeof *packages.items, compare_text);
+		versions_ask(&packages, list);
+	}
+	strv_free(&files);
+	strv_free(&packages);
+	return list;
+}

@@ -1,0 +1,17 @@
+/*
+ * packages.h - which packages of the host's distribution the files of a root come from.
+ */
+#ifndef TOOL_IMAGE_PACKAGES_H
+#define TOOL_IMAGE_PACKAGES_H
+
+#include <jansson.h>
+
+#include "image/plan.h"
+
+/*
+ * A list of { "name", "version", "architecture" }, sorted by name; empty on a
+ * host without dpkg. Files that belong to no package are not in it.
+ */
+json_t *packages_list(const struct plan *plan);
+
+#endif
