@@ -37,10 +37,11 @@ struct task {
 	struct thread *thread;
 	int tid;
 	char name[TASK_NAME_LEN];
-	struct list link;            /* process.lock */
+	struct list link, hash_link; /* process.lock */
 	sigset blocked;              /* own task, or sig_lock */
 	sigset saved_mask;           /* for sigsuspend, ppoll, epoll_pwait: restored after delivery */
 	bool restore_mask;
+	sigset waiting;              /* sig_lock: what sigtimedwait waits for: queued even if its action is to ignore */
 	sigset pending;              /* sig_lock */
 	struct list queue;           /* sig_lock: siginfos directed at this task */
 	u64 altstack_sp, altstack_size;
@@ -51,8 +52,13 @@ struct task {
 	u32 rseq_len, rseq_sig;
 	int exit_code;
 	bool exiting;
-	int (*restart)(struct task *t);  /* restart_syscall */
-	u64 restart_args[4];
+	long (*restart)(struct task *t); /* restart_syscall: set together with returning -ERESTART_RESTARTBLOCK */
+	u64 restart_args[6];
+	u64 trap_err, trap_no, trap_va;  /* of the last exception, shown in signal frames */
+	int fault_error;             /* what the fault handler said about it */
+	void *frame_buf;             /* linux/: kernel copy of the signal frame, made at first use */
+	int policy;                  /* Linux's SCHED_*: recorded */
+	u32 rseq_cpu;                /* the CPU number that the program was told last */
 	u64 start_ns;
 	u64 min_faults, maj_faults;
 	int nice;
@@ -64,10 +70,22 @@ struct task {
 static inline struct task *task_current(void) { return thread_current()->proc; }
 struct task *task_find(int tid);     /* with process.lock held; NULL */
 unsigned task_count(void);
+/* A new task, not running yet: entry(arg) runs in its context and ends in arch_user_enter. It starts with the
+ * creator's mask and name. -EAGAIN (RLIMIT_NPROC, the process is ending), -ENOMEM. */
+int task_create(void (*entry)(void *arg), void *arg, struct task **ret) MUST_CHECK;
+void task_start(struct task *t);
+/* The first tid >= from that exists, or -1. */
+s64 task_next_tid(u64 from);
+/* What linux/ does for a task that leaves, in its own context: robust futexes, CLEARTID. Set once at boot. */
+struct task_ops {
+	void (*leave)(struct task *t);
+};
+void task_set_ops(const struct task_ops *ops);
 
 /* ---- Signals ---- */
 
-/* Send to the process, or to one task (t not NULL). info NULL: SI_KERNEL. Any context. */
+/* Send to the process, or to one task (t not NULL: the caller, or process.lock is held). info NULL: SI_KERNEL.
+ * Any context; t NULL takes process.lock. More: proc/signal.h. */
 void signal_send(struct task *t, int signo, const struct siginfo *info);
 /* A fault signal of the current task: cannot be blocked or ignored (then it kills). */
 void signal_force(int signo, const struct siginfo *info);

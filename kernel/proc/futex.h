@@ -1,0 +1,60 @@
+/*
+ * futex.h - queues of tasks that wait on a word of the program's memory, known here only by its key.
+ *
+ * Waiting: futex_enqueue; then the caller reads the word; then futex_block, or futex_cancel if the word has
+ * changed. Whoever changes the word and then wakes finds the waiter queued or the waiter sees the new word,
+ * so no user memory is touched under a lock. A wake that met a waiter which then cancels is passed on.
+ */
+#ifndef PROC_FUTEX_H
+#define PROC_FUTEX_H
+
+#include "sched/thread.h"
+
+#define FUTEX_MATCH_ANY 0xffffffffu
+
+struct futex_waiter {
+	struct list link;            /* B: bucket's lock */
+	u64 key[2];                  /* B */
+	struct futex_bucket *bucket; /* where it is queued; NULL once woken. Written under the bucket's lock, read without */
+	u32 bitset;
+	struct thread *thread;
+};
+
+void futex_init(void);
+void futex_enqueue(struct futex_waiter *w, const u64 key[2], u32 bitset);
+/* Off the queue without having slept. True if a wake had already taken it (the wake has been passed on to another waiter of that key). */
+bool futex_cancel(struct futex_waiter *w);
+/* Sleep until woken. 0; -ETIMEDOUT; -ERESTARTSYS. w is off its queue when it returns. */
+int futex_block(struct futex_waiter *w, u64 deadline_ns);
+
+/* Wake up to max waiters of key whose bitset meets bitset, oldest first; how many. */
+int futex_wake(const u64 key[2], int max, u32 bitset);
+/*
+ * Wake up to nwake waiters of key and move up to nmove others to key2; returns woken + moved, woken apart.
+ * seq: what futex_seq(key) said before the word was compared; -EAGAIN if a waiter came in between (compare again).
+ * NULL: no comparison was made.
+ */
+int futex_requeue(const u64 key[2], const u64 key2[2], int nwake, int nmove, const u32 *seq, int *ret_woken);
+u32 futex_seq(const u64 key[2]);
+
+/* ---- Priority-inheritance futexes (futex_pi.c): ownership is handed over in order; there are no priorities to lend ---- */
+
+/* All of the following are called with the one PI lock held; it may be held over user copies. */
+void futex_pi_lock(void);
+void futex_pi_unlock(void);
+struct futex_pi_waiter {
+	struct list link;
+	u64 key[2];
+	struct thread *thread;
+	int tid;
+	u32 state;                   /* atomic: 0 waiting, 1 handed over */
+};
+void futex_pi_enqueue(struct futex_pi_waiter *w, const u64 key[2], int tid);
+/* The first waiter of key, or NULL; ret_more tells whether there are others behind it. */
+struct futex_pi_waiter *futex_pi_first(const u64 key[2], bool *ret_more);
+/* Give the lock to w: off the queue and awake. */
+void futex_pi_hand_over(struct futex_pi_waiter *w);
+/* Called without the PI lock: sleep until handed over. 0, -ETIMEDOUT, -ERESTARTSYS; w is off the queue afterwards unless 0. */
+int futex_pi_block(struct futex_pi_waiter *w, u64 deadline_ns);
+
+#endif
