@@ -16,6 +16,23 @@
 typedef u64 phys_t;
 #define ARCH_MAX_CPUS 32u
 
+/* ---- The boot ------------------------------------------------------------------- */
+
+/* First thing in kernel_main: descriptor tables, CPU features, firmware tables. Interrupts stay masked. */
+void arch_init(void);
+/* Start the clock: hints from the boot configuration, 0 = none. Before it the clock stands at 0. */
+void arch_clock_init(u64 tsc_khz_hint, u64 real_time_ns_hint);
+/* Interrupt controllers and the timer; needs arch_memory_ops and the clock. */
+void arch_irq_init(void);
+/* Start the other CPUs; each calls entry, which does not return, with interrupts masked. */
+void arch_smp_start(void (*entry)(void));
+/* What CPUID says of the program's CPU: AT_HWCAP (leaf 1 edx) and AT_HWCAP2. */
+u32 arch_hwcap(void);
+u32 arch_hwcap2(void);
+/* The vDSO's image (page-aligned, whole pages) and the page of data that the program must see directly below it, read-only. */
+const void *arch_vdso_image(size_t *ret_len);
+phys_t arch_vvar_page(void);
+
 /* ---- This CPU ------------------------------------------------------------------ */
 
 /* Index of the CPU we run on, 0..arch_cpu_count()-1. Stable only while interrupts are off or the thread does not sleep. */
@@ -26,6 +43,7 @@ struct thread *arch_current(void);  /* the running thread, NULL before the sched
 typedef unsigned long irq_flags_t;
 irq_flags_t arch_irq_save(void);           /* mask interrupts, return the state before */
 void arch_irq_restore(irq_flags_t flags);
+#define ARCH_IRQ_ON 0x200ul                /* restoring this enables interrupts */
 bool arch_irq_enabled(void);
 void arch_cpu_relax(void);                 /* pause in a spin loop */
 /* Enable interrupts and wait for one, atomically; returns with interrupts masked. */
@@ -45,6 +63,8 @@ void arch_timer_arm(u64 deadline_ns);
 
 /* The machine's part of a thread; the scheduler embeds it. */
 struct arch_thread {
+	u32 exit_flags;        /* arch's own: why the way out to user mode is not the short one */
+	u32 fpu_cpu;           /* the CPU its FPU registers were loaded on last */
 	uintptr_t kernel_sp;   /* saved stack pointer while not running */
 	uintptr_t stack_top;   /* top of the kernel stack; traps from user mode start here */
 	u64 fs_base, gs_base;  /* the program's TLS bases (saved when switched out) */
@@ -59,6 +79,8 @@ void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(
 /* Give t a user register context area (FPU state at its initial value). -ENOMEM. */
 int arch_thread_init_user(struct arch_thread *t) MUST_CHECK;
 void arch_thread_destroy(struct arch_thread *t);
+/* Boot and further CPUs: the running context becomes thread t (arch_current returns it from now on). */
+void arch_thread_adopt(struct thread *t, struct arch_thread *t_arch);
 /* Switch stacks and current thread; called with interrupts masked; returns when prev runs again. */
 void arch_thread_switch(struct thread *prev, struct arch_thread *prev_arch,
 			struct thread *next, struct arch_thread *next_arch);
@@ -108,7 +130,16 @@ struct arch_hooks {
 	void (*kick)(void);
 };
 extern struct arch_hooks arch_hooks;
-/* Offset of a u32 inside struct thread that, when non-zero, sends the exit path through user_work; init sets it to offsetof(struct thread, user_work). */
+/* The exit path tests the u32 at the start of struct thread (user_work): non-zero sends it through the hook, which clears what it has done. */
+
+/* Where arch takes memory for page tables, stacks and FPU areas; filled by init before the first such call. Any context, never sleep. */
+struct arch_memory_ops {
+	phys_t (*page_alloc)(bool zero);      /* one page, 0 if there is none */
+	void (*page_free)(phys_t pa);
+	void *(*alloc)(size_t len);           /* zeroed, 64-byte aligned from 64 bytes up; NULL */
+	void (*free)(void *p);
+};
+extern struct arch_memory_ops arch_memory_ops;
 
 /* ---- Page tables of the program (one address space in the machine) ---------------- */
 

@@ -1,6 +1,7 @@
 /*
  * mutex.h - sleeping locks: mutex and reader-writer lock. Not from interrupts. Not recursive:
- * taking a mutex that the thread holds is our own bug (ASSERT). Fair: first come, first served.
+ * taking a mutex that the thread holds is our own bug (ASSERT). Waiters are woken in order, but a
+ * running thread may take a free lock before a woken one gets to it.
  */
 #ifndef SCHED_MUTEX_H
 #define SCHED_MUTEX_H

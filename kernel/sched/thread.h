@@ -31,18 +31,19 @@ struct thread {
 	struct arch_thread arch;
 	u32 cpu;                     /* where it runs or ran last */
 	u32 affinity;                /* bit per CPU */
-	bool wake_pending;           /* S: woken before it slept */
-	bool on_cpu;                 /* still on some CPU's stack */
-	struct list run_link;        /* S */
-	u64 slice_end_ns;
-	u64 run_start_ns;
+	bool interruptible;          /* atomic: asleep in a way that a signal may end */
+	struct list run_link;        /* S; also the list of the dead */
+	u64 slice_end_ns;            /* S: when it must give way if another waits */
+	u64 run_start_ns;            /* S: when it was switched in */
 	u64 cpu_time_ns;             /* total, updated at switches */
 	u64 switches_voluntary, switches_forced;
 	struct timer sleep_timer;
 	const char *name;            /* kernel threads; constant string */
 	void *proc;                  /* proc/: struct task, NULL for a kernel thread */
-	u32 refs;
+	u32 refs;                    /* atomic: the creator's, and one of its own until it is dead */
 	struct waitq exit_waitq;     /* woken when DEAD */
+	void (*entry)(void *arg);
+	void *entry_arg;
 };
 
 static inline struct thread *thread_current(void) { return arch_current(); }
@@ -85,6 +86,8 @@ int sched_sleep_until(u64 deadline_ns, bool interruptible);
 int sched_set_affinity(struct thread *t, u32 cpus);
 u64 sched_idle_ns(unsigned cpu);
 u64 thread_cpu_time_ns(struct thread *t);
+/* On the way to user mode, when THREAD_WORK_RESCHED is set: give way. */
+void sched_user_work(void);
 /* Hooks for arch: */
 void sched_on_timer(void);
 void sched_on_kick(void);

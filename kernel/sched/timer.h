@@ -23,5 +23,11 @@ void timer_init(struct timer *t, void (*fire)(struct timer *t));
 void timer_arm(struct timer *t, u64 deadline_ns);
 /* True if it was armed and will not fire. Any context but the callback. */
 bool timer_cancel(struct timer *t);
+/* The scheduler: run what is due on this CPU (interrupts masked); the next deadline, U64_MAX if none. */
+u64 timer_run_due(u64 now_ns);
+/* The scheduler: this CPU wants an interrupt by then, besides its timers. */
+void timer_want(u64 deadline_ns);
+/* The hardware fired: nothing is programmed now. Then program what is needed. */
+void timer_reprogram(u64 deadline_ns);
 
 #endif

@@ -1,0 +1,417 @@
+/*
+ * run.c - run queues and switching.
+ *
+ * Each CPU has a first-in first-out queue of runnable threads. The lock of a CPU's queue is held
+ * across the switch and released on the new thread's stack, so nobody can run a thread whose
+ * registers are not saved yet.
+ *
+ * Invariants
+ * (I1) A thread is on the queue of CPU t->cpu iff it is RUNNABLE and not running.
+ * (I2) t->cpu changes only under the lock of the old CPU's queue, while t does not run.
+ * (I3) While another thread waits on a CPU, an interrupt is due by the running one's slice_end_ns.
+ *
+ * Locks: rq->lock (irq-safe). Nothing else is taken under it. Two queues are never locked at once.
+ */
+#include "sched/sched_internal.h"
+#include "base/log.h"
+#include "mm/heap.h"
+
+#define SLICE_NS       (4 * NSEC_PER_MSEC)
+#define WAKE_SLICE_NS  (1 * NSEC_PER_MSEC)   /* what the running thread keeps when another wakes */
+
+static struct run_queue {
+	struct spinlock lock;
+	struct list queue;           /* S */
+	u32 nqueued;                 /* S; read without it as a hint */
+	struct thread *current, *idle;
+	bool idling;                 /* S; hint: the idle thread runs here */
+	u64 idle_ns;
+	struct thread *prev;         /* between switch and finish */
+} ALIGNED(64) queues[ARCH_MAX_CPUS];
+
+static struct list dead = LIST_INIT(dead);
+static struct spinlock dead_lock = SPINLOCK_INIT;
+
+
+static struct run_queue *this_queue(void) { return &queues[arch_cpu_id()]; }
+
+static void enqueue_locked(struct run_queue *rq, struct thread *t)
+{
+	t->state = THREAD_RUNNABLE;
+	list_append(&rq->queue, &t->run_link);
+	WRITE_ONCE(rq->nqueued, rq->nqueued + 1);
+}
+
+static struct thread *dequeue_locked(struct run_queue *rq)
+{
+	struct list *l = list_pop(&rq->queue);
+	if (!l)
+		return NULL;
+	WRITE_ONCE(rq->nqueued, rq->nqueued - 1);
+	return list_entry(l, struct thread, run_link);
+}
+
+/* Take a thread that may run on `cpu` from the fullest other queue. No lock held; interrupts masked. */
+static struct thread *steal(unsigned cpu)
+{
+	unsigned n = arch_cpu_count();
+	for (unsigned i = 1; i < n; i++) {
+		struct run_queue *rq = &queues[(cpu + i) % n];
+		if (!READ_ONCE(rq->nqueued))
+			continue;
+		struct thread *t, *found = NULL;
+		spin_lock(&rq->lock);
+		list_for_each_entry(t, &rq->queue, run_link) {
+			if (t->affinity & (1u << cpu)) {
+				found = t;
+				break;
+			}
+		}
+		if (found) {
+			list_remove(&found->run_link);
+			WRITE_ONCE(rq->nqueued, rq->nqueued - 1);
+			found->cpu = cpu;                /* keeps (I2) */
+		}
+		spin_unlock(&rq->lock);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+/* On the new thread's stack: the old one's registers are saved; let go of the queue. */
+static void finish_switch(void)
+{
+	struct run_queue *rq = this_queue();
+	struct thread *prev = rq->prev;
+	bool gone = prev && prev->state == THREAD_DEAD;
+
+	rq->prev = NULL;
+	spin_unlock(&rq->lock);
+	if (gone) {
+		spin_lock(&dead_lock);
+		list_append(&dead, &prev->run_link);
+		spin_unlock(&dead_lock);
+	}
+}
+
+/* Run `next` instead of the current thread. rq locked, interrupts masked; unlocked on return (in a later life). */
+static void switch_locked(struct run_queue *rq, struct thread *next, u64 now)
+{
+	struct thread *prev = rq->current;
+
+	prev->cpu_time_ns += now - prev->run_start_ns;
+	if (prev == rq->idle)
+		rq->idle_ns += now - prev->run_start_ns;
+	next->run_start_ns = now;
+	next->slice_end_ns = now + SLICE_NS;
+	next->state = THREAD_RUNNING;
+	rq->idling = next == rq->idle;
+	if (rq->nqueued && !rq->idling)
+		timer_want(next->slice_end_ns);  /* keeps (I3) */
+	if (next != prev) {
+		rq->current = next;
+		rq->prev = prev;
+		arch_thread_switch(prev, &prev->arch, next, &next->arch);
+	}
+	finish_switch();
+}
+
+/* The general switch: put the current thread back if it can go on, take the next one. */
+static void reschedule(bool yielding)
+{
+	irq_flags_t f = arch_irq_save();
+	struct run_queue *rq = this_queue();
+
+	spin_lock(&rq->lock);
+	struct thread *t = rq->current;
+	thread_clear_work(t, THREAD_WORK_RESCHED);
+	bool stays = t->state != THREAD_SLEEPING && t->state != THREAD_DEAD;
+	if (stays && (t != rq->idle) && (!yielding || !rq->nqueued)) {
+		t->state = THREAD_RUNNING;
+		spin_unlock(&rq->lock);
+		arch_irq_restore(f);
+		return;
+	}
+	u64 now = arch_clock_mono_ns();
+	if (stays && t != rq->idle) {
+		t->switches_forced++;
+		enqueue_locked(rq, t);
+	} else {
+		t->switches_voluntary++;
+	}
+	struct thread *next = dequeue_locked(rq);
+	if (!next)
+		next = rq->idle;
+	switch_locked(rq, next, now);
+	arch_irq_restore(f);
+}
+
+void sched_block(void)
+{
+	ASSERT(this_queue()->current->state != THREAD_DEAD);
+	reschedule(false);
+}
+
+void sched_leave(void)
+{
+	reschedule(false);
+	panic("a dead thread ran");
+}
+
+void sched_first_run(void)
+{
+	finish_switch();
+}
+
+void sched_yield(void) { reschedule(true); }
+
+void sched_user_work(void) { reschedule(true); }
+
+bool sched_need_resched(void)
+{
+	return READ_ONCE(thread_current()->user_work) & THREAD_WORK_RESCHED;
+}
+
+void sched_poll(void)
+{
+	if (sched_need_resched())
+		reschedule(true);
+}
+
+/* Where should t run? Its last CPU if that idles, else an idle one, else its last. */
+static unsigned choose_cpu(const struct thread *t)
+{
+	unsigned n = arch_cpu_count(), last = t->cpu;
+	if (n == 1)
+		return 0;
+	bool last_ok = last < n && (t->affinity & (1u << last));
+	if (last_ok && READ_ONCE(queues[last].idling) && !READ_ONCE(queues[last].nqueued))
+		return last;
+	for (unsigned i = 0; i < n; i++)
+		if ((t->affinity & (1u << i)) && READ_ONCE(queues[i].idling) && !READ_ONCE(queues[i].nqueued))
+			return i;
+	if (last_ok)
+		return last;
+	for (unsigned i = 0; i < n; i++)
+		if (t->affinity & (1u << i))
+			return i;
+	return 0;
+}
+
+/* Queue t on a CPU and see to it that the CPU notices. Interrupts masked, no lock held. */
+static void make_runnable(struct thread *t, unsigned cpu)
+{
+	struct run_queue *rq = &queues[cpu];
+	unsigned me = arch_cpu_id();
+
+	spin_lock(&rq->lock);
+	enqueue_locked(rq, t);
+	struct thread *running = rq->current;
+	bool idle = running == rq->idle;
+	if (!idle) {
+		if (!t->proc && running->proc) {
+			running->slice_end_ns = 0;
+			__atomic_fetch_or(&running->user_work, THREAD_WORK_RESCHED, __ATOMIC_SEQ_CST);
+		} else {
+			running->slice_end_ns = MIN(running->slice_end_ns, arch_clock_mono_ns() + WAKE_SLICE_NS);
+			if (cpu == me)
+				timer_want(running->slice_end_ns);  /* keeps (I3); another CPU does it in sched_on_kick */
+		}
+	}
+	spin_unlock(&rq->lock);
+	if (cpu != me)
+		arch_cpu_kick(cpu);
+}
+
+void thread_wake(struct thread *t)
+{
+	irq_flags_t f = arch_irq_save();
+	struct run_queue *rq;
+
+	if (READ_ONCE(t->state) != THREAD_SLEEPING)
+		goto out;
+	for (;;) {
+		u32 cpu = READ_ONCE(t->cpu);
+		rq = &queues[cpu];
+		spin_lock(&rq->lock);
+		if (t->cpu == cpu)
+			break;
+		spin_unlock(&rq->lock);
+	}
+	if (t->state != THREAD_SLEEPING) {
+		spin_unlock(&rq->lock);
+		goto out;
+	}
+	t->state = THREAD_RUNNABLE;
+	if (rq->current == t) {
+		/* It has not left its CPU yet, and now will not. */
+		spin_unlock(&rq->lock);
+		goto out;
+	}
+	unsigned cpu = choose_cpu(t);
+	t->cpu = cpu;                            /* keeps (I2) */
+	spin_unlock(&rq->lock);
+	make_runnable(t, cpu);
+out:
+	arch_irq_restore(f);
+}
+
+void thread_start(struct thread *t)
+{
+	irq_flags_t f = arch_irq_save();
+	t->cpu = arch_cpu_id();
+	unsigned cpu = choose_cpu(t);
+	t->cpu = cpu;
+	make_runnable(t, cpu);
+	arch_irq_restore(f);
+}
+
+void thread_set_work(struct thread *t, u32 bit)
+{
+	__atomic_fetch_or(&t->user_work, bit, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&t->interruptible, __ATOMIC_SEQ_CST))
+		thread_wake(t);
+	else if (READ_ONCE(t->state) == THREAD_RUNNING && t != thread_current())
+		arch_cpu_kick(READ_ONCE(t->cpu));
+}
+
+int sched_set_affinity(struct thread *t, u32 cpus)
+{
+	u32 all = arch_cpu_count() >= 32 ? ~0u : (1u << arch_cpu_count()) - 1;
+	if (!(cpus & all))
+		return -EINVAL;
+	WRITE_ONCE(t->affinity, cpus & all);
+	if (t == thread_current()) {
+		/* Sleep for a moment: the wake-up chooses a CPU that is allowed. */
+		while (!(t->affinity & (1u << arch_cpu_id())))
+			(void)sched_sleep_until(arch_clock_mono_ns() + 1000, false);
+	} else if (READ_ONCE(t->state) == THREAD_RUNNING) {
+		arch_cpu_kick(READ_ONCE(t->cpu));
+	}
+	return 0;
+}
+
+void sched_on_timer(void)
+{
+	u64 now = arch_clock_mono_ns();
+	u64 next = timer_run_due(now);
+	struct run_queue *rq = this_queue();
+	struct thread *t = rq->current;
+
+	if (t && t != rq->idle && READ_ONCE(rq->nqueued)) {
+		if (now >= t->slice_end_ns)
+			__atomic_fetch_or(&t->user_work, THREAD_WORK_RESCHED, __ATOMIC_SEQ_CST);
+		else
+			next = MIN(next, t->slice_end_ns);
+	}
+	timer_reprogram(next);
+}
+
+void sched_on_kick(void)
+{
+	struct run_queue *rq = this_queue();
+	struct thread *t = rq->current;
+	if (!t || t == rq->idle || !READ_ONCE(rq->nqueued))
+		return;
+	if (!t->slice_end_ns)
+		__atomic_fetch_or(&t->user_work, THREAD_WORK_RESCHED, __ATOMIC_SEQ_CST);
+	else
+		timer_want(t->slice_end_ns);
+}
+
+/* Free what the dead left: their stacks, which nobody stands on any more. Interrupts enabled. */
+void sched_reap(void)
+{
+	while (READ_ONCE(dead.next) != &dead) {
+		irq_flags_t f = spin_lock_irqsave(&dead_lock);
+		struct list *l = list_pop(&dead);
+		spin_unlock_irqrestore(&dead_lock, f);
+		if (l)
+			thread_put(list_entry(l, struct thread, run_link));
+	}
+}
+
+static void idle_loop(void *arg)
+{
+	unsigned cpu = arch_cpu_id();
+	struct run_queue *rq = &queues[cpu];
+
+	for (;;) {
+		sched_reap();
+		irq_flags_t f = arch_irq_save();
+		if (READ_ONCE(rq->nqueued)) {
+			spin_lock(&rq->lock);
+			struct thread *next = dequeue_locked(rq);
+			if (next)
+				switch_locked(rq, next, arch_clock_mono_ns());
+			else
+				spin_unlock(&rq->lock);
+		} else {
+			struct thread *next = steal(cpu);
+			if (next) {
+				spin_lock(&rq->lock);
+				switch_locked(rq, next, arch_clock_mono_ns());
+			} else {
+				arch_cpu_idle();
+			}
+		}
+		arch_irq_restore(f);
+	}
+}
+
+static void queue_setup(unsigned cpu, struct thread *current, struct thread *idle)
+{
+	struct run_queue *rq = &queues[cpu];
+	spin_init(&rq->lock);
+	list_init(&rq->queue);
+	rq->current = current;
+	rq->idle = idle;
+	rq->idling = current == idle;
+	current->state = THREAD_RUNNING;
+	current->run_start_ns = arch_clock_mono_ns();
+	current->slice_end_ns = current->run_start_ns + SLICE_NS;
+	idle->cpu = current->cpu = cpu;
+	idle->affinity = 1u << cpu;
+	arch_thread_adopt(current, &current->arch);
+}
+
+static struct thread boot_thread;
+static struct thread idle_threads[ARCH_MAX_CPUS];
+
+
+void sched_init(void)
+{
+	thread_setup(&boot_thread, "init");
+	struct thread *idle = thread_create("idle", idle_loop, NULL);
+	if (!idle)
+		panic("no memory for the idle thread");
+	queue_setup(0, &boot_thread, idle);
+}
+
+void sched_start_cpu(void)
+{
+	unsigned cpu = arch_cpu_id();
+	struct thread *t = &idle_threads[cpu];
+	thread_setup(t, "idle");
+	queue_setup(cpu, t, t);
+	idle_loop(NULL);
+	__builtin_unreachable();
+}
+
+u64 sched_idle_ns(unsigned cpu)
+{
+	const struct run_queue *rq = &queues[cpu];
+	u64 ns = READ_ONCE(rq->idle_ns);
+	if (READ_ONCE(rq->idling) && rq->idle)
+		ns += arch_clock_mono_ns() - READ_ONCE(rq->idle->run_start_ns);
+	return ns;
+}
+
+u64 thread_cpu_time_ns(struct thread *t)
+{
+	u64 ns = READ_ONCE(t->cpu_time_ns);
+	if (READ_ONCE(t->state) == THREAD_RUNNING)
+		ns += arch_clock_mono_ns() - READ_ONCE(t->run_start_ns);
+	return ns;
+}

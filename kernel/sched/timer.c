@@ -1,0 +1,135 @@
+/*
+ * timer.c - one-shot timers: a red-black tree for each CPU, one hardware deadline for all of them.
+ *
+ * The hardware is programmed only when a deadline comes earlier than what it holds; cancelling does
+ * not touch it (an early interrupt finds nothing due and programs the next one). So a time-out that
+ * is armed and cancelled for each request costs no access to the device.
+ *
+ * Locks: base lock (irq-safe). A callback runs with no lock held; base.running names it meanwhile,
+ * and timer_cancel waits for it.
+ */
+#include "sched/timer.h"
+#include "arch/spinlock.h"
+#include "base/log.h"
+
+static struct timer_base {
+	struct spinlock lock;
+	struct rb_root tree;         /* B: armed timers by deadline */
+	struct timer *running;       /* B */
+	u64 programmed_ns;           /* this CPU's, interrupts masked; 0 = nothing (the initial state) */
+} ALIGNED(64) bases[ARCH_MAX_CPUS];
+
+static void program(struct timer_base *b, u64 deadline_ns)
+{
+	if (b->programmed_ns && b->programmed_ns <= deadline_ns)
+		return;
+	if (deadline_ns == UINT64_MAX)
+		return;
+	b->programmed_ns = deadline_ns;
+	arch_timer_arm(deadline_ns);
+}
+
+void timer_init(struct timer *t, void (*fire)(struct timer *t))
+{
+	*t = (struct timer){ .fire = fire };
+}
+
+static void insert_locked(struct timer_base *b, struct timer *t)
+{
+	struct rb_node **link = &b->tree.node, *parent = NULL;
+	while (*link) {
+		parent = *link;
+		link = t->deadline_ns < rb_entry(parent, struct timer, node)->deadline_ns ? &parent->left : &parent->right;
+	}
+	rb_insert(&b->tree, &t->node, parent, link);
+	t->armed = true;
+}
+
+/* Lock the base that t is (or was last) on. */
+static struct timer_base *base_lock(struct timer *t)
+{
+	for (;;) {
+		u32 cpu = READ_ONCE(t->cpu);
+		spin_lock(&bases[cpu].lock);
+		if (t->cpu == cpu)
+			return &bases[cpu];
+		spin_unlock(&bases[cpu].lock);
+	}
+}
+
+void timer_arm(struct timer *t, u64 deadline_ns)
+{
+	irq_flags_t f = arch_irq_save();
+	unsigned cpu = arch_cpu_id();
+	struct timer_base *b = base_lock(t);
+
+	if (t->armed) {
+		rb_erase(&b->tree, &t->node);
+		t->armed = false;
+	}
+	if (b != &bases[cpu]) {
+		t->cpu = cpu;
+		spin_unlock(&b->lock);
+		b = base_lock(t);
+	}
+	t->deadline_ns = deadline_ns;
+	insert_locked(b, t);
+	spin_unlock(&b->lock);
+	program(&bases[cpu], deadline_ns);
+	arch_irq_restore(f);
+}
+
+bool timer_cancel(struct timer *t)
+{
+	for (;;) {
+		irq_flags_t f = arch_irq_save();
+		struct timer_base *b = base_lock(t);
+		bool was = t->armed, running = b->running == t;
+		if (was) {
+			rb_erase(&b->tree, &t->node);
+			t->armed = false;
+		}
+		spin_unlock(&b->lock);
+		arch_irq_restore(f);
+		if (was || !running)
+			return was;
+		arch_cpu_relax();
+	}
+}
+
+u64 timer_run_due(u64 now_ns)
+{
+	struct timer_base *b = &bases[arch_cpu_id()];
+	struct rb_node *n;
+
+	spin_lock(&b->lock);
+	while ((n = rb_first(&b->tree))) {
+		struct timer *t = rb_entry(n, struct timer, node);
+		if (t->deadline_ns > now_ns)
+			break;
+		rb_erase(&b->tree, n);
+		t->armed = false;
+		b->running = t;
+		spin_unlock(&b->lock);
+		t->fire(t);
+		spin_lock(&b->lock);
+		b->running = NULL;
+	}
+	u64 next = n ? rb_entry(n, struct timer, node)->deadline_ns : UINT64_MAX;
+	spin_unlock(&b->lock);
+	return next;
+}
+
+void timer_want(u64 deadline_ns)
+{
+	irq_flags_t f = arch_irq_save();
+	program(&bases[arch_cpu_id()], deadline_ns);
+	arch_irq_restore(f);
+}
+
+void timer_reprogram(u64 deadline_ns)
+{
+	struct timer_base *b = &bases[arch_cpu_id()];
+	b->programmed_ns = 0;
+	program(b, deadline_ns);
+}

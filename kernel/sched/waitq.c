@@ -1,0 +1,124 @@
+/*
+ * waitq.c - wait queues.
+ *
+ * The protocol against lost wake-ups: a sleeper marks itself SLEEPING and is on the queue before it
+ * tests its condition; a waker changes the condition before it looks at the queue. Each side has a
+ * full barrier in between, so one of them sees the other. A wake turns SLEEPING back to RUNNABLE,
+ * and then the scheduler does not take the thread off its CPU.
+ *
+ * Locks: queue lock > run queue lock (thread_wake is called with the queue's lock held).
+ */
+#include "sched/waitq.h"
+#include "sched/thread.h"
+#include "sched/sched_internal.h"
+
+void waitq_init(struct waitq *q)
+{
+	spin_init(&q->lock);
+	list_init(&q->entries);
+}
+
+void waitq_add(struct waitq *q, struct waitq_entry *e)
+{
+	irq_flags_t f = spin_lock_irqsave(&q->lock);
+	e->queue = q;
+	if (e->exclusive)
+		list_append(&q->entries, &e->link);
+	else
+		list_push(&q->entries, &e->link);
+	spin_unlock_irqrestore(&q->lock, f);
+}
+
+void waitq_remove(struct waitq_entry *e)
+{
+	struct waitq *q = e->queue;
+	if (!q)
+		return;
+	irq_flags_t f = spin_lock_irqsave(&q->lock);
+	list_remove(&e->link);
+	e->queue = NULL;
+	spin_unlock_irqrestore(&q->lock, f);
+}
+
+void waitq_wake(struct waitq *q, u32 key, unsigned n)
+{
+	struct waitq_entry *e, *tmp;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (READ_ONCE(q->entries.next) == &q->entries)
+		return;
+	irq_flags_t f = spin_lock_irqsave(&q->lock);
+	list_for_each_entry_safe(e, tmp, &q->entries, link) {
+		if (key && e->key && !(key & e->key))
+			continue;
+		if (e->wake(e, key) && e->exclusive && --n == 0)
+			break;
+	}
+	spin_unlock_irqrestore(&q->lock, f);
+}
+
+static bool waiter_wake(struct waitq_entry *e, u32 key)
+{
+	struct waiter *w = container_of(e, struct waiter, entry);
+	if (w->woken)
+		return false;
+	WRITE_ONCE(w->woken, true);
+	thread_wake(w->thread);
+	return true;
+}
+
+void waitq_prepare(struct waitq *q, struct waiter *w, bool exclusive)
+{
+	*w = (struct waiter){
+		.entry = { .exclusive = exclusive, .wake = waiter_wake },
+		.thread = thread_current(),
+	};
+	__atomic_store_n(&w->thread->state, THREAD_SLEEPING, __ATOMIC_SEQ_CST);
+	waitq_add(q, &w->entry);
+}
+
+void waitq_rearm(struct waiter *w)
+{
+	/* In this order: a wake between the two only makes the sleep not happen. */
+	__atomic_store_n(&w->thread->state, THREAD_SLEEPING, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&w->woken, false, __ATOMIC_SEQ_CST);
+}
+
+int waitq_block(struct waiter *w, bool interruptible, u64 deadline_ns)
+{
+	struct thread *t = w->thread;
+	int ret = 0;
+
+	if (interruptible)
+		__atomic_store_n(&t->interruptible, true, __ATOMIC_SEQ_CST);
+	if (deadline_ns != WAIT_FOREVER)
+		timer_arm(&t->sleep_timer, deadline_ns);
+	for (;;) {
+		if (READ_ONCE(w->woken))
+			break;
+		if (interruptible && thread_interrupted()) {
+			ret = -ERESTARTSYS;
+			break;
+		}
+		if (deadline_ns != WAIT_FOREVER && arch_clock_mono_ns() >= deadline_ns) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+		sched_block();
+		/* For a wake that was not ours: be asleep again before looking. */
+		if (!READ_ONCE(w->woken))
+			__atomic_store_n(&t->state, THREAD_SLEEPING, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&t->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
+	if (deadline_ns != WAIT_FOREVER)
+		timer_cancel(&t->sleep_timer);
+	if (interruptible)
+		__atomic_store_n(&t->interruptible, false, __ATOMIC_RELAXED);
+	return ret;
+}
+
+void waitq_finish(struct waiter *w)
+{
+	waitq_remove(&w->entry);
+	__atomic_store_n(&w->thread->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
+}
