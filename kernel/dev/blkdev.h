@@ -20,7 +20,8 @@ struct blk_seg {
 struct blk_request {
 	enum blk_op op;
 	u64 sector;
-	struct blk_seg *segs;        /* the submitter's, alive until done */
+	/* The submitter's, alive until done. BLK_DISCARD: one segment, whose len counts and whose pa does not. BLK_FLUSH: none. */
+	struct blk_seg *segs;
 	unsigned nsegs;
 	int status;                  /* 0 or errno, valid when done is called */
 	/* Called once, from interrupt or any context; must not sleep. */
@@ -30,7 +31,10 @@ struct blk_request {
 };
 
 struct blkdev_ops {
-	/* Start a request; -EBUSY if the device's ring is full (the caller tries again when one is done). */
+	/*
+	 * Start a request that blk/ has checked. -EBUSY if the device's ring is full (blkdev_on_space tells when not); another
+	 * errno if it cannot be started at all (-EIO: broken); in both cases done is not called. Any context.
+	 */
 	int (*submit)(struct blkdev *d, struct blk_request *rq);
 };
 
@@ -48,6 +52,7 @@ struct blkdev {
 
 /* Make d known under the next free name. Drivers call this once it works. */
 void blkdev_register(struct blkdev *d);
+void blkdev_unregister(struct blkdev *d);    /* drivers' remove: nobody uses d any more */
 struct blkdev *blkdev_by_index(unsigned index);   /* NULL */
 unsigned blkdev_count(void);
 /* Drivers call this when ring space became free after -EBUSY; set by blk/. */

@@ -8,7 +8,7 @@
 #include "arch/arch.h"
 #include "base/list.h"
 
-enum bus_type { BUS_VIRTIO_MMIO, BUS_PCI };
+enum bus_type { BUS_VIRTIO_MMIO, BUS_PCI, BUS_FAKE /* tests */ };
 
 struct device {
 	enum bus_type bus;
@@ -27,17 +27,23 @@ struct device {
 		} pci;
 	};
 	void *driver_data;
+	const struct driver *driver; /* who took it, NULL */
+	bool identified;             /* virtio: virtio_id is known */
+	u32 virtio_id;               /* 0: none */
 };
 
 struct driver {
 	const char *name;
 	/* 0 if it took the device; -ENODEV if it is not its kind; another errno if it is and failed (logged, counted). */
 	int (*probe)(struct device *d);
+	/* Undo probe: the class no longer knows it, the device is reset, its memory is free. Nobody may use it any more. */
+	void (*remove)(struct device *d);
 };
 extern const struct driver *const driver_table[];  /* from drivers/drivers.def, NULL-terminated */
 
-void device_add(struct device *d);
+void device_add(struct device *d);           /* d is the caller's and stays; the order of adding is the order of names (vda, vdb) */
 void device_probe_all(void);
+void device_remove(struct device *d);        /* tests */
 
 /* PCI configuration space; implemented by platform/ (CF8 or ECAM) through these pointers. */
 struct pci_config_ops {

@@ -69,6 +69,7 @@ struct netdev {
 };
 
 void netdev_register(struct netdev *d);
+void netdev_unregister(struct netdev *d);    /* drivers' remove: nobody uses d any more */
 struct netdev *netdev_by_index(unsigned index);
 unsigned netdev_count(void);
 

@@ -15,13 +15,19 @@ struct port_ops {
 	size_t (*read_nowait)(unsigned port, void *data, size_t len);
 	bool (*readable)(unsigned port);
 	bool (*eof)(unsigned port);
+	/* Whether write_nowait would take something; if not, port_notify_write will be called when it would. */
 	bool (*writable)(unsigned port);
+	/* Bytes that the host has not taken yet; if any, port_notify_write will be called as they go. */
+	size_t (*queued)(unsigned port);
 	/* Poll the device until all of the port's bytes are with the host, at most ~1 s; works with interrupts masked (panic). */
 	void (*drain)(unsigned port);
 	/* Emergency output from a panic: no locks are waited for, the device is polled. */
 	void (*write_panic)(unsigned port, const void *data, size_t len);
 };
-/* Drivers register once; before that every call below is harmless (writes vanish, reads are at the end). */
+/*
+ * Drivers register once; before that every call below is harmless (writes vanish, reads are at the
+ * end). With a driver there, finished lines of the kernel's log go to PITH_PORT_LOG. NULL unregisters (tests).
+ */
 void port_register(const struct port_ops *ops);
 bool port_present(void);
 
