@@ -15,9 +15,13 @@ struct pseudo_text {
 void pseudo_printf(struct pseudo_text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void pseudo_append(struct pseudo_text *t, const void *data, size_t len);
 
-/* A file: show is called at open (the snapshot is then read at will); store, if any, gets each write (len <= 4096). */
+/*
+ * A file: show is called by the first read and by each read at offset 0; reads in between see one
+ * snapshot. Without show reading is -EIO; store, if any, gets each write (len <= 4096; longer ones are -EINVAL).
+ * Both return 0 or a negative errno and may sleep.
+ */
 struct pseudo_file {
-	const char *path;            /* under the mount: "self/status"; components are made as needed */
+	const char *path;            /* under the mount: "self/status"; components are made as needed; in a pseudo_dir: one name */
 	u32 mode;
 	int (*show)(struct pseudo_text *t, u64 arg);
 	int (*store)(const char *data, size_t len, u64 arg);
@@ -51,10 +55,18 @@ struct pseudo_dev {
 	void *priv;
 };
 enum pseudo_fs { PSEUDO_PROC, PSEUDO_SYS, PSEUDO_DEV };
-/* Tables are kept by pointer (constant). 0, -EEXIST, -ENOMEM. */
+/*
+ * Tables are kept by pointer (constant). 0, -EEXIST, -ENOMEM, -EINVAL.
+ * In PSEUDO_PROC, "self/..." is the process's own directory (its number; /proc/self leads there) and
+ * "net/..." is "self/net/...". In PSEUDO_DEV only links and devices can be added; a link's text is fixed when /dev is mounted.
+ */
 int pseudo_add_file(enum pseudo_fs fs, const struct pseudo_file *f);
 int pseudo_add_link(enum pseudo_fs fs, const struct pseudo_link *l);
 int pseudo_add_dir(enum pseudo_fs fs, const struct pseudo_dir *d);
+/* ops: read, write, poll, ioctl, open, close, read_handle are used; v->priv is priv. */
 int pseudo_add_dev(const struct pseudo_dev *d);
+
+/* The number that is the name of the process's directory in /proc. Before it is mounted. */
+void pseudo_set_pid(u32 pid);
 
 #endif

@@ -38,6 +38,7 @@ enum { VATTR_MODE = 1, VATTR_SIZE = 2, VATTR_ATIME = 4, VATTR_MTIME = 8, VATTR_U
 struct vnode;
 struct mount;
 struct blkdev;
+struct dentry;
 
 /* readdir gives entries to this; false = the buffer is full, stop before this entry. next_off is the cookie after it. */
 typedef bool (*vnode_dirent_fn)(void *arg, const char *name, size_t name_len, u64 ino, enum vnode_type type, u64 next_off);
@@ -70,7 +71,13 @@ struct vnode_ops {
 	ssize_t (*read_handle)(struct vnode *v, void *handle, struct uio *u, u64 off);
 	void (*release)(struct vnode *v);                     /* the last reference went away */
 	int (*getxattr)(struct vnode *v, const char *name, void *buf, size_t size);
+	/* A symbolic link that leads straight to a vnode (/proc/self/fd/N, exe), whatever its text says. */
+	int (*follow)(struct vnode *link, struct vnode **ret);
+	/* An unnamed regular file on dir's file system (O_TMPFILE): nlink 0; linkable says whether fs_link may name it later. */
+	int (*tmpfile)(struct vnode *dir, u32 mode, bool linkable, struct vnode **ret);
 };
+
+enum { VNODE_NOCACHE = 1u << 0 };    /* the name cache must not keep it: it comes and goes by itself */
 
 struct vnode {
 	const struct vnode_ops *ops;
@@ -85,7 +92,10 @@ struct vnode {
 	struct waitq waitq;          /* for those that poll */
 	void *priv;                  /* the file system's */
 	void *locks;                 /* proc/: advisory record locks */
-	struct list cache_link;
+	struct list cache_link;      /* the file system's */
+	u32 flags;                   /* VNODE_*, constant */
+	u32 idle_refs;               /* atomic: references of the name cache and of the file system's own tree; refs above them are use */
+	struct dentry *dentry;       /* dcache.c: the name by which it was last found */
 };
 
 struct fs_statfs {
@@ -107,7 +117,12 @@ struct mount {
 
 void vnode_init(struct vnode *v, const struct vnode_ops *ops, enum vnode_type type, struct mount *m, u64 ino);
 void vnode_get(struct vnode *v);
+/* For caches that keep vnodes without a reference: false if the vnode is going away. */
+bool vnode_tryget(struct vnode *v) MUST_CHECK;
 void vnode_put(struct vnode *v);
+
+/* The owner of what is created: the program's one identity. proc/ sets it before the program starts. */
+extern u32 fs_owner_uid, fs_owner_gid;
 
 /* ---- Paths ---- */
 
@@ -126,11 +141,16 @@ int fs_namei(struct vnode *start, const char *path, u32 flags, struct vnode **re
 int fs_namei_parent(struct vnode *start, const char *path, u32 flags, struct vnode **ret_dir, char *name, bool *ret_trailing_slash);
 /* The absolute path of v (directories: exact; files: the path by which it was last found). Length or -ENOENT, -ERANGE. */
 ssize_t fs_path_of(struct vnode *v, char *buf, size_t size);
+/* The same as /proc/self/fd shows it: " (deleted)" is appended to what has no name any more. */
+ssize_t fs_path_show(struct vnode *v, char *buf, size_t size);
 struct vnode *fs_root(void);      /* borrowed */
 
 /* ---- The operations that proc/ and linux/ use; they take locks, check read-only mounts and call vnode_ops ---- */
 
-/* Open flags subset that matters here. Creates if asked. *ret_created tells. Relative to start. */
+/*
+ * Open flags: those of fs/lx_file.h, the rest is ignored. Creates if asked; *ret_created tells. Relative to start.
+ * Truncates for O_TRUNC. Does not call ops->open: whoever makes the open file does (not for O_PATH), and passes its error on.
+ */
 int fs_open(struct vnode *start, const char *path, u32 linux_oflags, u32 mode, u32 namei_flags, struct vnode **ret, bool *ret_created);
 int fs_mkdir(struct vnode *start, const char *path, u32 mode);
 int fs_mknod(struct vnode *start, const char *path, u32 mode, u64 rdev, struct vnode **ret_or_null);
@@ -162,7 +182,12 @@ int fs_mount_devfs(const char *path);
 int fs_mount_procfs(const char *path);
 int fs_mount_sysfs(const char *path);
 void fs_for_each_mount(bool (*fn)(struct mount *m, void *arg), void *arg);
+/* The mount of vnodes that lie on no file system: ports and pipes that are reached through /proc/self/fd. Never attached. */
+struct mount *fs_anon_mount(void);
 /* An unnamed tmpfs file, for memfd_create and O_TMPFILE: nlink 0. */
 int fs_new_memfile(const char *name, struct vnode **ret);
+/* Seals of a memory file (F_ADD_SEALS, F_GET_SEALS; LX_F_SEAL_*). fs_memfile_seal: -EPERM once sealed; both: -EINVAL for other files. */
+int fs_memfile_seal(struct vnode *v, u32 seals);
+int fs_memfile_seals(struct vnode *v, u32 *ret_seals);
 
 #endif

@@ -1,0 +1,340 @@
+/*
+ * namei.c - walking paths.
+ *
+ * The walk is a loop, not a recursion: a symbolic link pushes its text as a frame (on the heap)
+ * and the walk goes on in it, so the kernel stack stays flat whatever the links say; at most
+ * FS_LINKS_MAX are followed in one walk.
+ *
+ * Invariants:
+ *  (N1) w->at always carries a reference; w->p points into the caller's path or the top frame.
+ *  (N2) A frame's rest is NULL when nothing of the path follows its link; only the lowest frame
+ *       can be so, since a link in the last place first drops all frames (their rests are used up).
+ *
+ * Locks: a directory's lock (shared) around a question to its file system; the cache's own inside.
+ * What can fail: -ENOENT -ENOTDIR -ELOOP -ENAMETOOLONG -EXDEV (scoped walks) -ENOMEM, and what
+ * file systems say (-EIO, -EUCLEAN).
+ */
+#include "fs/internal.h"
+
+struct walk_frame {
+	struct walk_frame *up;
+	const char *rest;            /* where to go on in the text above; NULL: nowhere (N2) */
+	char text[];
+};
+
+int walk_begin(struct walk *w, struct vnode *start, const char *path, u32 flags)
+{
+	struct vnode *root = fs_root();
+	memset(w, 0, sizeof *w);
+	if (!path[0])
+		return -ENOENT;
+	if (strnlen(path, FS_PATH_MAX) >= FS_PATH_MAX)
+		return -ENAMETOOLONG;
+	if (!root)
+		return -ENOENT;
+	if (!start)
+		start = root;
+	w->flags = flags;
+	w->p = path;
+	w->top = flags & (NAMEI_BENEATH | NAMEI_IN_ROOT) ? start : root;
+	if (path[0] == '/') {
+		if (flags & NAMEI_BENEATH)
+			return -EXDEV;
+		w->at = w->top;
+	} else {
+		w->at = start;
+	}
+	vnode_get(w->at);
+	return 0;
+}
+
+static void walk_pop(struct walk *w)
+{
+	struct walk_frame *f = w->frames;
+	w->frames = f->up;
+	w->p = f->rest;
+	heap_free(f);
+}
+
+void walk_end(struct walk *w)
+{
+	while (w->frames)
+		walk_pop(w);
+	if (w->at)
+		vnode_put(w->at);
+	w->at = NULL;
+}
+
+static inline void walk_move(struct walk *w, struct vnode *v)
+{
+	vnode_put(w->at);
+	w->at = v;
+}
+
+/* ---- One step ---- */
+
+int namei_lookup_locked(struct vnode *dir, const char *name, size_t len, struct vnode **ret)
+{
+	int r = dcache_lookup(dir, name, len, ret);
+	if (r != -EAGAIN)
+		return r;
+	if (!dir->ops->lookup)
+		return -ENOTDIR;
+	struct vnode *v = NULL;
+	r = dir->ops->lookup(dir, name, len, &v);
+	if (r == -ENOENT)
+		dcache_enter(dir, name, len, NULL);
+	if (r)
+		return r;
+	r = dcache_enter(dir, name, len, v);
+	if (r) {
+		vnode_put(v);
+		return r;
+	}
+	*ret = v;
+	return 0;
+}
+
+int namei_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ret)
+{
+	int r = dcache_lookup(dir, name, len, ret);
+	if (likely(r != -EAGAIN))
+		return r;
+	rwlock_read(&dir->lock);
+	r = namei_lookup_locked(dir, name, len, ret);
+	rwlock_unlock_read(&dir->lock);
+	return r;
+}
+
+/* ".." */
+static int walk_up(struct walk *w)
+{
+	struct vnode *v = w->at;
+	if (v == w->top)
+		return w->flags & NAMEI_BENEATH ? -EXDEV : 0;
+	while (v == v->mount->root) {
+		if (!v->mount->covers)
+			return 0;
+		if (w->flags & NAMEI_NOXDEV)
+			return -EXDEV;
+		v = v->mount->covers;
+	}
+	struct vnode *dir = dcache_parent(v);
+	if (!dir)
+		return -ENOENT;
+	walk_move(w, mount_enter(dir));
+	return 0;
+}
+
+/* Look name up in w->at, entering mounts. */
+static int walk_lookup(struct walk *w, const char *name, size_t len, struct vnode **ret)
+{
+	if (unlikely(len > FS_NAME_MAX))
+		return -ENAMETOOLONG;
+	int r = namei_lookup(w->at, name, len, ret);
+	if (r)
+		return r;
+	*ret = mount_enter(*ret);
+	if (unlikely(w->flags & NAMEI_NOXDEV) && (*ret)->mount != w->at->mount) {
+		vnode_put(*ret);
+		return -EXDEV;
+	}
+	return 0;
+}
+
+/* Go where link says; last: nothing of the path follows it. The reference of link stays the caller's. */
+static int walk_follow(struct walk *w, struct vnode *link, bool last)
+{
+	if (w->nlinks++ >= FS_LINKS_MAX)
+		return -ELOOP;
+	if (w->flags & NAMEI_NOSYMLINKS)
+		return -ELOOP;
+	if (link->ops->follow) {
+		struct vnode *v;
+		if (w->flags & NAMEI_NOMAGIC)
+			return -ELOOP;
+		if (w->flags & (NAMEI_BENEATH | NAMEI_IN_ROOT))
+			return -EXDEV;
+		int r = link->ops->follow(link, &v);
+		if (r)
+			return r;
+		if (w->flags & NAMEI_NOXDEV && v->mount != w->at->mount) {
+			vnode_put(v);
+			return -EXDEV;
+		}
+		walk_move(w, v);
+		return 0;
+	}
+	/* Targets whose length is known take no more than they need. */
+	size_t room = link->size && link->size < FS_PATH_MAX ? link->size + 1 : FS_PATH_MAX;
+	struct walk_frame *f = heap_alloc(sizeof *f + room);
+	if (!f)
+		return -ENOMEM;
+	ssize_t n = fs_readlink(link, f->text, room);
+	if (n <= 0 || (size_t)n >= room) {
+		heap_free(f);
+		return n < 0 ? (int)n : n == 0 ? -ENOENT : -ENAMETOOLONG;
+	}
+	f->text[n] = '\0';
+	if (f->text[0] == '/') {
+		if (w->flags & NAMEI_BENEATH) {
+			heap_free(f);
+			return -EXDEV;
+		}
+		if (w->flags & NAMEI_NOXDEV && w->top->mount != w->at->mount) {
+			heap_free(f);
+			return -EXDEV;
+		}
+		vnode_get(w->top);
+		walk_move(w, w->top);
+	}
+	f->rest = w->p;
+	if (last) {
+		while (w->frames)
+			walk_pop(w);
+		f->rest = NULL;
+	}
+	f->up = w->frames;
+	w->frames = f;
+	w->p = f->text;
+	return 0;
+}
+
+static int walk_step(struct walk *w, const char *name, size_t len)
+{
+	struct vnode *v;
+	if (fs_name_is_dot(name, len))
+		return 0;
+	if (fs_name_is_dotdot(name, len))
+		return walk_up(w);
+	int r = walk_lookup(w, name, len, &v);
+	if (r)
+		return r;
+	if (v->type == VNODE_LINK) {
+		r = walk_follow(w, v, false);
+		vnode_put(v);
+		return r;
+	}
+	walk_move(w, v);
+	return 0;
+}
+
+/* ---- Walks ---- */
+
+int walk_to_parent(struct walk *w)
+{
+	for (;;) {
+		while (*w->p == '/')
+			w->p++;
+		if (!*w->p) {
+			if (w->frames && w->frames->rest) {
+				walk_pop(w);
+				continue;
+			}
+			w->name = "";
+			w->name_len = 0;
+			return 0;
+		}
+		const char *name = w->p, *end = name;
+		while (*end && *end != '/')
+			end++;
+		size_t len = (size_t)(end - name);
+		const char *next = end;
+		while (*next == '/')
+			next++;
+		if (w->at->type != VNODE_DIR)
+			return -ENOTDIR;
+		w->p = next;
+		if (!*next && !(w->frames && w->frames->rest)) {
+			w->trailing |= next != end;
+			w->name = name;
+			w->name_len = len;
+			return len > FS_NAME_MAX ? -ENAMETOOLONG : 0;
+		}
+		int r = walk_step(w, name, len);
+		if (r)
+			return r;
+	}
+}
+
+bool walk_last_is_special(const struct walk *w)
+{
+	return !w->name_len || fs_name_is_dot(w->name, w->name_len) || fs_name_is_dotdot(w->name, w->name_len);
+}
+
+int walk_lookup_last(struct walk *w, struct vnode **ret)
+{
+	return walk_lookup(w, w->name, w->name_len, ret);
+}
+
+int walk_follow_last(struct walk *w, struct vnode *link)
+{
+	int r = walk_follow(w, link, true);
+	if (r)
+		return r;
+	if (link->ops->follow) {
+		w->name = "";
+		w->name_len = 0;
+		return 0;
+	}
+	return walk_to_parent(w);
+}
+
+int walk_to_end(struct walk *w, struct vnode **ret)
+{
+	int r = walk_to_parent(w);
+	while (!r) {
+		struct vnode *v;
+		if (walk_last_is_special(w)) {
+			if (fs_name_is_dotdot(w->name, w->name_len) && (r = walk_up(w)))
+				break;
+			v = w->at;
+			vnode_get(v);
+		} else {
+			r = walk_lookup_last(w, &v);
+			if (r)
+				break;
+		}
+		if (v->type == VNODE_LINK && w->name_len && (w->flags & NAMEI_FOLLOW || w->trailing)) {
+			r = walk_follow_last(w, v);
+			vnode_put(v);
+			continue;
+		}
+		if ((w->trailing || w->flags & NAMEI_DIRECTORY) && v->type != VNODE_DIR) {
+			vnode_put(v);
+			return -ENOTDIR;
+		}
+		*ret = v;
+		return 0;
+	}
+	return r;
+}
+
+int fs_namei(struct vnode *start, const char *path, u32 flags, struct vnode **ret)
+{
+	struct walk w;
+	int r = walk_begin(&w, start, path, flags);
+	if (r)
+		return r;
+	r = walk_to_end(&w, ret);
+	walk_end(&w);
+	return r;
+}
+
+int fs_namei_parent(struct vnode *start, const char *path, u32 flags, struct vnode **ret_dir, char *name, bool *ret_trailing_slash)
+{
+	struct walk w;
+	int r = walk_begin(&w, start, path, flags);
+	if (r)
+		return r;
+	r = walk_to_parent(&w);
+	if (!r) {
+		memcpy(name, w.name, w.name_len);
+		name[w.name_len] = '\0';
+		*ret_trailing_slash = w.trailing;
+		vnode_get(w.at);
+		*ret_dir = w.at;
+	}
+	walk_end(&w);
+	return r;
+}
