@@ -18,6 +18,8 @@ struct futex_waiter {
 	struct futex_bucket *bucket; /* where it is queued; NULL once woken. Written under the bucket's lock, read without */
 	u32 bitset;
 	struct thread *thread;
+	struct waitq self;           /* nobody else is on it: it carries waiter */
+	struct waiter waiter;
 };
 
 void futex_init(void);
@@ -46,6 +48,8 @@ struct futex_pi_waiter {
 	struct list link;
 	u64 key[2];
 	struct thread *thread;
+	struct waitq self;
+	struct waiter waiter;
 	int tid;
 	u32 state;                   /* atomic: 0 waiting, 1 handed over */
 };

@@ -81,7 +81,7 @@ NORETURN void process_cannot_run(int status, const char *fmt, ...) PRINTF_LIKE(2
 
 /* ---- The control port (control.c) ---- */
 
-/* One line to the host (without '\n'), whole or not at all. May sleep. Silently cut at 1,023 bytes. */
+/* One line to the host (without '\n'), whole or not at all. May sleep. Cut at 4,095 bytes. */
 void control_line(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The thread that obeys the host: `stop`, `signal N`. */
 int control_start(void);

@@ -28,6 +28,8 @@ enum signal_default signal_default_of(int signo);
 /* One queued signal. Owners that must not fail (timers) keep their own. */
 struct signal_entry {
 	struct list link;            /* on a queue, or on itself */
+	struct list *queue;          /* which, and its pending set; only while queued */
+	sigset *pending;
 	struct siginfo info;
 	bool owned;                  /* belongs to a timer: not freed when taken */
 };
@@ -57,7 +59,8 @@ u32 signal_poll(sigset mask, struct poll_table *pt);
 /* Boot. */
 void signal_init(void);
 void signal_init_task(struct task *t);
-/* A task is gone: drop what was directed at it. */
+/* A task is leaving: it takes no more signals, others take the process's. Then, when it is gone: drop what was directed at it. */
+void signal_leave_task(struct task *t);
 void signal_drop_task(struct task *t);
 
 #endif

@@ -40,6 +40,8 @@ void ptimer_set(struct ptimer *p, bool absolute, u64 value_ns, u64 interval_ns, 
 void ptimer_get(struct ptimer *p, u64 *ret_left_ns, u64 *ret_interval_ns);
 /* How many periods have passed since it was armed or taken last; a repeating timer is armed again. 0: not expired. */
 u64 ptimer_take(struct ptimer *p);
+/* Nobody takes this expiry: a repeating timer goes on, but not more often than each millisecond. From fire. */
+void ptimer_skip(struct ptimer *p);
 bool ptimer_expired(struct ptimer *p);       /* ptimer_take would be > 0 */
 /* Disarm for good; fire is not running when it returns. */
 void ptimer_stop(struct ptimer *p);
@@ -56,8 +58,8 @@ int ptimers_set(int id, bool absolute, u64 value_ns, u64 interval_ns, u64 *ret_o
 int ptimers_get(int id, u64 *ret_left_ns, u64 *ret_interval_ns);
 int ptimers_overrun(int id);                 /* of the signal delivered last; -EINVAL */
 int ptimers_delete(int id);
-/* signal.c tells when a timer's signal is taken: sets its overrun and arms the timer again. No lock held. */
-void ptimers_signal_taken(struct siginfo *info);
+/* signal.c tells which signal a task takes: if it is a timer's, its overrun is set and the timer armed again. No lock held. */
+void timers_signal_taken(struct siginfo *info);
 void timers_init(void);
 
 #endif

@@ -1,0 +1,88 @@
+/*
+ * futex_pi.c - who waits for priority-inheritance futexes.
+ *
+ * The word in the program's memory names the owner; linux/ keeps word and queue together under the one PI
+ * lock (a mutex, so that the word may fault). Such futexes are rare: one list holds all waiters.
+ * Invariant: a waiter is on the list while its state is 0. Cannot fail.
+ */
+#include "proc/futex.h"
+#include "sched/mutex.h"
+
+static struct mutex pi_mutex = MUTEX_INIT(pi_mutex);
+static struct list pi_waiters = LIST_INIT(pi_waiters);   /* pi_mutex; oldest first */
+
+void futex_pi_lock(void)
+{
+	mutex_lock(&pi_mutex);
+}
+
+void futex_pi_unlock(void)
+{
+	mutex_unlock(&pi_mutex);
+}
+
+void futex_pi_enqueue(struct futex_pi_waiter *w, const u64 key[2], int tid)
+{
+	w->key[0] = key[0];
+	w->key[1] = key[1];
+	w->tid = tid;
+	w->thread = thread_current();
+	w->state = 0;
+	list_append(&pi_waiters, &w->link);
+}
+
+struct futex_pi_waiter *futex_pi_first(const u64 key[2], bool *ret_more)
+{
+	struct futex_pi_waiter *w, *found = NULL;
+
+	*ret_more = false;
+	list_for_each_entry(w, &pi_waiters, link) {
+		if (w->key[0] != key[0] || w->key[1] != key[1])
+			continue;
+		if (found) {
+			*ret_more = true;
+			break;
+		}
+		found = w;
+	}
+	return found;
+}
+
+void futex_pi_hand_over(struct futex_pi_waiter *w)
+{
+	struct thread *t = w->thread;
+
+	list_remove(&w->link);
+	thread_get(t);
+	WRITE_ONCE(w->waiter.woken, true);
+	__atomic_store_n(&w->state, 1, __ATOMIC_SEQ_CST);
+	thread_wake(t);
+	thread_put(t);
+}
+
+static bool is_owner(const struct futex_pi_waiter *w)
+{
+	return __atomic_load_n(&w->state, __ATOMIC_SEQ_CST);
+}
+
+int futex_pi_block(struct futex_pi_waiter *w, u64 deadline_ns)
+{
+	int r = 0;
+
+	waitq_init(&w->self);
+	waitq_prepare(&w->self, &w->waiter, false);
+	while (!is_owner(w) && r == 0) {
+		r = waitq_block(&w->waiter, true, deadline_ns);
+		if (r == 0 && !is_owner(w))
+			waitq_rearm(&w->waiter);
+	}
+	waitq_finish(&w->waiter);
+	if (is_owner(w))
+		return 0;
+	mutex_lock(&pi_mutex);
+	bool mine = is_owner(w);
+	if (!mine)
+		list_remove(&w->link);
+	mutex_unlock(&pi_mutex);
+	return mine ? 0 : r;
+}
