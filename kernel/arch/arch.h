@@ -35,17 +35,28 @@ phys_t arch_vvar_page(void);
 
 /* ---- This CPU ------------------------------------------------------------------ */
 
+#ifdef PITH_HOST
 /* Index of the CPU we run on, 0..arch_cpu_count()-1. Stable only while interrupts are off or the thread does not sleep. */
 unsigned arch_cpu_id(void);
-unsigned arch_cpu_count(void);      /* CPUs that are up */
 struct thread *arch_current(void);  /* the running thread, NULL before the scheduler starts */
 
 typedef unsigned long irq_flags_t;
 irq_flags_t arch_irq_save(void);           /* mask interrupts, return the state before */
 void arch_irq_restore(irq_flags_t flags);
-#define ARCH_IRQ_ON 0x200ul                /* restoring this enables interrupts */
 bool arch_irq_enabled(void);
 void arch_cpu_relax(void);                 /* pause in a spin loop */
+void *arch_phys_to_virt(phys_t pa);        /* through the direct map (RAM only) */
+phys_t arch_virt_to_phys(const void *p);   /* direct map addresses only */
+u8 arch_in8(u16 port);
+u16 arch_in16(u16 port);
+u32 arch_in32(u16 port);
+void arch_out8(u16 port, u8 v);
+void arch_out16(u16 port, u16 v);
+void arch_out32(u16 port, u32 v);
+#else
+#include "arch/x86_64/inline.h"            /* the same functions, a few instructions each */
+#endif
+unsigned arch_cpu_count(void);      /* CPUs that are up */
 /* Enable interrupts and wait for one, atomically; returns with interrupts masked. */
 void arch_cpu_idle(void);
 /* Ask another CPU to look at its run queue (it returns from idle or enters the scheduler on its way to user mode). */
@@ -128,16 +139,20 @@ struct arch_hooks {
 	void (*timer)(void);
 	/* Another CPU's kick; interrupts masked. */
 	void (*kick)(void);
+	/* A line of a panic report, and its end (tell the host; then arch ends the machine). Interrupts masked, no locks may be waited for. */
+	void (*panic_line)(const char *line, size_t len);
+	void (*panic_end)(const char *message);
 };
 extern struct arch_hooks arch_hooks;
 /* The exit path tests the u32 at the start of struct thread (user_work): non-zero sends it through the hook, which clears what it has done. */
 
-/* Where arch takes memory for page tables, stacks and FPU areas; filled by init before the first such call. Any context, never sleep. */
+/* Where arch takes memory for page tables, stacks and FPU areas, and random numbers; filled by init before the first such call. Any context, never sleep. */
 struct arch_memory_ops {
 	phys_t (*page_alloc)(bool zero);      /* one page, 0 if there is none */
 	void (*page_free)(phys_t pa);
 	void *(*alloc)(size_t len);           /* zeroed, 64-byte aligned from 64 bytes up; NULL */
 	void (*free)(void *p);
+	u64 (*random_u64)(void);              /* for stack canaries */
 };
 extern struct arch_memory_ops arch_memory_ops;
 
@@ -183,8 +198,6 @@ ssize_t arch_copy_string_from_user(char *dst, uintptr_t va, size_t max);
 
 /* ---- Kernel mappings -------------------------------------------------------------- */
 
-void *arch_phys_to_virt(phys_t pa);        /* through the direct map (RAM only) */
-phys_t arch_virt_to_phys(const void *p);   /* direct map addresses only */
 /* Map device memory, uncached, for ever; NULL if out of room. */
 volatile void *arch_map_device(phys_t pa, size_t len);
 /* A kernel stack of ARCH_KSTACK_SIZE bytes with an unmapped guard page below; returns its top, 0 if out of memory. */
@@ -204,14 +217,7 @@ void arch_msi_message(unsigned vector, unsigned cpu, u64 *ret_address, u32 *ret_
 /* Route an I/O APIC line to vector on CPU 0, edge or level. -ENODEV if there is no such line. */
 int arch_gsi_route(unsigned gsi, unsigned vector, bool level, bool active_low) MUST_CHECK;
 
-/* ---- Port I/O and the end ------------------------------------------------------------ */
-
-u8 arch_in8(u16 port);
-u16 arch_in16(u16 port);
-u32 arch_in32(u16 port);
-void arch_out8(u16 port, u8 v);
-void arch_out16(u16 port, u16 v);
-void arch_out32(u16 port, u32 v);
+/* ---- Randomness and the end ------------------------------------------------------------ */
 
 /* Up to 32 bytes from the CPU's generator (RDSEED, RDRAND); returns how many bits may be credited. */
 unsigned arch_random_seed(u8 buf[32]);

@@ -1,0 +1,200 @@
+/*
+ * fpu.c - the program's floating-point and vector registers.
+ *
+ * The kernel itself never uses them. They are saved when a thread is switched out, and loaded again only on its way to
+ * user mode and only if another thread's were loaded on that CPU meanwhile (EXIT_FPU).
+ *
+ * Invariants:
+ *   (F1) t->fpu_loaded: the CPU that t runs on holds its registers and memory may be stale.
+ *   (F2) cpu->fpu_owner == t and t->fpu_cpu == cpu->id and t is not running elsewhere: the CPU holds what memory holds.
+ *   (F3) the area is given to XRSTOR only after fpu.c wrote it or checked it: reserved bits would fault in ring 0.
+ *
+ * The area's layout: Intel SDM 1, chapter 13 (standard form). In signal frames: Linux
+ * arch/x86/include/uapi/asm/sigcontext.h, _fpx_sw_bytes and FP_XSTATE_MAGIC*.
+ */
+#include "arch/x86_64/cpu.h"
+#include "base/errno.h"
+#include "base/log.h"
+#include "base/string.h"
+
+#define FXSAVE_LEN 512u
+#define XSAVE_HEADER_LEN 64u
+#define XCR0_WANTED 0xe7ull          /* x87, SSE, AVX, AVX-512 */
+#define MXCSR_INIT 0x1f80u
+#define FCW_INIT 0x37fu
+#define OFF_MXCSR 24
+#define OFF_MXCSR_MASK 28
+#define OFF_SW 464
+#define LX_FP_XSTATE_MAGIC1 0x46505853u
+#define LX_FP_XSTATE_MAGIC2 0x46505845u
+
+struct fx_sw_bytes {
+	u32 magic1, extended_size;
+	u64 xfeatures;
+	u32 xstate_size, padding[7];
+};
+_Static_assert(sizeof(struct fx_sw_bytes) == 48, "lx");
+
+static u64 xcr0 RO_AFTER_INIT;
+static u32 area_len RO_AFTER_INIT;
+static u32 mxcsr_mask RO_AFTER_INIT;
+
+void fpu_init_cpu(bool first)
+{
+	u8 probe[FXSAVE_LEN] ALIGNED(16);
+
+	if (cpu_features.xsave) {
+		struct cpuid r = x86_cpuid(13, 0);
+
+		xcr0 = ((u64)r.edx << 32 | r.eax) & XCR0_WANTED;
+		if (!(xcr0 & 4) || (xcr0 & 0xe0) != 0xe0)
+			xcr0 &= xcr0 & 4 ? 7 : 3;
+		x86_xsetbv(0, xcr0);
+		area_len = x86_cpuid(13, 0).ebx;
+	} else {
+		area_len = FXSAVE_LEN;
+	}
+	__asm__ volatile("fninit");
+	if (first) {
+		__asm__ volatile("fxsave64 %0" : "=m"(probe));
+		__builtin_memcpy(&mxcsr_mask, probe + OFF_MXCSR_MASK, 4);
+		if (!mxcsr_mask)
+			mxcsr_mask = 0xffbf;
+	}
+}
+
+static void area_init(u8 *a)
+{
+	u16 fcw = FCW_INIT;
+	u32 mxcsr = MXCSR_INIT;
+
+	memset(a, 0, area_len);
+	__builtin_memcpy(a, &fcw, 2);
+	__builtin_memcpy(a + OFF_MXCSR, &mxcsr, 4);
+}
+
+static void area_save(void *a)
+{
+	if (cpu_features.xsaveopt)
+		__asm__ volatile("xsaveopt64 (%0)" : : "r"(a), "a"(~0u), "d"(~0u) : "memory");
+	else if (cpu_features.xsave)
+		__asm__ volatile("xsave64 (%0)" : : "r"(a), "a"(~0u), "d"(~0u) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" : : "r"(a) : "memory");
+}
+
+static void area_load(const void *a)
+{
+	if (cpu_features.xsave)
+		__asm__ volatile("xrstor64 (%0)" : : "r"(a), "a"(~0u), "d"(~0u) : "memory");
+	else
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(a) : "memory");
+}
+
+void fpu_save(struct arch_thread *t)
+{
+	if (!t->fpu_loaded)
+		return;
+	area_save(t->fpu);
+	t->fpu_loaded = false;
+}
+
+/* On the way to user mode, interrupts masked. */
+void fpu_restore_current(void)
+{
+	struct arch_cpu *c = this_cpu();
+	struct arch_thread *t = c->thread;
+
+	area_load(t->fpu);
+	t->fpu_loaded = true;
+	t->fpu_cpu = c->id;
+	c->fpu_owner = t;
+}
+
+int arch_thread_init_user(struct arch_thread *t)
+{
+	t->fpu = arch_memory_ops.alloc(area_len);
+	if (!t->fpu)
+		return -ENOMEM;
+	area_init(t->fpu);
+	t->fpu_loaded = false;
+	t->fpu_cpu = ~0u;
+	t->exit_flags = EXIT_FULL | EXIT_FPU;
+	return 0;
+}
+
+void arch_thread_destroy(struct arch_thread *t)
+{
+	if (t->fpu)
+		arch_memory_ops.free(t->fpu);
+	t->fpu = NULL;
+	t->fpu_cpu = ~0u;
+}
+
+/* ---- Signal frames ---- */
+
+size_t arch_fpu_frame_size(void)
+{
+	return cpu_features.xsave ? area_len + sizeof(u32) : FXSAVE_LEN;
+}
+
+void arch_fpu_save_frame(void *kernel_buf)
+{
+	struct arch_thread *t = this_cpu()->thread;
+	irq_flags_t f = arch_irq_save();
+	struct fx_sw_bytes sw = { 0 };
+	u32 magic2 = LX_FP_XSTATE_MAGIC2;
+
+	if (t->fpu_loaded)
+		area_save(t->fpu);      /* stays loaded */
+	arch_irq_restore(f);
+	memcpy(kernel_buf, t->fpu, area_len);
+	if (!cpu_features.xsave)
+		return;
+	sw.magic1 = LX_FP_XSTATE_MAGIC1;
+	sw.extended_size = area_len + sizeof(u32);
+	sw.xfeatures = xcr0;
+	sw.xstate_size = area_len;
+	memcpy((u8 *)kernel_buf + OFF_SW, &sw, sizeof(sw));
+	memcpy((u8 *)kernel_buf + area_len, &magic2, sizeof(magic2));
+}
+
+int arch_fpu_load_frame(const void *kernel_buf, size_t len)
+{
+	struct arch_thread *t = this_cpu()->thread;
+	u8 *a = t->fpu;
+	const u8 *from = kernel_buf;
+	struct fx_sw_bytes sw;
+	u32 magic2 = 0, mxcsr;
+	u64 bv = 3;
+	irq_flags_t f;
+
+	if (len < FXSAVE_LEN)
+		return -EINVAL;
+	memcpy(&sw, from + OFF_SW, sizeof(sw));
+	if (cpu_features.xsave && len >= area_len + sizeof(u32))
+		memcpy(&magic2, from + area_len, sizeof(magic2));
+	f = arch_irq_save();
+	if (sw.magic1 == LX_FP_XSTATE_MAGIC1 && sw.xstate_size == area_len && magic2 == LX_FP_XSTATE_MAGIC2) {
+		memcpy(a, from, area_len);
+		memcpy(&bv, a + FXSAVE_LEN, sizeof(bv));
+		bv &= xcr0;
+	} else {
+		/* As Linux: without the magic words only the legacy part is meant. */
+		memset(a, 0, area_len);
+		memcpy(a, from, FXSAVE_LEN);
+	}
+	memcpy(&mxcsr, a + OFF_MXCSR, sizeof(mxcsr));
+	mxcsr &= mxcsr_mask;
+	memcpy(a + OFF_MXCSR, &mxcsr, sizeof(mxcsr));
+	memset(a + OFF_SW, 0, sizeof(sw));
+	if (cpu_features.xsave) {        /* keeps (F3): the header has only bits that the CPU knows */
+		memset(a + FXSAVE_LEN, 0, XSAVE_HEADER_LEN);
+		memcpy(a + FXSAVE_LEN, &bv, sizeof(bv));
+	}
+	t->fpu_loaded = false;
+	t->fpu_cpu = ~0u;
+	t->exit_flags |= EXIT_FPU;
+	arch_irq_restore(f);
+	return 0;
+}

@@ -1,0 +1,166 @@
+/*
+ * panic.c - the kernel's own failure: registers and a backtrace for the host, which turns offsets into names.
+ *
+ * No absolute kernel address leaves the kernel (the layout is secret): values inside the image are printed as
+ * [kernel+0x...], inside the direct map as (ram+...), other upper-half values as (hidden).
+ * Nothing here waits for a lock or allocates; it may run on an exception stack with interrupts masked.
+ */
+#include "arch/x86_64/panic.h"
+#include "arch/boot_info.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/layout.h"
+#include "base/log.h"
+#include "base/print.h"
+#include "base/string.h"
+
+#define COM1 0x3f8u
+#define BACKTRACE_MAX 24u
+
+static bool earlycon RO_AFTER_INIT;
+static u32 panicking;                   /* atomic: CPUs that came in */
+static const struct user_regs *fault_regs;
+
+void earlycon_write(const char *line, size_t len)
+{
+	if (!earlycon)
+		return;
+	for (size_t i = 0; i < len; i++) {
+		for (unsigned spin = 0; spin < 1000 && !(arch_in8(COM1 + 5) & 0x20); spin++)
+			arch_cpu_relax();
+		arch_out8(COM1, (u8)line[i]);
+	}
+}
+
+static void out(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static void out(const char *fmt, ...)
+{
+	char line[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	fmt_vbuf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	earlycon_write(line, strlen(line));
+	if (arch_hooks.panic_line)
+		arch_hooks.panic_line(line, strlen(line));
+}
+
+/* v as text that tells nothing about the layout. */
+static const char *show(u64 v, char buf[32])
+{
+	if (v - arch_layout.image_va < arch_layout.image_len)
+		fmt_buf(buf, 32, "[kernel+0x%llx]", (unsigned long long)(v - arch_layout.image_va));
+	else if (v - arch_direct_base < boot_info.ram_top)
+		fmt_buf(buf, 32, "(ram+0x%llx)", (unsigned long long)(v - arch_direct_base));
+	else if (v >> 47 == 0 || v >= (u64)-4096)
+		fmt_buf(buf, 32, "0x%llx", (unsigned long long)v);
+	else
+		fmt_buf(buf, 32, "(hidden)");
+	return buf;
+}
+
+static bool is_text(u64 v) { return v - arch_layout.image_va < (u64)(__text_end - __kernel_start); }
+
+/* True if a frame (two words) may be read at p: on this stack, which ends at a known top. */
+static bool frame_ok(u64 p, u64 low)
+{
+	u64 top = this_cpu()->kernel_sp;
+
+	if (p & 7 || p < low)
+		return false;
+	if (p + 16 <= top && p >= top - ARCH_KSTACK_SIZE)
+		return true;
+	/* Exception stacks are short: stay within the page that we are on. */
+	return ROUND_DOWN(p, PAGE_SIZE) == ROUND_DOWN(low, PAGE_SIZE) && (p & (PAGE_SIZE - 1)) <= PAGE_SIZE - 16;
+}
+
+static unsigned walk(u64 frame, uintptr_t *ret, unsigned max)
+{
+	unsigned n = 0;
+	u64 low = frame & ~7ull;
+
+	while (n < max && frame_ok(frame, low)) {
+		const u64 *f = (const u64 *)frame;
+
+		if (!is_text(f[1]))
+			break;
+		ret[n++] = f[1] - arch_layout.image_va;
+		if (f[0] <= frame)
+			break;
+		frame = f[0];
+	}
+	return n;
+}
+
+unsigned arch_backtrace(uintptr_t *ret_offsets, unsigned max)
+{
+	return walk((u64)__builtin_frame_address(0), ret_offsets, max);
+}
+
+static void print_regs(const struct user_regs *r)
+{
+	static const char names[][4] = { "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
+					 "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
+	const u64 v[] = { r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp, r->rsp,
+			  r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 };
+	char a[32], b[32], c[32], d[32];
+
+	for (unsigned i = 0; i < 16; i += 4)
+		out("  %-3s %-22s %-3s %-22s %-3s %-22s %-3s %s\n", names[i], show(v[i], a), names[i + 1], show(v[i + 1], b),
+		    names[i + 2], show(v[i + 2], c), names[i + 3], show(v[i + 3], d));
+}
+
+static NORETURN void panic_handler(const char *message)
+{
+	uintptr_t trace[BACKTRACE_MAX];
+	unsigned n;
+
+	x86_cli();
+	if (__atomic_fetch_add(&panicking, 1, __ATOMIC_SEQ_CST) > 0) {
+		if (panicking > 4)
+			arch_machine_off();
+		/* A failure inside the report, or another CPU's: the first one speaks. */
+		for (;;)
+			x86_hlt();
+	}
+	out("panic: %s\n", message);
+	if (fault_regs) {
+		char a[32];
+
+		out("  at %s, flags 0x%llx, cpu %u\n", show(fault_regs->rip, a), (unsigned long long)fault_regs->rflags, arch_cpu_id());
+		print_regs(fault_regs);
+		n = walk(fault_regs->rbp, trace, BACKTRACE_MAX);
+	} else {
+		n = walk((u64)__builtin_frame_address(0), trace, BACKTRACE_MAX);
+	}
+	for (unsigned i = 0; i < n; i++)
+		out("  [kernel+0x%llx]\n", (unsigned long long)trace[i]);
+	if (arch_hooks.panic_end)
+		arch_hooks.panic_end(message);
+	arch_machine_halt_others_and_off();
+}
+
+NORETURN void panic_fault(const struct user_regs *regs, unsigned vector, u64 error, u64 va)
+{
+	char a[32], b[32];
+
+	fault_regs = regs;
+	panic("exception %u (error 0x%llx, address %s) in the kernel at %s", vector, (unsigned long long)error, show(va, a),
+	      show(regs->rip, b));
+}
+
+/* The compiler's call when a function finds its canary changed. */
+NORETURN void __stack_chk_fail(void);
+NORETURN void __stack_chk_fail(void) { panic("stack canary changed"); }
+
+void panic_init(void)
+{
+	const char *p = boot_info.cmdline;
+
+	for (; *p; p++)
+		if ((p == boot_info.cmdline || p[-1] == ' ') && str_has_prefix(p, "earlycon"))
+			earlycon = true;
+	log_panic_handler = panic_handler;
+	if (earlycon)
+		log_set_sink(earlycon_write);
+}
