@@ -1,0 +1,125 @@
+/*
+ * cmd_build.c - pith build: a program as one bootable image.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "image/image.h"
+#include "image/packages.h"
+#include "image/program.h"
+#include "image/root.h"
+#include "opts.h"
+#include "util/cleanup.h"
+#include "util/err.h"
+#include "util/file.h"
+#include "vmm/kernel_file.h"
+
+/* The files of a plan, in its order: path and length. */
+static void files_list(const struct plan_node *node, const char *path, json_t *list)
+{
+	struct stat st = { 0 };
+
+	if (node->kind == PLAN_HOST_FILE)
+		stat(node->source, &st);
+	if (node->kind == PLAN_HOST_FILE || node->kind == PLAN_TEXT)
+		json_array_append_new(list, json_pack("{s:s%, s:I}", "path", path, strlen(path), "bytes",
+						      (json_int_t)(node->kind == PLAN_TEXT ? (off_t)node->text.len : st.st_size)));
+	for (size_t i = 0; i < node->count; i++) {
+		char *child = xasprintf("%s/%s", path, node->children[i]->name);
+
+		files_list(node->children[i], child, list);
+		free(child);
+	}
+}
+
+static json_t *meta_make(const struct plan *plan, const struct bootconf *conf)
+{
+	json_t *files = json_array();
+
+	files_list(plan->root, "", files);
+	return json_pack("{s:s, s:s, s:o, s:o}", "pith", PITH_VERSION, "program", conf->exec, "files", files, "packages", packages_list(plan));
+}
+
+static void network_configure(const struct opts *opts, struct bootconf *conf)
+{
+	conf->net = xstrdup(opts->net_kind == OPTS_NET_NONE ? "none" : opts->ip ? opts->ip : "dhcp");
+	if (opts->gateway)
+		conf->gateway = xstrdup(opts->gateway);
+	for (size_t i = 0; i < opts->dns.count; i++)
+		strv_add(&conf->dns, opts->dns.items[i]);
+}
+
+static int image_make(const struct opts *opts, const struct plan *plan, struct bootconf *conf)
+{
+	char *kernel = NULL, *root = xasprintf("%s.%ld.root", opts->output, (long)getpid());
+	json_t *meta = NULL;
+	int status = kernel_file_find(&kernel);
+
+	cleanup_add(root);
+	if (!status)
+		status = root_make(plan, root);
+	if (!status) {
+		err_progress("writing the image");
+		meta = meta_make(plan, conf);
+		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta });
+		err_progress(NULL);
+	}
+	unlink(root);
+	cleanup_forget(root);
+	json_decref(meta);
+	free(kernel);
+	free(root);
+	return status;
+}
+
+static int program_build(const struct opts *opts)
+{
+	struct program program = { 0 };
+	struct bootconf conf = { 0 };
+	enum program_kind kind;
+	char *path = NULL;
+	struct plan plan;
+	uint64_t load_len;
+	int status = program_find(opts->args[0], &path);
+
+	plan_init(&plan);
+	if (!status)
+		status = program_classify(path, &kind);
+	if (!status && kind == PROGRAM_IMAGE)
+		status = err_report(PITH_USAGE, path, "an image already; give a program");
+	if (!status)
+		status = program_open(opts->args[0], path, opts->args + 1, opts->arg_count - 1, getenv("PATH"), &program);
+	if (!status)
+		status = root_plan(opts, &program, &plan, &conf, &load_len);
+	if (!status) {
+		network_configure(opts, &conf);
+		status = image_make(opts, &plan, &conf);
+	}
+	free(path);
+	program_free(&program);
+	bootconf_free(&conf);
+	plan_free(&plan);
+	return status;
+}
+
+int cmd_build(int argc, char **argv)
+{
+	struct opts opts = { 0 };
+	int status = opts_parse(&opts, OPTS_BUILD, argc, argv);
+
+	if (status || opts.help)
+		status = status ? status : cmd_help(1, (char *[]){ "build" });
+	else if (!opts.arg_count)
+		status = err_report(PITH_USAGE, "build", "no program is named; pith build [options] -o IMAGE PROGRAM [ARG...]");
+	else if (!opts.output)
+		status = err_report(PITH_USAGE, "build", "no image is named; give -o IMAGE");
+	else
+		status = program_build(&opts);
+	opts_free(&opts);
+	return status;
+}

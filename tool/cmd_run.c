@@ -1,0 +1,331 @@
+/*
+ * cmd_run.c - pith run: a program or an image as a machine, attached.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "image/image.h"
+#include "image/program.h"
+#include "image/root.h"
+#include "opts.h"
+#include "util/err.h"
+#include "util/file.h"
+#include "util/hash.h"
+#include "vmm/host.h"
+#include "vmm/kernel_file.h"
+#include "vmm/vm.h"
+
+#define MIB               (1ull << 20)
+#define MEMORY_DEFAULT    (128 * MIB)
+#define MEMORY_SLACK      MIB /* page tables, heap, ports: less than this beside the kernel cannot start anything */
+#define SEED_LEN          32
+
+/* Everything one run holds. */
+struct run {
+	struct opts opts;
+	struct vm vm;
+	struct bootconf conf;
+	struct image image;      /* fd -1: a program */
+	uint64_t load_len;       /* memory that the program's files map */
+	uint64_t kernel_end;
+	int fds[4], fd_count;    /* handed to the VMM by /dev/fd/N */
+};
+
+/* Names a descriptor in a way that the VMM can open; it takes it over. */
+static char *fd_name(struct run *run, int fd)
+{
+	run->fds[run->fd_count++] = fd;
+	return xasprintf("/dev/fd/%d", fd);
+}
+
+static int program_prepare(struct run *run, const char *path)
+{
+	const struct opts *opts = &run->opts;
+	struct program program = { 0 };
+	struct plan plan;
+	int status, fd;
+
+	plan_init(&plan);
+	status = program_open(opts->args[0], path, opts->args + 1, opts->arg_count - 1, getenv("PATH"), &program);
+	if (!status)
+		status = root_plan(opts, &program, &plan, &run->conf, &run->load_len);
+	if (!status)
+		status = root_cached(&plan, &run->vm.root);
+	if (!status)
+		status = kernel_file_find(&run->vm.kernel);
+	if (!status) {
+		fd = open(run->vm.kernel, O_RDONLY | O_CLOEXEC);
+		run->kernel_end = fd < 0 ? 0 : kernel_file_load_end(fd, 0);
+		if (fd >= 0)
+			close(fd);
+		if (!run->kernel_end)
+			status = err_report(PITH_FAILED, run->vm.kernel, "no x86-64 kernel; run make, or set PITH_KERNEL");
+	}
+	program_free(&program);
+	plan_free(&plan);
+	return status;
+}
+
+/* The kernel of an image as a file of its own: in memory, or in the cache for --dry-run. */
+static int image_kernel_take(struct run *run)
+{
+	const struct image *image = &run->image;
+	struct buf kernel = { 0 };
+	int error, fd, status = 0;
+
+	buf_zero(&kernel, image->kernel_len);
+	error = file_pread_all(image->fd, kernel.data, kernel.len, image->kernel_offset);
+	if (error)
+		status = err_report(PITH_FAILED, run->opts.args[0], "cannot read its kernel: %s", strerror(-error));
+	if (!status && run->opts.dry_run) {
+		char *cache;
+
+		status = file_cache_dir(&cache);
+		if (!status) {
+			struct file_atomic out;
+
+			run->vm.kernel = xasprintf("%s/boot-%s.elf", cache, "image-kernel");
+			status = file_atomic_open(&out, run->vm.kernel);
+			if (!status && file_pwrite_all(out.fd, kernel.data, kernel.len, 0) < 0)
+				status = err_report(PITH_FAILED, run->vm.kernel, "cannot write it; check the room in the cache");
+			if (!status)
+				status = file_atomic_commit(&out);
+			free(cache);
+		}
+	} else if (!status) {
+		fd = file_memfd("kernel", kernel.data, kernel.len);
+		if (fd < 0)
+			status = PITH_FAILED;
+		else
+			run->vm.kernel = fd_name(run, fd);
+	}
+	run->kernel_end = kernel_file_load_end(image->fd, image->kernel_offset);
+	buf_free(&kernel);
+	return status;
+}
+
+static int image_prepare(struct run *run, const char *path)
+{
+	const struct opts *opts = &run->opts;
+	int status;
+
+	if (opts->add.count)
+		return err_report(PITH_USAGE, "--add", "an image's root is finished; add to it with pith build");
+	status = image_open(path, &run->image);
+	if (status)
+		return status;
+	run->conf = run->image.conf;
+	run->image.conf = (struct bootconf){ 0 };
+	run->load_len = run->image.root_len;
+	if (opts->arg_count > 1) { /* as in a container: given arguments take the place of the image's */
+		char *first = xstrdup(run->conf.args.items[0]);
+
+		strv_free(&run->conf.args);
+		strv_take(&run->conf.args, first);
+		for (int i = 1; i < opts->arg_count; i++)
+			strv_add(&run->conf.args, opts->args[i]);
+	}
+	status = root_environment(opts, &run->conf);
+	if (!status)
+		status = image_kernel_take(run);
+	if (!status)
+		run->vm.root = opts->dry_run ? file_absolute(path) : fd_name(run, dup(run->image.fd));
+	return status;
+}
+
+static void network_configure(struct run *run)
+{
+	const struct opts *opts = &run->opts;
+	struct bootconf *conf = &run->conf;
+	const char *net = opts->net_kind == OPTS_NET_NONE ? "none" : opts->ip ? opts->ip : NULL;
+
+	if (!net && (!conf->net || opts->net_given))
+		net = "dhcp";
+	if (!net && opts->net_kind == OPTS_NET_USER && !strcmp(conf->net, "none"))
+		run->opts.net_kind = OPTS_NET_NONE;
+	if (net) {
+		free(conf->net);
+		conf->net = xstrdup(net);
+	}
+	if (opts->gateway) {
+		free(conf->gateway);
+		conf->gateway = xstrdup(opts->gateway);
+	}
+	if (opts->dns.count) {
+		strv_free(&conf->dns);
+		for (size_t i = 0; i < opts->dns.count; i++)
+			strv_add(&conf->dns, opts->dns.items[i]);
+	}
+}
+
+/* What only this start knows: clocks and a seed. A printed command line may run at any time: it gets neither. */
+static int hints_add(struct run *run)
+{
+	uint8_t seed[SEED_LEN];
+	struct timespec now;
+	struct buf hex = { 0 };
+
+	run->conf.trace = run->opts.trace;
+	run->conf.verbose = run->opts.verbose;
+	run->conf.tsc_khz = host_tsc_khz();
+	if (run->opts.dry_run)
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	run->conf.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+		return err_report(PITH_FAILED, NULL, "the host gives no random bytes: %s", strerror(errno));
+	for (size_t i = 0; i < sizeof seed; i++)
+		buf_printf(&hex, "%02x", seed[i]);
+	run->conf.seed = hex.data;
+	return 0;
+}
+
+/* The configuration as the first module: in memory, or kept in the cache for --dry-run. */
+static int config_make(struct run *run)
+{
+	struct buf block = { 0 };
+	int fd, status = hints_add(run);
+
+	if (!status)
+		status = bootconf_make(&run->conf, &block);
+	if (!status && run->opts.dry_run) {
+		char hex[HASH_HEX_LEN], *cache;
+		uint8_t digest[HASH_LEN];
+		struct file_atomic out;
+		struct hash h;
+
+		hash_init(&h);
+		hash_add(&h, block.data, block.len);
+		hash_end(&h, digest);
+		hash_hex(digest, hex);
+		status = file_cache_dir(&cache);
+		if (!status) {
+			run->vm.config = xasprintf("%s/boot-%.16s.conf", cache, hex);
+			status = file_atomic_open(&out, run->vm.config);
+			if (!status && file_pwrite_all(out.fd, block.data, block.len, 0) < 0)
+				status = err_report(PITH_FAILED, run->vm.config, "cannot write it; check the room in the cache");
+			if (!status)
+				status = file_atomic_commit(&out);
+			free(cache);
+		}
+	} else if (!status) {
+		fd = file_memfd("config", block.data, block.len);
+		if (fd < 0)
+			status = PITH_FAILED;
+		else
+			run->vm.config = fd_name(run, fd);
+	}
+	buf_free(&block);
+	return status;
+}
+
+static int memory_choose(struct run *run)
+{
+	uint64_t least = (run->kernel_end + MEMORY_SLACK + MIB - 1) / MIB * MIB;
+	uint64_t len = run->opts.memory_len;
+
+	if (len && len < least)
+		return err_report(PITH_FAILED, "--memory", "%s is too little to start the kernel; give at least %lluM", run->opts.memory,
+				  (unsigned long long)(least / MIB));
+	if (!len)
+		len = MEMORY_DEFAULT + 2 * run->load_len;
+	run->vm.memory_len = (len + MIB - 1) / MIB * MIB;
+	return 0;
+}
+
+static int accel_choose(struct run *run)
+{
+	struct host_kvm_facts facts;
+
+	run->vm.kvm = false;
+	if (run->opts.accel_kind == OPTS_ACCEL_TCG)
+		return 0;
+	host_kvm_probe(&facts);
+	run->vm.kvm = facts.kind == HOST_KVM_GOOD;
+	if (run->vm.kvm)
+		return 0;
+	if (run->opts.accel_kind == OPTS_ACCEL_KVM)
+		return err_report(PITH_FAILED, "--accel kvm", "%s; use --accel tcg", facts.why);
+	if (run->opts.verbose)
+		err_notice("no KVM", "%s; the VM runs by emulation (TCG)", facts.why);
+	return 0;
+}
+
+static void dry_run_print(struct run *run)
+{
+	struct strv argv = { 0 };
+	struct buf line = { 0 };
+
+	for (int port = 0; port < (int)PITH_NPORTS; port++)
+		run->vm.port_fds[port] = -1;
+	qemu_command(&run->vm, &argv);
+	for (size_t i = 0; i < argv.count; i++) {
+		buf_puts(&line, i ? " " : "");
+		str_shell_quote(&line, argv.items[i]);
+	}
+	printf("%s\n", line.data);
+	buf_free(&line);
+	strv_free(&argv);
+}
+
+static int run_prepare(struct run *run)
+{
+	enum program_kind kind;
+	char *path = NULL;
+	int status = program_find(run->opts.args[0], &path);
+
+	run->vm.opts = &run->opts;
+	run->vm.program = run->opts.args[0];
+	run->vm.machine = run->opts.machine_kind == OPTS_MACHINE_AUTO ? OPTS_MACHINE_MICROVM : run->opts.machine_kind;
+	if (!status)
+		status = program_classify(path, &kind);
+	if (!status)
+		status = kind == PROGRAM_IMAGE ? image_prepare(run, path) : program_prepare(run, path);
+	free(path);
+	if (status)
+		return status;
+	network_configure(run);
+	status = memory_choose(run);
+	if (!status)
+		status = qemu_find(&run->vm.vmm_path);
+	if (!status)
+		status = accel_choose(run);
+	if (!status && !run->opts.dry_run)
+		status = host_ports_check(&run->opts);
+	return status ? status : config_make(run);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run run = { .image.fd = -1 };
+	int status = opts_parse(&run.opts, OPTS_RUN, argc, argv);
+
+	if (status || run.opts.help)
+		status = status ? status : cmd_help(1, (char *[]){ "run" });
+	else if (!run.opts.arg_count)
+		status = err_report(PITH_USAGE, "run", "no program is named; pith run [options] PROGRAM|IMAGE [ARG...]");
+	else
+		status = run_prepare(&run);
+	if (!status && !run.opts.help) {
+		run.fds[run.fd_count] = -1;
+		if (run.opts.dry_run)
+			dry_run_print(&run);
+		else
+			status = vm_run(&run.vm, run.fds);
+	}
+	image_close(&run.image);
+	bootconf_free(&run.conf);
+	free(run.vm.vmm_path);
+	free(run.vm.kernel);
+	free(run.vm.config);
+	free(run.vm.root);
+	opts_free(&run.opts);
+	return status;
+}

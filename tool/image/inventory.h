@@ -1,0 +1,22 @@
+/*
+ * inventory.h - what a kernel says it contains.
+ *
+ * A kernel carries an ELF note, owner "Pith", type 1: text lines "KIND NAME",
+ * such as "syscall read", "driver virtio-blk", "filesystem erofs",
+ * "mitigation smap". It survives stripping.
+ */
+#ifndef TOOL_IMAGE_INVENTORY_H
+#define TOOL_IMAGE_INVENTORY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Reads the note of a kernel that lies at an offset of a file into four lists of
+ * an object: "syscalls", "drivers", "filesystems", "mitigations" (empty when
+ * the kernel carries no note). False when it carries none.
+ */
+bool inventory_read(int fd, uint64_t offset, uint64_t len, json_t *object);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * session.c - what the machine says and is told: the control port's lines
+ * (shared/bootconf.h), the log, signals, and the verdict at the end.
+ *
+ * The control port is untrusted: a line that is not understood is passed over.
+ */
+#include "vmm/session.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/err.h"
+
+/* After its last word the guest flushes its ports and ends the machine; this is how long it may take. */
+#define FLUSH_MS 2000
+
+int64_t session_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void session_end_within(struct session *s, int64_t ms)
+{
+	int64_t deadline = session_now_ms() + ms;
+
+	if (!s->deadline_ms || deadline < s->deadline_ms)
+		s->deadline_ms = deadline ? deadline : 1;
+}
+
+static void status_set(struct session *s, int status)
+{
+	if (s->status_known)
+		return; /* the first word counts */
+	s->status_known = true;
+	s->status = status;
+	s->deadline_ms = 0;
+	session_end_within(s, FLUSH_MS);
+}
+
+/* The machine's words in a message: symbol names for addresses. */
+static void say(struct session *s, const char *where, const char *text, const char *todo)
+{
+	struct buf line = { 0 };
+
+	symbols_translate(&s->symbols, text, strlen(text), &line);
+	err_notice(where, "%s%s", line.data ? line.data : "", todo);
+	buf_free(&line);
+}
+
+void session_ctl_line(struct session *s, char *line)
+{
+	char *rest = strchr(line, ' ');
+	uint64_t number;
+
+	if (!rest)
+		return;
+	*rest++ = '\0';
+	if (!strcmp(line, "exit") && str_number(rest, 0, 255, &number)) {
+		status_set(s, (int)number);
+	} else if (!strcmp(line, "signal") && str_number(rest, 1, 64, &number)) {
+		status_set(s, 128 + (int)number);
+	} else if (!strcmp(line, "panic")) {
+		if (!s->status_known)
+			say(s, "the kernel failed", rest, "; please report it with the lines above");
+		status_set(s, PITH_KERNEL);
+	} else if (!strcmp(line, "stopped")) {
+		if (!s->status_known)
+			say(s, "stopped by policy", rest, "");
+		status_set(s, PITH_POLICY);
+	} else if (!strcmp(line, "cannot-run")) {
+		char *text = strchr(rest, ' ');
+		bool not_found = str_starts(rest, "127 ");
+
+		if (!s->status_known)
+			say(s, s->vm->program, text ? text + 1 : "the kernel cannot start it", "");
+		status_set(s, not_found ? PITH_NOT_FOUND : PITH_CANNOT_RUN);
+	} else if ((!strcmp(line, "ready") || !strcmp(line, "event")) && s->vm->opts->verbose) {
+		fprintf(stderr, "%s %s\n", line, rest);
+	}
+}
+
+void session_log_line(struct session *s, const char *line, size_t len)
+{
+	struct buf out = { 0 };
+
+	symbols_translate(&s->symbols, line, len, &out);
+	buf_puts(&out, "\n");
+	fwrite(out.data, 1, out.len, stderr);
+	fflush(stderr);
+	buf_free(&out);
+}
+
+static void ctl_send(struct session *s, const char *line)
+{
+	if (s->ports[PITH_PORT_CTL] >= 0)
+		send(s->ports[PITH_PORT_CTL], line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void session_signal(struct session *s, int number)
+{
+	char line[32];
+
+	if (number == SIGINT || number == SIGTERM) {
+		if (s->stopping) { /* the second time: at once */
+			session_end_within(s, 0);
+			return;
+		}
+		s->stopping = true;
+		ctl_send(s, "stop\n");
+		if (!s->status_known)
+			session_end_within(s, (int64_t)s->vm->opts->stop_timeout_s * 1000);
+		return;
+	}
+	snprintf(line, sizeof line, "signal %d\n", number);
+	ctl_send(s, line);
+}
+
+/* The first line of what QEMU said, without its own name. */
+static const char *vmm_complaint(struct session *s)
+{
+	char *line = s->vmm_said.data, *colon;
+
+	if (!line)
+		return NULL;
+	line[strcspn(line, "\n")] = '\0';
+	colon = strstr(line, "qemu-system-x86_64: ");
+	return colon == line ? line + strlen("qemu-system-x86_64: ") : line;
+}
+
+void session_verdict(struct session *s)
+{
+	const char *complaint = vmm_complaint(s);
+
+	if (s->status_known)
+		return;
+	s->status_known = true;
+	if (s->stopping) {
+		s->status = 128 + SIGKILL;
+		err_notice(s->vm->program, "did not end within %u s of being stopped; its VM was ended", s->vm->opts->stop_timeout_s);
+	} else if (!s->guest_spoke && complaint && !(WIFEXITED(s->wait_status) && WEXITSTATUS(s->wait_status) == 0)) {
+		s->status = PITH_FAILED;
+		err_notice("QEMU", "%s; --dry-run shows its command line", complaint);
+	} else if (WIFSIGNALED(s->wait_status)) {
+		s->status = PITH_FAILED;
+		err_notice("QEMU", "was killed by signal %d; look for what killed it, such as a lack of memory on the host",
+			   WTERMSIG(s->wait_status));
+	} else {
+		s->status = PITH_KERNEL;
+		err_notice("the kernel failed", "the VM ended without a word from it; run it with --verbose and report what it prints");
+	}
+}

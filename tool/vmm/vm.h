@@ -1,0 +1,39 @@
+/*
+ * vm.h - one virtual machine to be started: what, on what, and how it is wired.
+ */
+#ifndef TOOL_VMM_VM_H
+#define TOOL_VMM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "opts.h"
+#include "shared/bootconf.h"
+
+struct vm {
+	const struct opts *opts;
+	const char *program;      /* for messages */
+	char *vmm_path;           /* the VMM's executable */
+	bool kvm;
+	enum opts_machine machine; /* never AUTO */
+	uint64_t memory_len;
+	char *kernel;             /* names that the VMM can open: paths, or /dev/fd/N */
+	char *config;             /* the boot configuration, as the first module */
+	char *root;               /* block device 0 */
+	int port_fds[PITH_NPORTS]; /* the VMM's ends of the ports; -1 for --dry-run: then the VMM's own streams */
+};
+
+/* The VMM's command line for QEMU, argv[0] first. */
+void qemu_command(const struct vm *vm, struct strv *ret_argv);
+
+/* Finds QEMU. 0 or 125 after a line. */
+int qemu_find(char **ret_path);
+
+/*
+ * Starts the machine and stays until it ended: relays its streams, forwards
+ * signals, prints its reports. keep_fds (ended by -1) are handed to the VMM.
+ * Returns the command's exit status. No process of it is left.
+ */
+int vm_run(struct vm *vm, const int *keep_fds);
+
+#endif
