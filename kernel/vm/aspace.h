@@ -15,6 +15,7 @@
 #ifndef VM_ASPACE_H
 #define VM_ASPACE_H
 
+#include "base/rbtree.h"
 #include "vm/object.h"
 
 #define VM_PROT_READ  1u
@@ -47,13 +48,17 @@ struct vm_area {
 struct vm_area_ops {
 	void (*file_get)(void *file);
 	void (*file_put)(void *file);
+	/* msync(MS_SYNC) of a shared mapping: make bytes [first, last] of the file durable. NULL: pages are written back, no more. */
+	int (*file_sync)(void *file, u64 first, u64 last);
 };
 
 struct vm_limits {
 	u64 stack_max, data_max, as_max;   /* RLIMIT_STACK, DATA, AS in bytes */
+	u64 memlock_max;                   /* RLIMIT_MEMLOCK */
 };
 
-void vm_init(const struct vm_area_ops *ops);
+/* Boot, once; ops may be NULL (no mapping has a file). -ENOMEM. */
+int vm_init(const struct vm_area_ops *ops);
 struct vm_limits *vm_limits(void);
 
 struct vm_map_request {
@@ -75,12 +80,35 @@ int vm_mincore(uintptr_t addr, size_t npages, u8 *ret_vec);
 int vm_populate(uintptr_t addr, size_t len);
 /* brk: set the heap's fixed start (exec), then move its end; returns the new (or unchanged) end. */
 void vm_brk_init(uintptr_t start);
+uintptr_t vm_brk_end(void);
+/* Map npages fixed physical pages that have no owner here, read-only (the vDSO's data). Address or errno. */
+intptr_t vm_map_raw(uintptr_t addr, phys_t pa, unsigned npages, const char *name);
+/* mlock, munlock of a range; mlockall/munlockall (future: for what comes later too). */
+int vm_lock(uintptr_t addr, size_t len, bool lock, bool on_fault);
+int vm_lock_all(bool current, bool future, bool on_fault);
+void vm_unlock_all(void);
 uintptr_t vm_brk(uintptr_t new_end);
-/* arch_hooks.user_fault. 0, or a negative errno: -EFAULT (SIGSEGV; ret_code in vm_fault_code) or -EIO/-ENXIO (SIGBUS), -ENOMEM (SIGKILL-like: out of memory). */
+/*
+ * W^X policy. Nothing is mapped writable and executable, and nothing becomes executable that was
+ * writable before, unless the manifest allows it. Each refusal calls the event hook (NULL: none),
+ * with no lock that a logger takes.
+ */
+extern bool vm_policy_allow_jit;
+extern void (*vm_policy_event)(const char *what, uintptr_t addr, size_t len, u32 prot);
+
+/* What the last refused vm_fault on this CPU means as a signal; valid in arch_hooks.user_trap until it sleeps. */
+struct vm_fault_info {
+	int error;                   /* -EFAULT: SIGSEGV; -EIO: SIGBUS; -ENOMEM: out of memory (SIGKILL) */
+	int si_code;                 /* SEGV_MAPERR 1, SEGV_ACCERR 2, BUS_ADRERR 2 */
+};
+struct vm_fault_info vm_fault_last(void);
+/* arch_hooks.user_fault. 0, or a negative errno as in vm_fault_info. May sleep. */
 int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool from_user);
 /* Random placement: page-aligned addresses for a main program, an interpreter, the stack top, the vDSO. Entropy in docs. */
 uintptr_t vm_random_exec_base(void);
 uintptr_t vm_random_stack_top(void);
+uintptr_t vm_random_vdso_base(void);
+uintptr_t vm_random_brk_gap(void);      /* bytes, page-aligned */
 
 /* Walk all areas in order (for /proc/self/maps); the callback must not sleep on the address space. Returns early if it says false. */
 void vm_for_each_area(bool (*fn)(const struct vm_area *a, void *arg), void *arg);

@@ -7,16 +7,26 @@
  *
  * Locks: object->lock (spinlock) guards the tree; a page's PAGE_LOCKED bit is a sleeping lock
  * held while its contents are filled or written back. Order: address space lock > page lock >
- * object->lock. The fault path takes no vnode lock.
+ * object->lock > page table lock. The fault path takes no vnode lock.
+ *
+ * A page in an object has page->object and page->index set; private anonymous pages have
+ * page->object NULL. A page that was dropped (truncate) while someone still holds it has
+ * page->object == VM_OBJECT_DEAD.
+ *
+ * Memory objects (ops->read_pages NULL) have no other copy of their pages: a page that is
+ * absent is a hole and reads as zeros.
  */
 #ifndef VM_OBJECT_H
 #define VM_OBJECT_H
 
+#include "base/radix.h"
 #include "mm/page.h"
 #include "sched/mutex.h"
 #include "vm/uio.h"
 
 struct vm_object;
+
+#define VM_OBJECT_DEAD ((struct vm_object *)1)
 
 struct vm_object_ops {
 	/* Fill npages locked, consecutive pages (their index says which part). What lies beyond the end is zeroed. 0 or errno. May sleep. */
@@ -27,20 +37,21 @@ struct vm_object_ops {
 	u64 (*size)(struct vm_object *o);
 	/* A shared mapping is about to make the page writable (allocate blocks...); NULL: fine. */
 	int (*page_mkwrite)(struct vm_object *o, struct page *p);
-	/* The last reference went away. Pages are gone already. */
+	/* The last reference went away. Pages are gone already; o itself is the owner's to free. */
 	void (*release)(struct vm_object *o);
 };
 
 struct vm_object {
 	const struct vm_object_ops *ops;
 	struct spinlock lock;        /* O */
-	void *tree;                  /* O: radix tree of pages */
+	struct radix tree;           /* O: pages by index; the mark says dirty */
 	u64 npages;                  /* O */
+	u64 anon_size;               /* anonymous objects: bytes */
 	u32 refs;                    /* atomic */
+	u32 pins;                    /* atomic: reclaim looks at it; the last put waits for 0 */
 	u8 reclaimable;              /* clean pages may be dropped (a file system can read them again) */
 	u8 readahead;                /* pages to read around a miss, 0 or 1 = none */
-	struct list mappings;        /* vm/: the areas that map it (address space lock) */
-	struct list all_link;
+	struct list mappings;        /* O: the areas that map it; changed with the address space lock held too */
 };
 
 void vm_object_init(struct vm_object *o, const struct vm_object_ops *ops);
@@ -53,7 +64,19 @@ int vm_object_get_page(struct vm_object *o, u64 index, struct page **ret_page) M
 struct page *vm_object_lookup(struct vm_object *o, u64 index);
 /* The page at index for writing all of it or for a memory file system: created zeroed if absent, no read. -ENOMEM. */
 int vm_object_grab_page(struct vm_object *o, u64 index, struct page **ret_page) MUST_CHECK;
+/* p must be in o (the caller has a reference; a page dropped meanwhile is left alone). */
 void vm_object_mark_dirty(struct vm_object *o, struct page *p);
+/*
+ * Write the dirty pages from first to last inclusive back through write_pages: their mappings become
+ * read-only first, so that later stores are seen. 0 or the first error (those pages stay dirty). May sleep.
+ */
+int vm_object_sync(struct vm_object *o, u64 first, u64 last);
+bool vm_object_is_dirty(struct vm_object *o);
+/* Start reading what is not there of [first, first + npages): a hint, errors are dropped. May sleep. */
+void vm_object_prefetch(struct vm_object *o, u64 first, u64 npages);
+/* The sleeping page lock, for file systems that change a page's contents in place. */
+void vm_page_lock(struct page *p);
+void vm_page_unlock(struct page *p);
 /* Drop pages from first to last inclusive, unmapping them from the program (truncate, punch). */
 void vm_object_drop(struct vm_object *o, u64 first, u64 last);
 

@@ -1,0 +1,405 @@
+/*
+ * fault.c - page faults: deciding what a touched page is to show.
+ *
+ *                     read, execute                    write
+ *   anonymous         the zero page, read-only         a fresh zeroed page
+ *   private object    the object's page, read-only     a copy
+ *   shared object     the object's page                the object's page, writable, marked dirty
+ *
+ * Read faults in objects also map the neighbours that are cached already (fault-around).
+ *
+ * Invariants:
+ *  (I1) An entry is made only with the page table lock held, after looking that there is none yet
+ *       (or the very one that was seen before), so two CPUs that fault together agree.
+ *  (I2) An object's page is mapped only while page->object says so (object.c, I2).
+ *  (I3) A page that replaces another one is seen by all CPUs when the fault returns (flush).
+ *
+ * Locks: the address space lock for reading throughout (a read from disk may sleep under it).
+ * What can fail: no area or no permission (-EFAULT), beyond the object's end or a failed read
+ * (-EIO), no memory (-ENOMEM).
+ */
+#include "vm/vm_impl.h"
+#include "sched/thread.h"
+
+#define FAULT_AROUND 16u
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+#define BUS_ADRERR  2
+
+static struct vm_fault_info fault_infos[ARCH_MAX_CPUS];
+
+struct vm_fault_info vm_fault_last(void)
+{
+	return fault_infos[arch_cpu_id()];
+}
+
+/* Map p at va, where nothing is; one reference becomes the entry's. P held. */
+static int install_locked(struct vm_area *a, uintptr_t va, struct page *p, bool writable)
+{
+	return arch_user_map(va, page_to_phys(p), area_pte_flags(a, writable));
+}
+
+/* The entry at va shows a page that may be written: make sure that it says so. P held. */
+static void upgrade_locked(struct vm_area *a, uintptr_t va, unsigned flags)
+{
+	if (!(flags & ARCH_PTE_WRITE))
+		arch_user_protect(va, area_pte_flags(a, true));
+}
+
+/* ---- Anonymous memory ---- */
+
+static int anon_read(struct vm_area *a, uintptr_t va)
+{
+	phys_t pa;
+	unsigned flags;
+	int r = 0;
+
+	spin_lock(&vm_as.pt_lock);
+	if (!arch_user_lookup(va, &pa, &flags))
+		r = arch_user_map(va, vm_as.zero_pa, area_pte_flags(a, false));
+	spin_unlock(&vm_as.pt_lock);
+	return r;
+}
+
+static int anon_write(struct vm_area *a, uintptr_t va)
+{
+	struct page *p = page_alloc(0, PAGE_ZERO);
+	bool replaced = false;
+	phys_t pa;
+	unsigned flags;
+	int r = 0;
+
+	if (unlikely(!p) && !(p = page_alloc_wait(0, PAGE_ZERO)))
+		return -ENOMEM;
+	p->object = NULL;
+	spin_lock(&vm_as.pt_lock);
+	bool there = arch_user_lookup(va, &pa, &flags);
+	if (there && pa == vm_as.zero_pa) {
+		arch_user_unmap(va, &pa, &flags);
+		there = false;
+		replaced = true;
+	}
+	if (likely(!there)) {
+		r = install_locked(a, va, p, true);
+		if (likely(r == 0)) {
+			vm_as.anon_pages++;
+			p = NULL;
+		}
+	} else {
+		upgrade_locked(a, va, flags);
+	}
+	spin_unlock(&vm_as.pt_lock);
+	if (unlikely(replaced))
+		arch_tlb_flush(va, va + PAGE_SIZE);
+	if (unlikely(p))
+		page_put(p);
+	return r;
+}
+
+/* ---- Objects ---- */
+
+static bool beyond_end(struct vm_object *o, u64 index)
+{
+	return o->ops->size && index >= DIV_ROUND_UP(o->ops->size(o), PAGE_SIZE);
+}
+
+/* A copy of what va shows, or would show, for a write into a private mapping. -EAGAIN: it changed meanwhile. */
+static int private_write(struct vm_area *a, uintptr_t va, u64 index)
+{
+	struct page *src = NULL, *copy;
+	phys_t pa = 0, now_pa;
+	unsigned flags;
+	int r = 0;
+
+	spin_lock(&vm_as.pt_lock);
+	bool there = arch_user_lookup(va, &pa, &flags);
+	if (there) {
+		src = phys_to_page(pa);
+		if (!src->object) {
+			upgrade_locked(a, va, flags);
+			spin_unlock(&vm_as.pt_lock);
+			return 0;
+		}
+		page_get(src);
+	}
+	spin_unlock(&vm_as.pt_lock);
+	if (!src && (r = object_get(a->object, index, 1, &src)))
+		return r;
+	copy = page_alloc_wait(0, 0);
+	if (!copy) {
+		page_put(src);
+		return -ENOMEM;
+	}
+	copy->object = NULL;
+	memcpy(page_to_virt(copy), page_to_virt(src), PAGE_SIZE);
+
+	spin_lock(&vm_as.pt_lock);
+	bool now_there = arch_user_lookup(va, &now_pa, &flags);
+	if (now_there != there || (there && now_pa != pa)) {
+		r = -EAGAIN;
+	} else {
+		if (there) {
+			arch_user_unmap(va, &now_pa, &flags);
+			vm_as.file_pages--;
+		}
+		r = install_locked(a, va, copy, true);
+		if (r == 0)
+			vm_as.anon_pages++;
+	}
+	spin_unlock(&vm_as.pt_lock);
+	if (there && r != -EAGAIN) {
+		arch_tlb_flush(va, va + PAGE_SIZE);
+		page_put(src);               /* the entry's */
+	}
+	if (r)
+		page_put(copy);
+	page_put(src);
+	return r;
+}
+
+/* Map object page p (our reference stays ours) unless something is there. P held. */
+static int show_page_locked(struct vm_area *a, uintptr_t va, struct page *p, bool writable)
+{
+	phys_t pa;
+	unsigned flags;
+
+	if (p->object != a->object)
+		return -EAGAIN;              /* keeps (I2) */
+	if (arch_user_lookup(va, &pa, &flags)) {
+		if (writable && pa == page_to_phys(p))
+			upgrade_locked(a, va, flags);
+		return 0;
+	}
+	int r = install_locked(a, va, p, writable);
+	if (r == 0) {
+		page_get(p);
+		vm_as.file_pages++;
+	}
+	return r;
+}
+
+/* A write into a shared mapping. */
+static int shared_write(struct vm_area *a, uintptr_t va, u64 index)
+{
+	struct vm_object *o = a->object;
+	struct page *p;
+	int r = object_get(o, index, 1, &p);
+
+	if (r)
+		return r;
+	if (o->ops->page_mkwrite)
+		r = o->ops->page_mkwrite(o, p);
+	if (r == 0) {
+		spin_lock(&vm_as.pt_lock);
+		r = show_page_locked(a, va, p, true);
+		spin_unlock(&vm_as.pt_lock);
+	}
+	/* After the entry is writable: a write-back that clears the mark from now on also takes the right away. */
+	if (r == 0)
+		vm_object_mark_dirty(o, p);
+	page_put(p);
+	return r;
+}
+
+/* The pages of the object around index that are cached, mapped in one go. */
+static int object_read(struct vm_area *a, uintptr_t va, u64 index)
+{
+	UNINITIALISED struct page *pages[FAULT_AROUND];
+	struct vm_object *o = a->object;
+	bool writable = area_is_shared(a) && object_untracked(o) && (a->prot & VM_PROT_WRITE);
+	u64 area_first = a->object_off >> PAGE_SHIFT;
+	u64 area_last = area_first + (area_len(a) >> PAGE_SHIFT) - 1;
+	u64 first = MAX(ROUND_DOWN(index, FAULT_AROUND), area_first);
+	u64 last = MIN(ROUND_DOWN(index, FAULT_AROUND) + FAULT_AROUND - 1, area_last);
+	unsigned n = (unsigned)(last - first + 1), at = (unsigned)(index - first);
+	int r = 0;
+
+	object_gang(o, first, n, pages);
+	if (!pages[at] && (r = object_get(o, index, 1, &pages[at])) == 0 && o->readahead > 1) {
+		/* It was read with neighbours: look again for them. */
+		page_put(pages[at]);
+		for (unsigned i = 0; i < n; i++)
+			if (i != at && pages[i])
+				page_put(pages[i]);
+		object_gang(o, first, n, pages);
+		if (!pages[at])
+			r = object_get(o, index, 1, &pages[at]);
+	}
+	if (r)
+		pages[at] = NULL;
+	else
+		page_touch(pages[at]);
+	spin_lock(&vm_as.pt_lock);
+	if (r == 0)
+		r = show_page_locked(a, va, pages[at], writable);
+	for (unsigned i = 0; i < n && r == 0; i++)
+		if (i != at && pages[i] && show_page_locked(a, va - ((u64)at << PAGE_SHIFT) + ((u64)i << PAGE_SHIFT), pages[i], writable) == -ENOMEM)
+			break;
+	spin_unlock(&vm_as.pt_lock);
+	for (unsigned i = 0; i < n; i++)
+		if (pages[i])
+			page_put(pages[i]);
+	return r;
+}
+
+static int fault_object(struct vm_area *a, uintptr_t va, enum arch_fault_access access)
+{
+	u64 index = area_index(a, va);
+	int r;
+
+	do {
+		if (beyond_end(a->object, index))
+			return -EIO;
+		if (access != ARCH_FAULT_WRITE)
+			r = object_read(a, va, index);
+		else if (area_is_shared(a))
+			r = shared_write(a, va, index);
+		else
+			r = private_write(a, va, index);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+/* ---- Areas ---- */
+
+/* Grow the stack area above va down to it. 0, -EFAULT. */
+static int grow_stack(uintptr_t va)
+{
+	uintptr_t start = ROUND_DOWN(va, PAGE_SIZE);
+	int r = -EFAULT;
+
+	rwlock_write(&vm_as.lock);
+	struct vm_area *a = area_find(va);
+	if (a && a->start <= va) {
+		r = 0;                       /* another thread did it */
+	} else if (a && (a->flags & VM_MAP_STACK) && start >= VM_MIN_ADDR && a->end - start <= vm_as.limits.stack_max) {
+		struct vm_area *below = area_prev(a);
+		bool room = !below || below->prot == 0 || start - below->end >= VM_STACK_GUARD;
+		if (room && map_check_limits_locked(a->start - start, 0, 0) == 0) {
+			area_resize_locked(a, start, a->end);
+			r = 0;
+		}
+	}
+	rwlock_unlock_write(&vm_as.lock);
+	return r;
+}
+
+/* The area that holds va, with the lock held for reading; NULL (not held) if there is none. */
+static struct vm_area *lock_area(uintptr_t va)
+{
+	for (;;) {
+		rwlock_read(&vm_as.lock);
+		struct vm_area *a = READ_ONCE(vm_as.recent);
+		if (a && va - a->start < a->end - a->start)
+			return a;
+		a = area_find(va);
+		if (a && a->start <= va) {
+			WRITE_ONCE(vm_as.recent, a);
+			return a;
+		}
+		bool may_grow = a && (a->flags & VM_MAP_STACK);
+		rwlock_unlock_read(&vm_as.lock);
+		if (!may_grow || grow_stack(va))
+			return NULL;
+	}
+}
+
+/* One attempt, the lock held for reading. */
+static int fault_resolve(struct vm_area *a, uintptr_t va, enum arch_fault_access access)
+{
+	int r = 0;
+
+	if (unlikely(a->flags & VM_AREA_HIDDEN) && zap_unhide(a, va, &r))
+		return r;
+	if (!a->object)
+		return access == ARCH_FAULT_WRITE ? anon_write(a, va) : anon_read(a, va);
+	return fault_object(a, va, access);
+}
+
+static int fault_one(uintptr_t va, enum arch_fault_access access, int *ret_code)
+{
+	uintptr_t page = va & PAGE_MASK;
+
+	for (unsigned tries = 0; ; tries++) {
+		struct vm_area *a = va < ARCH_USER_TOP ? lock_area(va) : NULL;
+		if (!a) {
+			*ret_code = SEGV_MAPERR;
+			return -EFAULT;
+		}
+		int r;
+		if (unlikely(!area_has_access(a, access) || (a->flags & VM_AREA_RAW))) {
+			*ret_code = SEGV_ACCERR;
+			r = -EFAULT;
+		} else {
+			r = fault_resolve(a, page, access);
+		}
+		rwlock_unlock_read(&vm_as.lock);
+		/* No memory for a table page: give some back, and try again. */
+		if (likely(r != -ENOMEM) || tries == 3 || !page_reclaim(32))
+			return r;
+	}
+}
+
+int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool from_user)
+{
+	int code = 0;
+	int r = fault_one(va, access, &code);
+
+	if (likely(r == 0))
+		return 0;
+	if (r != -EFAULT && r != -ENOMEM) {
+		r = -EIO;
+		code = BUS_ADRERR;
+	}
+	/* Nothing sleeps from here to the trap that reads it. */
+	fault_infos[arch_cpu_id()] = (struct vm_fault_info){ r, code };
+	return r;
+}
+
+/* ---- Populating ---- */
+
+static bool is_mapped(uintptr_t va, bool write)
+{
+	phys_t pa;
+	unsigned flags;
+
+	spin_lock(&vm_as.pt_lock);
+	bool there = arch_user_lookup(va, &pa, &flags) && (!write || (flags & ARCH_PTE_WRITE));
+	spin_unlock(&vm_as.pt_lock);
+	return there;
+}
+
+int fault_in_range(uintptr_t start, uintptr_t end, bool write)
+{
+	int code;
+
+	for (uintptr_t va = start; va < end; va += PAGE_SIZE) {
+		if (is_mapped(va, write))
+			continue;
+		int r = fault_one(va, write ? ARCH_FAULT_WRITE : ARCH_FAULT_READ, &code);
+		if (r)
+			return r;
+		sched_poll();
+	}
+	return 0;
+}
+
+int vm_populate(uintptr_t addr, size_t len)
+{
+	uintptr_t end = ROUND_UP(addr + len, PAGE_SIZE);
+	int error = 0;
+
+	for (uintptr_t va = ROUND_DOWN(addr, PAGE_SIZE); va < end;) {
+		struct vm_area a;
+		if (!vm_find_area(va, &a))
+			return -ENOMEM;
+		uintptr_t upto = MIN(end, a.end);
+		/* Write faults where stores are private: the copy is wanted now. Shared pages are dirtied by stores only. */
+		bool write = (a.prot & VM_PROT_WRITE) && !area_is_shared(&a);
+		int r = a.prot ? fault_in_range(va, upto, write) : -EFAULT;
+		if (r && !error)
+			error = r;
+		va = upto;
+	}
+	return error;
+}

@@ -1,0 +1,472 @@
+/*
+ * object.c - memory objects and their pages: lookup, fill, drop.
+ *
+ * The life of a page in an object:
+ *
+ *     absent --insert--> LOCKED --read_pages--> UPTODATE <--> UPTODATE|DIRTY
+ *                          |                       |   (write_pages under LOCKED)
+ *                          +--error--> dead        +--drop, reclaim--> dead
+ *
+ * Invariants:
+ *  (I1) The tree holds one reference of each page in it; so does each mapping (page table entry).
+ *  (I2) A page in the tree has page->object and page->index set; leaving the tree sets
+ *       page->object to VM_OBJECT_DEAD with O held, before its mappings are taken away: the fault
+ *       path, which looks at page->object with the page table lock held, cannot map it afterwards.
+ *  (I3) A page without UPTODATE in the tree is LOCKED by the thread that fills it.
+ *  (I4) A page is on the LRU list only while it is in the tree of a reclaimable object.
+ *
+ * What can fail: memory (-ENOMEM), the file system's read (-EIO or what it says).
+ */
+#include "vm/vm_impl.h"
+#include "sched/thread.h"
+
+#define FILL_MAX 32u
+
+/* ---- Memory of the trees ---- */
+
+static struct heap_cache radix_cache = HEAP_CACHE(radix_node);
+
+static struct radix_node *radix_node_alloc(void)
+{
+	return heap_cache_alloc(&radix_cache);
+}
+static void radix_node_free(struct radix_node *n)
+{
+	heap_cache_free(&radix_cache, n);
+}
+const struct radix_mem vm_radix_mem = { radix_node_alloc, radix_node_free };
+
+/* ---- The page lock ---- */
+
+#define Q(i) WAITQ_INIT(page_waitqs[i])
+static struct waitq page_waitqs[16] = {
+	Q(0), Q(1), Q(2), Q(3), Q(4), Q(5), Q(6), Q(7), Q(8), Q(9), Q(10), Q(11), Q(12), Q(13), Q(14), Q(15),
+};
+#undef Q
+
+static struct waitq *page_waitq(const struct page *p)
+{
+	return &page_waitqs[((uintptr_t)p / sizeof(*p)) % ARRAY_SIZE(page_waitqs)];
+}
+static bool page_trylock(struct page *p)
+{
+	return !(__atomic_fetch_or(&p->flags, PAGE_LOCKED, __ATOMIC_ACQUIRE) & PAGE_LOCKED);
+}
+
+void vm_page_lock(struct page *p)
+{
+	if (!page_trylock(p))
+		WAIT_EVENT(page_waitq(p), page_trylock(p));
+}
+
+void vm_page_unlock(struct page *p)
+{
+	page_clear(p, PAGE_LOCKED);
+	waitq_wake_all(page_waitq(p));
+}
+
+/* ---- Objects ---- */
+
+void vm_object_init(struct vm_object *o, const struct vm_object_ops *ops)
+{
+	*o = (struct vm_object){ .ops = ops, .refs = 1 };
+	spin_init(&o->lock);
+	radix_init(&o->tree, &vm_radix_mem);
+	list_init(&o->mappings);
+}
+
+void vm_object_get(struct vm_object *o)
+{
+	__atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED);
+}
+
+void vm_object_put(struct vm_object *o)
+{
+	if (__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	vm_object_drop(o, 0, UINT64_MAX);
+	/* Reclaim pins an object for a moment without sleeping, so this is short. */
+	while (__atomic_load_n(&o->pins, __ATOMIC_ACQUIRE))
+		arch_cpu_relax();
+	if (o->ops->release)
+		o->ops->release(o);
+}
+
+static u64 anon_size(struct vm_object *o)
+{
+	return o->anon_size;
+}
+static void anon_release(struct vm_object *o)
+{
+	heap_free(o);
+}
+static const struct vm_object_ops anon_ops = { .size = anon_size, .release = anon_release };
+
+struct vm_object *vm_object_new_anon(u64 size)
+{
+	struct vm_object *o = heap_alloc(sizeof(*o));
+
+	if (o) {
+		vm_object_init(o, &anon_ops);
+		o->anon_size = size;
+	}
+	return o;
+}
+
+/* ---- Lookup ---- */
+
+struct page *vm_object_lookup(struct vm_object *o, u64 index)
+{
+	spin_lock(&o->lock);
+	struct page *p = radix_get(&o->tree, index);
+	if (p) {
+		if (page_has(p, PAGE_UPTODATE))
+			page_get(p);
+		else
+			p = NULL;
+	}
+	spin_unlock(&o->lock);
+	if (p)
+		page_touch(p);
+	return p;
+}
+
+void object_gang(struct vm_object *o, u64 index, unsigned n, struct page **ret_pages)
+{
+	spin_lock(&o->lock);
+	for (unsigned i = 0; i < n; i++) {
+		struct page *p = radix_get(&o->tree, index + i);
+		if (p && page_has(p, PAGE_UPTODATE))
+			page_get(p);
+		else
+			p = NULL;
+		ret_pages[i] = p;
+	}
+	spin_unlock(&o->lock);
+}
+
+/* (also for object_io.c) */
+int object_insert_locked(struct vm_object *o, u64 index, struct page *p, u32 flags)
+{
+	p->object = o;
+	p->index = index;
+	list_init(&p->link);
+	page_set(p, flags);
+	int r = radix_insert(&o->tree, index, p);
+	if (r == 0) {
+		o->npages++;
+		if (o->reclaimable && (flags & PAGE_UPTODATE))
+			lru_add(p);
+	} else {
+		p->object = NULL;
+		page_clear(p, flags);
+	}
+	return r;
+}
+
+static void object_remove_locked(struct vm_object *o, struct page *p)
+{
+	radix_remove(&o->tree, p->index);
+	o->npages--;
+	p->object = VM_OBJECT_DEAD;      /* keeps (I2) */
+}
+
+/* ---- Filling ---- */
+
+/* The pages around index that are to be read with it: [*ret_first, *ret_last], both near. */
+static void fill_window(struct vm_object *o, u64 index, u64 want, u64 *ret_first, u64 *ret_last)
+{
+	u64 around = MAX(o->readahead, 1u);
+	u64 first = index - index % around;
+	u64 last = MAX(first + around - 1, index + want - 1);
+
+	if (o->ops->size) {
+		u64 pages = DIV_ROUND_UP(o->ops->size(o), PAGE_SIZE);
+		if (last >= pages)
+			last = MAX(pages, index + 1) - 1;
+	}
+	if (last - first >= FILL_MAX) {
+		u64 reach = MIN(index, (u64)FILL_MAX / 2);
+		first = MAX(first, index - reach);
+		last = MIN(last, first + FILL_MAX - 1);
+	}
+	*ret_first = first;
+	*ret_last = last;
+}
+
+/* Insert fresh locked pages into the holes of the window that touch index, whose page is given. Returns how many, in order. */
+static int fill_insert(struct vm_object *o, u64 index, u64 want, struct page *p, struct page *pages[FILL_MAX])
+{
+	u64 first, last, lo = index, n = 0;
+	UNINITIALISED struct page *below[FILL_MAX];
+	unsigned nbelow = 0;
+
+	fill_window(o, index, want, &first, &last);
+	spin_lock(&o->lock);
+	int r = object_insert_locked(o, index, p, PAGE_LOCKED);
+	if (r) {
+		spin_unlock(&o->lock);
+		return r;
+	}
+	for (; lo > first && !radix_get(&o->tree, lo - 1); lo--) {
+		struct page *q = page_alloc(0, 0);
+		if (!q)
+			break;
+		if (object_insert_locked(o, lo - 1, q, PAGE_LOCKED)) {
+			page_put(q);
+			break;
+		}
+		below[nbelow++] = q;
+	}
+	while (nbelow)
+		pages[n++] = below[--nbelow];
+	pages[n++] = p;
+	for (u64 hi = index + 1; hi <= last && n < FILL_MAX; hi++) {
+		struct page *q = radix_get(&o->tree, hi) ? NULL : page_alloc(0, 0);
+		if (!q)
+			break;
+		if (object_insert_locked(o, hi, q, PAGE_LOCKED)) {
+			page_put(q);
+			break;
+		}
+		pages[n++] = q;
+	}
+	for (u64 i = 0; i < n; i++)
+		page_get(pages[i]);      /* ours while they are read */
+	spin_unlock(&o->lock);
+	return (int)n;
+}
+
+/* A page was read, or not: unlock it and drop our reference. */
+static void fill_done(struct vm_object *o, struct page *p, int error)
+{
+	if (error) {
+		bool ours;
+		page_set(p, PAGE_ERROR);
+		spin_lock(&o->lock);
+		ours = p->object == o;
+		if (ours)
+			object_remove_locked(o, p);
+		spin_unlock(&o->lock);
+		vm_page_unlock(p);
+		if (ours)
+			page_put(p);
+	} else {
+		page_set(p, PAGE_UPTODATE);
+		if (o->reclaimable)
+			lru_add(p);
+		vm_page_unlock(p);
+	}
+	page_put(p);
+}
+
+/* Read the page at index, which was absent, and some around it. -EEXIST: someone else was faster. */
+static int object_fill(struct vm_object *o, u64 index, u64 want, struct page **ret_page)
+{
+	UNINITIALISED struct page *pages[FILL_MAX];
+	struct page *p = page_alloc_wait(0, 0);
+
+	if (!p)
+		return -ENOMEM;
+	int n = fill_insert(o, index, want, p, pages);
+	if (n < 0) {
+		page_put(p);
+		return n;
+	}
+	page_get(p);
+	int r = o->ops->read_pages(o, pages, (unsigned)n);
+	if (r && n > 1) {
+		/* Perhaps only a neighbour is bad: forget them and read the one page. */
+		for (int i = 0; i < n; i++)
+			if (pages[i] != p)
+				fill_done(o, pages[i], r);
+		r = o->ops->read_pages(o, &p, 1);
+		pages[0] = p;
+		n = 1;
+	}
+	for (int i = 0; i < n; i++)
+		fill_done(o, pages[i], r);
+	if (r) {
+		page_put(p);
+		return r;
+	}
+	*ret_page = p;
+	return 0;
+}
+
+/* Wait until a page that was found not up to date is. 0, the error of its reader, or -EAGAIN: look again. */
+static int page_wait_uptodate(struct page *p)
+{
+	WAIT_EVENT(page_waitq(p), !page_has(p, PAGE_LOCKED));
+	if (page_has(p, PAGE_UPTODATE))
+		return 0;
+	return page_has(p, PAGE_ERROR) ? -EIO : -EAGAIN;
+}
+
+int object_get(struct vm_object *o, u64 index, u64 want, struct page **ret_page)
+{
+	if (object_is_memory(o))
+		return vm_object_grab_page(o, index, ret_page);
+	for (;;) {
+		spin_lock(&o->lock);
+		struct page *p = radix_get(&o->tree, index);
+		if (p)
+			page_get(p);
+		spin_unlock(&o->lock);
+		int r;
+		if (p) {
+			r = page_has(p, PAGE_UPTODATE) ? 0 : page_wait_uptodate(p);
+			if (r == 0) {
+				page_touch(p);
+				*ret_page = p;
+				return 0;
+			}
+			page_put(p);
+			if (r != -EAGAIN)
+				return r;
+		} else {
+			r = object_fill(o, index, want, ret_page);
+			if (r != -EEXIST)
+				return r;
+		}
+	}
+}
+
+int vm_object_get_page(struct vm_object *o, u64 index, struct page **ret_page)
+{
+	return object_get(o, index, 1, ret_page);
+}
+
+void vm_object_prefetch(struct vm_object *o, u64 first, u64 npages)
+{
+	struct page *p;
+
+	if (object_is_memory(o))
+		return;
+	for (u64 i = 0; i < npages; i++) {
+		p = vm_object_lookup(o, first + i);
+		if (!p && object_get(o, first + i, npages - i, &p))
+			return;
+		page_put(p);
+		sched_poll();
+	}
+}
+
+int vm_object_grab_page(struct vm_object *o, u64 index, struct page **ret_page)
+{
+	struct page *fresh = NULL;
+	int r;
+
+	for (;;) {
+		spin_lock(&o->lock);
+		struct page *p = radix_get(&o->tree, index);
+		if (p) {
+			page_get(p);
+			r = 0;
+		} else if (fresh) {
+			r = object_insert_locked(o, index, fresh, PAGE_UPTODATE);
+			if (r == 0) {
+				page_get(fresh);
+				p = fresh;
+				fresh = NULL;
+			}
+		} else {
+			r = -EAGAIN;
+		}
+		spin_unlock(&o->lock);
+		if (p && r == 0) {
+			r = page_has(p, PAGE_UPTODATE) ? 0 : page_wait_uptodate(p);
+			if (r == 0) {
+				if (fresh)
+					page_put(fresh);
+				*ret_page = p;
+				return 0;
+			}
+			page_put(p);
+		}
+		if (r != -EAGAIN)
+			break;
+		if (!fresh && !(fresh = page_alloc_wait(0, PAGE_ZERO)))
+			return -ENOMEM;
+	}
+	if (fresh)
+		page_put(fresh);
+	return r;
+}
+
+/* ---- Dirty ---- */
+
+void vm_object_mark_dirty(struct vm_object *o, struct page *p)
+{
+	if (!o->ops->write_pages || page_has(p, PAGE_DIRTY))
+		return;
+	spin_lock(&o->lock);
+	if (p->object == o) {
+		page_set(p, PAGE_DIRTY);
+		radix_set_mark(&o->tree, p->index);
+	}
+	spin_unlock(&o->lock);
+}
+
+bool vm_object_is_dirty(struct vm_object *o)
+{
+	u64 index = 0;
+
+	spin_lock(&o->lock);
+	bool dirty = radix_next_marked(&o->tree, &index) != NULL;
+	spin_unlock(&o->lock);
+	return dirty;
+}
+
+/* ---- Dropping ---- */
+
+/* Take a locked page, which the caller holds, out of the object and out of the program. */
+static void object_drop_page(struct vm_object *o, struct page *p)
+{
+	UNINITIALISED struct vm_gather g;
+	bool ours, again;
+
+	spin_lock(&o->lock);
+	ours = p->object == o;
+	if (ours) {
+		object_remove_locked(o, p);
+		page_clear(p, PAGE_DIRTY);
+	}
+	spin_unlock(&o->lock);
+	if (!ours)
+		return;
+	lru_remove(p);
+	do {
+		again = false;
+		/* The tree's reference and the caller's; more means mappings, or other users. */
+		if (page_refs(p) > 2) {
+			gather_init(&g);
+			spin_lock(&o->lock);
+			again = !object_unmap_page_locked(o, p, true, &g);
+			spin_unlock(&o->lock);
+			gather_finish(&g);
+		}
+	} while (again);
+	page_put(p);
+}
+
+void vm_object_drop(struct vm_object *o, u64 first, u64 last)
+{
+	for (u64 at = first; at <= last; at++) {
+		spin_lock(&o->lock);
+		struct page *p = radix_next(&o->tree, &at);
+		if (p && at <= last)
+			page_get(p);
+		else
+			p = NULL;
+		spin_unlock(&o->lock);
+		if (!p)
+			return;
+		vm_page_lock(p);
+		object_drop_page(o, p);
+		vm_page_unlock(p);
+		page_put(p);
+		if (at == UINT64_MAX)
+			return;
+	}
+}

@@ -1,0 +1,232 @@
+/*
+ * object_io.c - bytes between objects and uio, and the write-back of dirty pages.
+ *
+ * Invariants:
+ *  (I1) No lock is held while bytes move to or from the program: its pages may fault, and may be
+ *       mappings of this very object.
+ *  (I2) A page enters the tree only with valid contents: a page that is to be overwritten as a
+ *       whole is filled before it is inserted.
+ *  (I3) Before write_pages sees a page, its dirty mark is cleared and its mappings are read-only;
+ *       a store during the write marks it again.
+ */
+#include "vm/vm_impl.h"
+#include "sched/thread.h"
+
+ssize_t vm_object_read(struct vm_object *o, struct uio *u, u64 off, u64 size)
+{
+	size_t done = 0;
+
+	if (off >= size)
+		return 0;
+	size_t todo = MIN((u64)u->resid, size - off);
+	while (todo) {
+		size_t in_page = off & (PAGE_SIZE - 1);
+		size_t n = MIN(PAGE_SIZE - in_page, todo), moved;
+		struct page *p = vm_object_lookup(o, off >> PAGE_SHIFT);
+		if (likely(p)) {
+			moved = uio_put(u, (u8 *)page_to_virt(p) + in_page, n);
+			page_put(p);
+		} else if (object_is_memory(o)) {
+			moved = uio_put_zero(u, n);
+		} else {
+			int r = object_get(o, off >> PAGE_SHIFT, DIV_ROUND_UP(in_page + todo, PAGE_SIZE), &p);
+			if (r)
+				return done ? (ssize_t)done : r;
+			moved = uio_put(u, (u8 *)page_to_virt(p) + in_page, n);
+			page_put(p);
+		}
+		done += moved;
+		off += moved;
+		todo -= moved;
+		if (unlikely(moved < n))
+			break;
+		if (unlikely(todo))
+			sched_poll();
+	}
+	return uio_result(u, done);
+}
+
+/* Write a whole page that is not in the object: fill a fresh one, then insert it; keeps (I2). Bytes moved or errno. */
+static ssize_t write_fresh(struct vm_object *o, struct uio *u, u64 index)
+{
+	struct page *fresh = page_alloc_wait(0, 0), *p;
+
+	if (!fresh)
+		return -ENOMEM;
+	u8 *data = page_to_virt(fresh);
+	size_t moved = uio_get(u, data, PAGE_SIZE);
+	if (moved < PAGE_SIZE && !object_is_memory(o)) {
+		/* A fault in the middle: give the bytes back, and let the caller take the page that is on disk. */
+		uio_revert(u, moved);
+		page_put(fresh);
+		return 0;
+	}
+	memset(data + moved, 0, PAGE_SIZE - moved);
+	spin_lock(&o->lock);
+	int r = object_insert_locked(o, index, fresh, PAGE_UPTODATE);
+	if (r == 0)
+		page_get(fresh);
+	spin_unlock(&o->lock);
+	p = fresh;
+	if (r) {
+		if (r == -EEXIST) {
+			r = object_get(o, index, 1, &p);
+			if (r == 0)
+				memcpy(page_to_virt(p), data, moved);
+		}
+		page_put(fresh);
+		if (r) {
+			uio_revert(u, moved);
+			return r;
+		}
+	}
+	vm_object_mark_dirty(o, p);
+	page_put(p);
+	return (ssize_t)moved;
+}
+
+/* Write part of a page, or one that is there. */
+static ssize_t write_in_place(struct vm_object *o, struct uio *u, u64 index, size_t in_page, size_t n)
+{
+	struct page *p;
+	int r = object_get(o, index, 1, &p);
+
+	if (r)
+		return r;
+	size_t moved = uio_get(u, (u8 *)page_to_virt(p) + in_page, n);
+	if (moved)
+		vm_object_mark_dirty(o, p);
+	page_put(p);
+	return (ssize_t)moved;
+}
+
+ssize_t vm_object_write(struct vm_object *o, struct uio *u, u64 off)
+{
+	size_t done = 0;
+
+	while (u->resid && !u->fault) {
+		u64 index = off >> PAGE_SHIFT;
+		size_t in_page = off & (PAGE_SIZE - 1);
+		size_t n = MIN(PAGE_SIZE - in_page, u->resid);
+		ssize_t moved = 0;
+		struct page *there = n == PAGE_SIZE ? vm_object_lookup(o, index) : NULL;
+		if (there) {
+			page_put(there);
+		} else if (n == PAGE_SIZE) {
+			moved = write_fresh(o, u, index);
+		}
+		if (moved == 0) {
+			u->fault = false;
+			moved = write_in_place(o, u, index, in_page, n);
+		}
+		if (moved < 0)
+			return done ? (ssize_t)done : moved;
+		done += (size_t)moved;
+		off += (size_t)moved;
+		if (u->resid)
+			sched_poll();
+	}
+	return uio_result(u, done);
+}
+
+/* ---- Write-back ---- */
+
+#define SYNC_MAX 32u
+
+/* References to a run of dirty pages from *index on; returns how many (0: none up to last). */
+static unsigned sync_collect(struct vm_object *o, u64 *index, u64 last, struct page *pages[SYNC_MAX])
+{
+	unsigned n = 0;
+	u64 at = *index;
+
+	spin_lock(&o->lock);
+	struct page *p = radix_next_marked(&o->tree, &at);
+	*index = at;
+	while (p && at <= last && n < SYNC_MAX) {
+		page_get(p);
+		pages[n++] = p;
+		if (at == UINT64_MAX)
+			break;
+		u64 next = at + 1;
+		at = next;
+		p = radix_next_marked(&o->tree, &at);
+		if (at != next)
+			break;
+	}
+	spin_unlock(&o->lock);
+	return n;
+}
+
+/* Lock the pages and make them clean and read-only; those that are gone or clean by now are dropped from the list. */
+static unsigned sync_prepare(struct vm_object *o, struct page **pages, unsigned n)
+{
+	UNINITIALISED struct vm_gather g;
+	unsigned kept = 0;
+
+	gather_init(&g);
+	for (unsigned i = 0; i < n; i++) {
+		struct page *p = pages[i];
+		vm_page_lock(p);
+		spin_lock(&o->lock);
+		bool dirty = p->object == o && page_has(p, PAGE_DIRTY);
+		if (dirty) {
+			page_clear(p, PAGE_DIRTY);
+			radix_clear_mark(&o->tree, p->index);
+			object_write_protect_locked(o, p, &g);
+		}
+		spin_unlock(&o->lock);
+		if (dirty) {
+			pages[kept++] = p;
+		} else {
+			vm_page_unlock(p);
+			page_put(p);
+		}
+	}
+	gather_finish(&g);               /* keeps (I3) */
+	return kept;
+}
+
+/* Write runs of consecutive pages; what failed is dirty again. */
+static int sync_write(struct vm_object *o, struct page **pages, unsigned n)
+{
+	int error = 0;
+
+	for (unsigned i = 0, run; i < n; i += run) {
+		for (run = 1; i + run < n && pages[i + run]->index == pages[i]->index + run; run++)
+			;
+		int r = o->ops->write_pages(o, pages + i, run);
+		for (unsigned k = i; k < i + run; k++) {
+			if (r)
+				vm_object_mark_dirty(o, pages[k]);
+			vm_page_unlock(pages[k]);
+			page_put(pages[k]);
+		}
+		if (r && !error)
+			error = r;
+	}
+	return error;
+}
+
+int vm_object_sync(struct vm_object *o, u64 first, u64 last)
+{
+	UNINITIALISED struct page *pages[SYNC_MAX];
+	int error = 0;
+
+	if (!o->ops->write_pages)
+		return 0;
+	for (u64 at = first; at <= last;) {
+		unsigned n = sync_collect(o, &at, last, pages);
+		if (!n)
+			break;
+		u64 next = at + n;
+		n = sync_prepare(o, pages, n);
+		int r = sync_write(o, pages, n);
+		if (r && !error)
+			error = r;
+		if (next <= at)
+			break;
+		at = next;
+		sched_poll();
+	}
+	return error;
+}
