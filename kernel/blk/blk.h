@@ -1,18 +1,38 @@
 /*
  * blk.h - synchronous and asynchronous access to block devices over dev/blkdev.h.
+ *
+ * Each device has a queue: requests go to the driver in order; what its ring has no room for waits
+ * here and is passed on when room becomes free. At most BLK_QUEUE_MAX requests wait; then
+ * submitters sleep. Offsets and lengths are checked here, so that drivers need not.
+ *
+ * A last page that the device's end cuts is read as if zeroes followed, and written up to the end.
+ * Everything else beyond the end is -EINVAL. Offsets and lengths are multiples of d->block_size.
  */
 #ifndef BLK_BLK_H
 #define BLK_BLK_H
 
+#include "base/counter.h"
 #include "dev/blkdev.h"
 #include "mm/page.h"
 
-/* Read or write whole sectors into contiguous kernel memory (direct map). 0, -EIO, -EROFS, -EINVAL beyond the end. Sleeps. */
+#define BLK_QUEUE_MAX 128u           /* requests waiting, for a device */
+
+COUNTER_DECLARE(blk_io_errors);      /* requests that the device failed */
+
+/* Boot, once, before any device is used: the queues hear about room in the rings. */
+void blk_init(void);
+/* Read or write whole blocks into contiguous kernel memory (direct map). 0, -EIO, -EROFS, -EINVAL beyond the end. Sleeps. */
 int blk_rw_sync(struct blkdev *d, enum blk_op op, u64 sector, void *buf, size_t len) MUST_CHECK;
-/* The same for pages (each PAGE_SIZE), starting at byte offset off (multiple of 512) on the device. Sleeps. */
+/* The same for pages (each PAGE_SIZE), starting at byte offset off on the device. Sleeps. */
 int blk_rw_pages_sync(struct blkdev *d, enum blk_op op, u64 off, struct page **pages, unsigned npages) MUST_CHECK;
+/* What was written is durable. A device without a volatile cache: nothing to do. Sleeps. */
 int blk_flush_sync(struct blkdev *d) MUST_CHECK;
-/* Queue a request; rq->done is called later. Sleeps only if the queue is over its limit. */
+/* Tell the device that sectors are unused: what they read as afterwards is not defined. -EOPNOTSUPP. Sleeps. */
+int blk_discard_sync(struct blkdev *d, u64 sector, u64 nsectors) MUST_CHECK;
+/*
+ * Queue a request; rq->done is called later, or from here if rq is refused. At most d->max_segs
+ * segments of at most d->max_seg_len bytes (refused with -EINVAL). Sleeps only if the queue is over its limit.
+ */
 void blk_submit(struct blkdev *d, struct blk_request *rq);
 
 #endif

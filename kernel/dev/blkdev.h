@@ -44,8 +44,9 @@ struct blkdev {
 	u64 nsectors;
 	u32 block_size;              /* logical, bytes */
 	u32 max_segs, max_seg_len;
+	u32 max_discard;             /* sectors of one BLK_DISCARD */
 	bool readonly, has_flush, has_discard;
-	char serial[21];
+	char serial[21];             /* filled with the first completed request */
 	void *queue;                 /* blk/'s */
 	struct list link;
 };

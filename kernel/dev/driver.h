@@ -26,7 +26,8 @@ struct device {
 			u32 class_code;
 		} pci;
 	};
-	void *driver_data;
+	void *driver_data;           /* the transport's */
+	void *driver_state;          /* the driver's */
 	const struct driver *driver; /* who took it, NULL */
 	bool identified;             /* virtio: virtio_id is known */
 	u32 virtio_id;               /* 0: none */

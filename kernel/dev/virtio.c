@@ -150,11 +150,18 @@ void virtio_start(struct virtio_device *d)
 				      VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK);
 }
 
+void virtio_stop(struct virtio_device *d)
+{
+	__atomic_store_n(&d->reported, true, __ATOMIC_RELAXED);
+	if (!__atomic_exchange_n(&d->broken, true, __ATOMIC_ACQ_REL))
+		(void)device_reset(d);
+}
+
 void virtio_close(struct virtio_device *d)
 {
 	if (!d)
 		return;
-	(void)device_reset(d);
+	virtio_stop(d);
 	d->ops->close(d);
 	for (unsigned i = 0; i < d->nqueues; i++)
 		virtqueue_destroy(d->queues[i]);

@@ -114,6 +114,8 @@ int virtio_irq_setup(struct virtio_device *d, unsigned nqueues, bool shared) MUS
 int virtio_queue_setup(struct virtio_device *d, unsigned index, unsigned max_size,
 		       void (*on_used)(struct virtqueue *vq), void *arg, struct virtqueue **ret) MUST_CHECK;
 void virtio_start(struct virtio_device *d);
+/* Reset: the device uses nothing any more, calls fail as if it were broken, virtqueue_detach gives what was in flight. */
+void virtio_stop(struct virtio_device *d);
 /* Reset, free the queues and d. NULL is fine. The interrupt vectors stay bound, to nothing. */
 void virtio_close(struct virtio_device *d);
 

@@ -1,0 +1,355 @@
+/*
+ * blk.c - request queues and synchronous transfers.
+ *
+ * Invariants:
+ *  1. A request is in exactly one place: with its submitter, on q->waiting, or with the driver.
+ *     done is called once.
+ *  2. Requests reach the driver in the order of blk_submit: while something waits, nothing overtakes.
+ *  3. A synchronous caller's frame is not touched after its count of pending requests reached zero:
+ *     what is woken is the queue's wait queue, which lives as long as the device.
+ *
+ * Locks: q->lock (irq-safe) guards waiting and nwaiting; the driver is called with it held, and
+ * done is called without it (a driver never calls done from submit).
+ * Can fail: the device (-EIO), a full heap (-ENOMEM).
+ */
+#include "blk/blk.h"
+
+#include "base/errno.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "mm/heap.h"
+#include "sched/mutex.h"
+#include "sched/waitq.h"
+
+COUNTER(blk_io_errors);
+
+#define SECTOR        512u
+#define SYNC_SEGS     16u            /* of one request of a synchronous transfer */
+#define SYNC_INFLIGHT 4u             /* requests of one synchronous transfer at a time */
+
+struct blk_queue {
+	struct spinlock lock;
+	struct list waiting;
+	unsigned nwaiting;
+	struct waitq done_waitq;     /* synchronous callers */
+	struct waitq room_waitq;     /* submitters over the limit */
+};
+
+static struct spinlock create_lock = SPINLOCK_INIT;
+
+static struct blk_queue *queue_of(struct blkdev *d)
+{
+	struct blk_queue *q = __atomic_load_n(&d->queue, __ATOMIC_ACQUIRE);
+
+	if (likely(q))
+		return q;
+	struct blk_queue *fresh = heap_alloc(sizeof(*fresh));
+
+	if (!fresh)
+		return NULL;
+	spin_init(&fresh->lock);
+	list_init(&fresh->waiting);
+	waitq_init(&fresh->done_waitq);
+	waitq_init(&fresh->room_waitq);
+	irq_flags_t f = spin_lock_irqsave(&create_lock);
+
+	q = d->queue;
+	if (!q)
+		__atomic_store_n(&d->queue, fresh, __ATOMIC_RELEASE);
+	spin_unlock_irqrestore(&create_lock, f);
+	if (q)
+		heap_free(fresh);
+	return q ? q : fresh;
+}
+
+/* 0, or why the request cannot be. */
+static int request_check(const struct blkdev *d, const struct blk_request *rq)
+{
+	u64 sectors = 0, per_block = d->block_size / SECTOR;
+
+	if (rq->op == BLK_FLUSH)
+		return rq->nsegs == 0 ? 0 : -EINVAL;
+	if (rq->op == BLK_DISCARD && !d->has_discard)
+		return -EOPNOTSUPP;
+	if (rq->op != BLK_READ && d->readonly)
+		return -EROFS;
+	if (rq->nsegs == 0 || rq->nsegs > (rq->op == BLK_DISCARD ? 1 : d->max_segs))
+		return -EINVAL;
+	for (unsigned i = 0; i < rq->nsegs; i++) {
+		u32 len = rq->segs[i].len;
+
+		if (len == 0 || len % SECTOR || (len > d->max_seg_len && rq->op != BLK_DISCARD))
+			return -EINVAL;
+		sectors += len / SECTOR;
+	}
+	if (sectors % per_block || rq->sector % per_block)
+		return -EINVAL;
+	return rq->sector <= d->nsectors && sectors <= d->nsectors - rq->sector ? 0 : -EINVAL;
+}
+
+static void request_fail(struct blk_request *rq, int status)
+{
+	rq->status = status;
+	rq->done(rq);
+}
+
+/* Pass on what waits; requests that the driver refuses go to failed. Lock held. */
+static void queue_run_locked(struct blkdev *d, struct blk_queue *q, struct list *failed)
+{
+	struct list *first;
+
+	while ((first = list_first(&q->waiting)) != NULL) {
+		struct blk_request *rq = list_entry(first, struct blk_request, link);
+
+		list_remove(first);
+		int r = d->ops->submit(d, rq);
+
+		if (r == -EBUSY) {
+			list_push(&q->waiting, first);
+			return;
+		}
+		q->nwaiting--;
+		if (r < 0) {
+			rq->status = r;
+			list_append(failed, first);
+		}
+	}
+}
+
+static void queue_fail(struct list *failed)
+{
+	struct list *l;
+
+	while ((l = list_pop(failed)) != NULL) {
+		struct blk_request *rq = list_entry(l, struct blk_request, link);
+
+		request_fail(rq, rq->status);
+	}
+}
+
+static void queue_on_space(struct blkdev *d)
+{
+	struct blk_queue *q = __atomic_load_n(&d->queue, __ATOMIC_ACQUIRE);
+	struct list failed = LIST_INIT(failed);
+
+	if (!q)
+		return;
+	irq_flags_t f = spin_lock_irqsave(&q->lock);
+
+	queue_run_locked(d, q, &failed);
+	spin_unlock_irqrestore(&q->lock, f);
+	queue_fail(&failed);
+	waitq_wake_all(&q->room_waitq);
+}
+
+void blk_init(void)
+{
+	blkdev_on_space = queue_on_space;
+}
+
+void blk_submit(struct blkdev *d, struct blk_request *rq)
+{
+	int r = request_check(d, rq);
+	struct blk_queue *q = r == 0 ? queue_of(d) : NULL;
+	struct list failed = LIST_INIT(failed);
+
+	if (!q) {
+		request_fail(rq, r < 0 ? r : -ENOMEM);
+		return;
+	}
+	list_init(&rq->link);
+	if (READ_ONCE(q->nwaiting) >= BLK_QUEUE_MAX)
+		WAIT_EVENT(&q->room_waitq, READ_ONCE(q->nwaiting) < BLK_QUEUE_MAX);
+	irq_flags_t f = spin_lock_irqsave(&q->lock);
+
+	list_append(&q->waiting, &rq->link);
+	q->nwaiting++;
+	queue_run_locked(d, q, &failed);
+	spin_unlock_irqrestore(&q->lock, f);
+	queue_fail(&failed);
+}
+
+/* ---- Synchronous transfers ------------------------------------------------------- */
+
+struct sync_call {
+	struct blk_queue *q;
+	u32 pending;                 /* atomic: requests under way */
+	int status;                  /* the first error */
+};
+
+struct sync_request {
+	struct blk_request rq;
+	struct blk_seg segs[SYNC_SEGS];
+};
+
+static void sync_done(struct blk_request *rq)
+{
+	struct sync_call *call = rq->arg;
+	struct blk_queue *q = call->q;
+
+	if (rq->status < 0) {
+		counter_bump(blk_io_errors);
+		__atomic_store_n(&call->status, rq->status, __ATOMIC_RELAXED);
+	}
+	/* The caller may return as soon as it sees the count: only q is touched from here on. */
+	__atomic_fetch_sub(&call->pending, 1, __ATOMIC_ACQ_REL);
+	waitq_wake_all(&q->done_waitq);
+}
+
+static u32 sync_pending(struct sync_call *call)
+{
+	return __atomic_load_n(&call->pending, __ATOMIC_ACQUIRE);
+}
+
+static void sync_submit(struct blkdev *d, struct sync_call *call, struct blk_request *rq)
+{
+	rq->arg = call;
+	rq->done = sync_done;
+	__atomic_fetch_add(&call->pending, 1, __ATOMIC_RELAXED);
+	blk_submit(d, rq);
+}
+
+static int sync_simple(struct blkdev *d, struct blk_request *rq)
+{
+	struct sync_call call = { .q = queue_of(d) };
+
+	if (!call.q)
+		return -ENOMEM;
+	sync_submit(d, &call, rq);
+	WAIT_EVENT(&call.q->done_waitq, sync_pending(&call) == 0);
+	return call.status;
+}
+
+/* Where the bytes of a transfer are: contiguous memory or pages. */
+struct sync_memory {
+	phys_t pa;
+	struct page **pages;         /* NULL: pa */
+};
+
+static phys_t memory_at(const struct sync_memory *m, u64 off, u64 *ret_room)
+{
+	if (!m->pages) {
+		*ret_room = UINT64_MAX;
+		return m->pa + off;
+	}
+	*ret_room = PAGE_SIZE - off % PAGE_SIZE;
+	return page_to_phys(m->pages[off / PAGE_SIZE]) + off % PAGE_SIZE;
+}
+
+/* Cover as much of [off, len) as one request takes; how many bytes that is. Adjacent memory makes one segment. */
+static u64 request_fill(const struct blkdev *d, struct sync_request *s, const struct sync_memory *m, u64 off, u64 len)
+{
+	unsigned max_segs = d->max_segs < SYNC_SEGS ? d->max_segs : SYNC_SEGS;
+	u32 max_len = ROUND_DOWN(d->max_seg_len, d->block_size);
+	u64 start = off;
+
+	s->rq.nsegs = 0;
+	while (off < len) {
+		u64 room;
+		phys_t pa = memory_at(m, off, &room);
+		struct blk_seg *last = s->rq.nsegs ? &s->segs[s->rq.nsegs - 1] : NULL;
+		u64 n = MIN(room, len - off);
+
+		if (last && last->pa + last->len == pa && last->len < max_len) {
+			n = MIN(n, (u64)(max_len - last->len));
+			last->len += (u32)n;
+		} else if (s->rq.nsegs < max_segs) {
+			n = MIN(n, (u64)max_len);
+			s->segs[s->rq.nsegs++] = (struct blk_seg){ pa, (u32)n };
+		} else {
+			break;
+		}
+		off += n;
+	}
+	return off - start;
+}
+
+/* Move [0, len) between memory and the device, several requests at a time. */
+static int sync_transfer(struct blkdev *d, enum blk_op op, u64 sector, const struct sync_memory *m, u64 len)
+{
+	struct sync_call call = { .q = queue_of(d) };
+	struct sync_request *s = heap_alloc_array(len > SYNC_SEGS * PAGE_SIZE ? SYNC_INFLIGHT : 1, sizeof(*s));
+	unsigned slots = len > SYNC_SEGS * PAGE_SIZE ? SYNC_INFLIGHT : 1;
+	u64 off = 0;
+
+	if (!call.q || !s) {
+		heap_free(s);
+		return -ENOMEM;
+	}
+	/* A round at a time: slots are free again when all of a round is done. */
+	while (off < len && call.status == 0) {
+		for (unsigned i = 0; i < slots && off < len; i++) {
+			s[i].rq.op = op;
+			s[i].rq.sector = sector + off / SECTOR;
+			s[i].rq.segs = s[i].segs;
+			off += request_fill(d, &s[i], m, off, len);
+			sync_submit(d, &call, &s[i].rq);
+		}
+		WAIT_EVENT(&call.q->done_waitq, sync_pending(&call) == 0);
+	}
+	heap_free(s);
+	return call.status;
+}
+
+int blk_rw_sync(struct blkdev *d, enum blk_op op, u64 sector, void *buf, size_t len)
+{
+	struct sync_memory m = { .pa = arch_virt_to_phys(buf) };
+
+	ASSERT(op == BLK_READ || op == BLK_WRITE);
+	if (len % d->block_size || sector > d->nsectors || len / SECTOR > d->nsectors - sector)
+		return -EINVAL;
+	if (op == BLK_WRITE && d->readonly)
+		return -EROFS;
+	return len ? sync_transfer(d, op, sector, &m, len) : 0;
+}
+
+/* What of the last pages lies beyond the device's end reads as zero. */
+static void pages_zero_from(struct page **pages, unsigned npages, u64 from)
+{
+	for (u64 at = from; at < npages * PAGE_SIZE; at = ROUND_DOWN(at, PAGE_SIZE) + PAGE_SIZE)
+		memset((u8 *)page_to_virt(pages[at / PAGE_SIZE]) + at % PAGE_SIZE, 0, PAGE_SIZE - at % PAGE_SIZE);
+}
+
+int blk_rw_pages_sync(struct blkdev *d, enum blk_op op, u64 off, struct page **pages, unsigned npages)
+{
+	struct sync_memory m = { .pages = pages };
+	u64 len = npages * PAGE_SIZE, end = d->nsectors * SECTOR;
+
+	ASSERT(op == BLK_READ || op == BLK_WRITE);
+	if (npages == 0)
+		return 0;
+	if (off % d->block_size || off >= end || (len > end - off && len - (end - off) >= PAGE_SIZE))
+		return -EINVAL;
+	if (op == BLK_WRITE && d->readonly)
+		return -EROFS;
+	len = ROUND_DOWN(MIN(len, end - off), d->block_size);
+	int r = len ? sync_transfer(d, op, off / SECTOR, &m, len) : 0;
+
+	if (r == 0 && op == BLK_READ)
+		pages_zero_from(pages, npages, len);
+	return r;
+}
+
+int blk_flush_sync(struct blkdev *d)
+{
+	struct blk_request rq = { .op = BLK_FLUSH };
+
+	return d->has_flush ? sync_simple(d, &rq) : 0;
+}
+
+int blk_discard_sync(struct blkdev *d, u64 sector, u64 nsectors)
+{
+	u64 step = ROUND_DOWN(MIN((u64)UINT32_MAX, d->max_discard * (u64)SECTOR), d->block_size) / SECTOR;
+	int r = d->has_discard && step > 0 ? 0 : -EOPNOTSUPP;
+
+	while (r == 0 && nsectors > 0) {
+		u64 n = MIN(nsectors, step);
+		struct blk_seg seg = { .len = (u32)(n * SECTOR) };
+		struct blk_request rq = { .op = BLK_DISCARD, .sector = sector, .segs = &seg, .nsegs = 1 };
+
+		r = sync_simple(d, &rq);
+		sector += n;
+		nsectors -= n;
+	}
+	return r;
+}
