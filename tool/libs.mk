@@ -1,1 +1,1 @@
-TOOL_LIBS := -lelf -lcyaml -ljansson -larchive -lnettle -lz
+TOOL_LIBS := -lelf -ljansson -lnettle -lz

@@ -128,7 +128,7 @@ static void ports_add(struct making *m)
 		[PITH_PORT_LOG] = "log", [PITH_PORT_CTL] = "ctl",
 	};
 	static const char *const plain[PITH_NPORTS] = {
-		[PITH_PORT_STDIN] = "file,id=stdin,path=/dev/null,input-path=/dev/stdin",
+		[PITH_PORT_STDIN] = "stdio,id=stdin",
 		[PITH_PORT_STDOUT] = "file,id=stdout,path=/dev/stdout,append=on",
 		[PITH_PORT_STDERR] = "file,id=stderr,path=/dev/stderr,append=on",
 		[PITH_PORT_LOG] = "file,id=log,path=/dev/stderr,append=on",
