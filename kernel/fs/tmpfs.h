@@ -1,0 +1,67 @@
+/*
+ * tmpfs.h - the memory file system: what tmpfs_*.c and devfs.c share.
+ */
+#ifndef FS_TMPFS_H
+#define FS_TMPFS_H
+
+#include "base/print.h"
+#include "base/rbtree.h"
+#include "fs/internal.h"
+
+struct tmpfs {
+	struct mount m;
+	struct spinlock lock;
+	u64 max_pages;               /* 0: no limit */
+	u64 used_pages;              /* T: lock */
+	u64 next_ino;                /* atomic */
+	u64 inodes;                  /* atomic: how many there are */
+};
+
+struct tmpfs_inode {
+	struct vnode v;
+	u32 mode, nlink, uid, gid;   /* V: v.lock exclusively */
+	u64 rdev;
+	struct timespec64 atime, mtime, ctime, btime;
+	union {
+		struct {                 /* directories; V */
+			struct rb_root by_name, by_seq;
+			u64 next_seq;
+			u64 nentries;
+		};
+		struct {                 /* regular files */
+			struct vm_object *obj;
+			u64 charged;             /* T: pages counted in used_pages for this file */
+			u64 pending;             /* T: of these, on their way into the object */
+			u32 seals;               /* V */
+			bool linkable;           /* O_TMPFILE: may get a name */
+		};
+		char *target;            /* symbolic links */
+	};
+};
+/* A regular file: the inode with its object behind it. */
+struct tmpfs_file {
+	struct tmpfs_inode i;
+	struct vm_object obj;
+};
+
+static inline struct tmpfs_inode *tmpfs_inode(struct vnode *v) { return container_of(v, struct tmpfs_inode, v); }
+static inline struct tmpfs *tmpfs_of(struct vnode *v) { return container_of(v->mount, struct tmpfs, m); }
+
+extern const struct vnode_ops tmpfs_dir_ops, tmpfs_file_ops, tmpfs_link_ops, tmpfs_node_ops;
+
+/* ---- tmpfs.c ---- */
+int tmpfs_new(const char *fstype, u64 max_bytes, u32 root_mode, struct tmpfs **ret);
+/* An inode without a name, one reference, nlink 0; mode with its type. NULL: no memory. */
+struct tmpfs_inode *tmpfs_inode_new(struct tmpfs *t, u32 mode, u64 rdev);
+int tmpfs_getattr(struct vnode *v, struct vattr *ret);
+int tmpfs_setattr(struct vnode *v, const struct vattr *a, u32 which);
+void tmpfs_release(struct vnode *v);
+/* ---- tmpfs_dir.c ---- */
+/* Enter i into dir under name and take a reference for the tree: the directory is locked and has no such name. -ENOMEM. */
+int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struct tmpfs_inode *i);
+/* ---- tmpfs_file.c ---- */
+void tmpfs_file_init(struct tmpfs_file *f);
+int tmpfs_truncate(struct tmpfs_inode *i, u64 size);
+void tmpfs_file_release(struct tmpfs_inode *i);
+
+#endif

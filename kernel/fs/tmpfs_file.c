@@ -1,0 +1,347 @@
+/*
+ * tmpfs_file.c - regular files of the memory file system, memory files (memfd).
+ *
+ * The contents are the pages of the file's object; what has no page is a hole and reads as
+ * zeros. Pages come by writes (here) and by faults of shared mappings (read_pages).
+ *
+ * Counting: a page is charged to the mount before it is made. `charged` of a file is what it has
+ * in used_pages, `pending` the part whose pages may not be in the object yet; whatever charged
+ * has beyond pending and the object's pages is given back (tmpfs_settle). So pages that were
+ * dropped, or that a fault and a write both charged, come back at the next settling.
+ *
+ * Locks: vnode->lock exclusively for writes, truncation and fallocate (fs/ takes it); readers and
+ * faults take none. tmpfs.lock for counts.
+ * What can fail: -ENOSPC (the limit), -ENOMEM, -EPERM (seals), -EFBIG.
+ */
+#include "fs/tmpfs.h"
+#include "sched/thread.h"
+
+/* ---- Counting ---- */
+
+static void tmpfs_settle_locked(struct tmpfs *t, struct tmpfs_inode *i, u64 arrived)
+{
+	u64 have = READ_ONCE(i->obj->npages);
+	i->pending -= arrived;
+	if (i->charged > i->pending + have) {
+		u64 excess = i->charged - i->pending - have;
+		i->charged -= excess;
+		t->used_pages -= excess;
+	}
+}
+
+/* `arrived` of the pending pages are in the object now, or will not come. */
+static void tmpfs_settle(struct tmpfs_inode *i, u64 arrived)
+{
+	struct tmpfs *t = tmpfs_of(&i->v);
+	spin_lock(&t->lock);
+	tmpfs_settle_locked(t, i, arrived);
+	spin_unlock(&t->lock);
+}
+
+static int tmpfs_charge(struct tmpfs_inode *i, u64 n)
+{
+	struct tmpfs *t = tmpfs_of(&i->v);
+	int r = -ENOSPC;
+	spin_lock(&t->lock);
+	if (t->max_pages && t->used_pages + n > t->max_pages)
+		tmpfs_settle_locked(t, i, 0);
+	if (!t->max_pages || (n <= t->max_pages && t->used_pages <= t->max_pages - n)) {
+		t->used_pages += n;
+		i->charged += n;
+		i->pending += n;
+		r = 0;
+	}
+	spin_unlock(&t->lock);
+	return r;
+}
+
+/* ---- The object ---- */
+
+static int tmpfs_read_pages(struct vm_object *o, struct page **pages, unsigned npages)
+{
+	struct tmpfs_inode *i = &container_of(o, struct tmpfs_file, obj)->i;
+	int r = tmpfs_charge(i, npages);
+	if (r)
+		return r;
+	for (unsigned k = 0; k < npages; k++)
+		memset(page_to_virt(pages[k]), 0, PAGE_SIZE);
+	tmpfs_settle(i, npages);
+	return 0;
+}
+
+static u64 tmpfs_object_size(struct vm_object *o)
+{
+	return READ_ONCE(container_of(o, struct tmpfs_file, obj)->i.v.size);
+}
+
+static void tmpfs_object_release(struct vm_object *o)
+{
+	heap_free(container_of(o, struct tmpfs_file, obj));
+}
+
+static const struct vm_object_ops tmpfs_object_ops = {
+	.read_pages = tmpfs_read_pages, .size = tmpfs_object_size, .release = tmpfs_object_release,
+};
+
+void tmpfs_file_init(struct tmpfs_file *f)
+{
+	vm_object_init(&f->obj, &tmpfs_object_ops);
+	f->i.obj = &f->obj;
+	f->i.v.object = &f->obj;
+	f->i.seals = LX_F_SEAL_SEAL;
+}
+
+/* The vnode is gone: give the pages back; the memory of the inode goes with the object. */
+void tmpfs_file_release(struct tmpfs_inode *i)
+{
+	vm_object_drop(i->obj, 0, UINT64_MAX);
+	tmpfs_settle(i, 0);
+	vm_object_put(i->obj);
+}
+
+/* The page at index with a reference, made if it is absent. */
+static int tmpfs_page(struct tmpfs_inode *i, u64 index, struct page **ret)
+{
+	*ret = vm_object_lookup(i->obj, index);
+	if (likely(*ret != NULL))
+		return 0;
+	int r = tmpfs_charge(i, 1);
+	if (r)
+		return r;
+	r = vm_object_grab_page(i->obj, index, ret);
+	tmpfs_settle(i, 1);
+	return r;
+}
+
+/* Zero what is there of [from, to), which lies in one page. */
+static void tmpfs_zero_part(struct tmpfs_inode *i, u64 from, u64 to)
+{
+	struct page *p = from < to ? vm_object_lookup(i->obj, from / PAGE_SIZE) : NULL;
+	if (!p)
+		return;
+	memset((char *)page_to_virt(p) + from % PAGE_SIZE, 0, (size_t)(to - from));
+	page_put(p);
+}
+
+/* The size grows: what a mapping wrote beyond the old end must not show. */
+static void tmpfs_extend(struct tmpfs_inode *i, u64 size)
+{
+	u64 old = i->v.size;
+	if (old % PAGE_SIZE)
+		tmpfs_zero_part(i, old, MIN(ROUND_UP(old, PAGE_SIZE), size));
+	WRITE_ONCE(i->v.size, size);
+}
+
+/* ---- Reading and writing ---- */
+
+static void tmpfs_accessed(struct tmpfs_inode *i)
+{
+	/* relatime: only if it was written since the last access. */
+	if (likely(i->atime.sec > i->mtime.sec || (i->atime.sec == i->mtime.sec && i->atime.nsec > i->mtime.nsec)))
+		return;
+	struct timespec64 now;
+	fs_now(&now);
+	i->atime = now;
+}
+
+static ssize_t tmpfs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock)
+{
+	struct tmpfs_inode *i = tmpfs_inode(v);
+	u64 size = READ_ONCE(v->size);
+	size_t done = 0;
+	while (off < size && u->resid) {
+		size_t at = off % PAGE_SIZE, len = MIN(PAGE_SIZE - at, u->resid), n;
+		if (len > size - off)
+			len = (size_t)(size - off);
+		struct page *p = vm_object_lookup(i->obj, off / PAGE_SIZE);
+		if (p) {
+			n = uio_put(u, (char *)page_to_virt(p) + at, len);
+			page_put(p);
+		} else {
+			n = uio_put_zero(u, len);
+		}
+		done += n;
+		off += n;
+		if (n < len)
+			break;
+		sched_poll();
+	}
+	tmpfs_accessed(i);
+	return uio_result(u, done);
+}
+
+static ssize_t tmpfs_write(struct vnode *v, struct uio *u, u64 off, bool nonblock)
+{
+	struct tmpfs_inode *i = tmpfs_inode(v);
+	size_t done = 0;
+	int r = 0;
+	if (i->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	if (i->seals & LX_F_SEAL_GROW && off + u->resid > v->size)
+		return -EPERM;
+	if (off > v->size && v->size % PAGE_SIZE)
+		tmpfs_zero_part(i, v->size, MIN(ROUND_UP(v->size, PAGE_SIZE), off));
+	while (u->resid) {
+		size_t at = off % PAGE_SIZE, len = MIN(PAGE_SIZE - at, u->resid);
+		struct page *p;
+		r = tmpfs_page(i, off / PAGE_SIZE, &p);
+		if (r)
+			break;
+		size_t n = uio_get(u, (char *)page_to_virt(p) + at, len);
+		page_put(p);
+		done += n;
+		off += n;
+		if (n < len)
+			break;
+		sched_poll();
+	}
+	if (done) {
+		if (off > v->size)
+			WRITE_ONCE(v->size, off);
+		fs_now(&i->mtime);
+		i->ctime = i->mtime;
+	}
+	return done || !r ? uio_result(u, done) : r;
+}
+
+/* ---- Size and space ---- */
+
+int tmpfs_truncate(struct tmpfs_inode *i, u64 size)
+{
+	u64 old = i->v.size;
+	if (size < old && i->seals & LX_F_SEAL_SHRINK)
+		return -EPERM;
+	if (size > old && i->seals & LX_F_SEAL_GROW)
+		return -EPERM;
+	if (size >= old) {
+		tmpfs_extend(i, size);
+		return 0;
+	}
+	WRITE_ONCE(i->v.size, size);
+	vm_object_drop(i->obj, DIV_ROUND_UP(size, PAGE_SIZE), UINT64_MAX);
+	if (size % PAGE_SIZE)
+		tmpfs_zero_part(i, size, ROUND_UP(size, PAGE_SIZE));
+	tmpfs_settle(i, 0);
+	return 0;
+}
+
+static void tmpfs_punch(struct tmpfs_inode *i, u64 off, u64 end)
+{
+	u64 first = ROUND_UP(off, PAGE_SIZE), last = ROUND_DOWN(end, PAGE_SIZE);
+	if (first > last) {                  /* inside one page */
+		tmpfs_zero_part(i, off, end);
+		return;
+	}
+	tmpfs_zero_part(i, off, first);
+	tmpfs_zero_part(i, last, end);
+	if (first < last)
+		vm_object_drop(i->obj, first / PAGE_SIZE, last / PAGE_SIZE - 1);
+	tmpfs_settle(i, 0);
+}
+
+/* Make all pages of [off, end). All are charged before the first is made: no half-filled range for want of space. */
+static int tmpfs_allocate(struct tmpfs_inode *i, u64 off, u64 end)
+{
+	u64 first = off / PAGE_SIZE, last = (end - 1) / PAGE_SIZE, absent = 0;
+	struct page *p;
+	int r = 0;
+	if (last - first >= page_total_count())
+		return -ENOSPC;
+	for (u64 k = first; k <= last; k++) {
+		p = vm_object_lookup(i->obj, k);
+		if (p)
+			page_put(p);
+		absent += !p;
+		sched_poll();
+	}
+	r = tmpfs_charge(i, absent);
+	for (u64 k = first; !r && k <= last; k++) {
+		r = vm_object_grab_page(i->obj, k, &p);
+		if (!r)
+			page_put(p);
+		sched_poll();
+	}
+	if (r != -ENOSPC)
+		tmpfs_settle(i, absent);
+	return r;
+}
+
+static int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
+{
+	struct tmpfs_inode *i = tmpfs_inode(v);
+	u64 end = off + len;
+	int r = 0;
+	if (i->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE) && mode & (LX_FALLOC_PUNCH_HOLE | LX_FALLOC_ZERO_RANGE))
+		return -EPERM;
+	if (i->seals & LX_F_SEAL_GROW && end > v->size && !(mode & LX_FALLOC_KEEP_SIZE))
+		return -EPERM;
+	if (mode & (LX_FALLOC_PUNCH_HOLE | LX_FALLOC_ZERO_RANGE))
+		tmpfs_punch(i, off, end);
+	if (!(mode & LX_FALLOC_PUNCH_HOLE))
+		r = tmpfs_allocate(i, off, end);
+	if (!r && !(mode & LX_FALLOC_KEEP_SIZE) && end > v->size)
+		tmpfs_extend(i, end);
+	fs_now(&i->ctime);
+	if (!r)
+		i->mtime = i->ctime;
+	return r;
+}
+
+const struct vnode_ops tmpfs_file_ops = {
+	.read = tmpfs_read, .write = tmpfs_write, .fallocate = tmpfs_fallocate,
+	.getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .release = tmpfs_release,
+};
+
+/* ---- Memory files ---- */
+
+int fs_new_memfile(const char *name, struct vnode **ret)
+{
+	static struct tmpfs *memfiles;
+	char text[FS_NAME_MAX + 1];
+	if (!memfiles) {
+		struct tmpfs *t;
+		int r = tmpfs_new("tmpfs", 0, 0777, &t);
+		if (r)
+			return r;
+		struct tmpfs *none = NULL;
+		if (!__atomic_compare_exchange_n(&memfiles, &none, t, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			vnode_put(t->m.root);
+			heap_free(t);
+		}
+	}
+	int n = fmt_buf(text, sizeof text, "memfd:%s", name);
+	if (n < 0 || (size_t)n >= sizeof text)
+		return -EINVAL;
+	struct tmpfs_inode *i = tmpfs_inode_new(memfiles, LX_S_IFREG | 0777, 0);
+	if (!i)
+		return -ENOMEM;
+	i->seals = 0;
+	int r = dcache_name_loose(&i->v, NULL, text, (size_t)n, true);
+	if (r)
+		vnode_put(&i->v);
+	else
+		*ret = &i->v;
+	return r;
+}
+
+int fs_memfile_seal(struct vnode *v, u32 seals)
+{
+	if (v->ops != &tmpfs_file_ops || seals & ~(LX_F_SEAL_SEAL | LX_F_SEAL_SHRINK | LX_F_SEAL_GROW | LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE))
+		return -EINVAL;
+	int r = -EPERM;
+	rwlock_write(&v->lock);
+	if (!(tmpfs_inode(v)->seals & LX_F_SEAL_SEAL)) {
+		tmpfs_inode(v)->seals |= seals;
+		r = 0;
+	}
+	rwlock_unlock_write(&v->lock);
+	return r;
+}
+
+int fs_memfile_seals(struct vnode *v, u32 *ret_seals)
+{
+	if (v->ops != &tmpfs_file_ops)
+		return -EINVAL;
+	*ret_seals = READ_ONCE(tmpfs_inode(v)->seals);
+	return 0;
+}
