@@ -18,9 +18,14 @@ struct netdev_seg {
 	u32 len;
 };
 
-enum { NETDEV_CSUM = 1u, NETDEV_TSO4 = 2u, NETDEV_TSO6 = 4u, NETDEV_MRG_RXBUF = 8u, NETDEV_RX_CSUM = 16u, NETDEV_LRO4 = 32u };
+enum { NETDEV_CSUM = 1u, NETDEV_TSO4 = 2u, NETDEV_TSO6 = 4u, NETDEV_MRG_RXBUF = 8u, NETDEV_RX_CSUM = 16u, NETDEV_LRO4 = 32u, NETDEV_LRO6 = 64u };
 
-/* What to send: the segments are read until done is called (any context, must not sleep). */
+/*
+ * What to send: the segments' bytes are read until done is called (from transmit, reap, or when the device
+ * breaks; never before transmit took the frame; with no lock of the driver held; must not sleep). The
+ * structures themselves are read by transmit only. At most NETDEV_TX_SEGS segments.
+ */
+#define NETDEV_TX_SEGS 34u
 struct netdev_tx {
 	const struct netdev_seg *segs;
 	unsigned nsegs;
@@ -33,7 +38,11 @@ struct netdev_tx {
 	void *arg;
 };
 
-/* A received frame (possibly in several buffers, chained). */
+/*
+ * A received frame (possibly in several buffers, chained). Each buffer holds on to a page, however few
+ * bytes are in it: copy small frames that are to be kept for long. A frame of merged segments is
+ * up to 65,535 bytes of IP packet plus the Ethernet header.
+ */
 struct netdev_buf {
 	void *data;
 	u32 len;
@@ -45,7 +54,10 @@ struct netdev_buf {
 };
 
 struct netdev_ops {
-	/* Send; -EBUSY when the ring is full (the stack is told by on_tx_space later). notify=false: more follows, do not kick the device yet. */
+	/*
+	 * Send. -EBUSY when the ring is full (on_event tells when not), -EINVAL for what can never be sent, -EIO: broken; then
+	 * done is not called. notify=false: more follows, do not kick the device yet.
+	 */
 	int (*transmit)(struct netdev *d, const struct netdev_tx *tx, bool notify);
 	void (*kick)(struct netdev *d);
 	/* Take up to max received frames (chains) without waiting; returns how many. With none left and rearm true, interrupts are on again. */
