@@ -14,7 +14,7 @@ extern char thread_first_entry[];
 
 void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(void *), void *arg)
 {
-	u64 *sp = (u64 *)stack_top;
+	u64 *sp = (u64 *)(stack_top - ROUND_UP(sizeof(struct user_regs), 16));   /* (E2): whoever makes the thread fills them */
 
 	*--sp = 0;                              /* keeps the stack aligned at the entry */
 	*--sp = (u64)thread_first_entry;
