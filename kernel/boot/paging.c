@@ -16,6 +16,7 @@
 #define MIB2_PAGE (1ull << 21)
 
 u64 arch_direct_base RO_AFTER_INIT;
+u64 arch_map_used;
 extern u64 boot_pml4[];
 extern u32 boot_cpu_ext;
 static bool have_1g;
@@ -87,10 +88,10 @@ static void map_ram(void)
 /* A stack in the region of mappings, with a hole below it; its top. */
 static u64 map_stack(u64 len)
 {
-	u64 va = arch_layout.map_va + arch_layout.map_used + PAGE_SIZE;
+	u64 va = arch_layout.map_va + arch_map_used + PAGE_SIZE;
 
 	map_range(va, boot_take_pages((unsigned)(len / PAGE_SIZE)), len, PTE_W | arch_layout.nx);
-	arch_layout.map_used += len + PAGE_SIZE;
+	arch_map_used += len + PAGE_SIZE;
 	return va + len;
 }
 

@@ -22,7 +22,7 @@ struct arch_layout {
 	u64 image_va, image_len;
 	phys_t image_pa;
 	u64 map_va;             /* base of the mappings */
-	u64 map_used;           /* bytes handed out so far */
+
 	phys_t pml4;            /* the one top-level table */
 	phys_t boot_pml4;       /* the temporary one: APs start on it */
 	u64 nx;                 /* PTE_NX, or 0 on a CPU without it */
@@ -31,6 +31,7 @@ struct arch_layout {
 	phys_t ap_page;         /* page below 1 MiB for the start of APs, 0 if there is none */
 };
 extern struct arch_layout arch_layout;
+extern u64 arch_map_used;       /* bytes of the region of mappings that are handed out (vmap.c) */
 
 /* First and last byte of parts of the image (kernel.ld). */
 extern char __kernel_start[], __boot_text_end[], __text_end[], __rodata_end[], __ro_after_init_end[], __kernel_end[];

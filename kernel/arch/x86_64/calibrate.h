@@ -1,0 +1,12 @@
+/* calibrate.h - how fast the time-stamp counter runs, and what time it is. Boot only. */
+#ifndef ARCH_X86_64_CALIBRATE_H
+#define ARCH_X86_64_CALIBRATE_H
+
+#include "base/types.h"
+
+/* kHz, never 0. What the hypervisor or the CPU states, else the hint, else measured (a fifth of a millisecond). */
+u64 calibrate_tsc_khz(u64 hint_khz);
+/* ns since 1970: kvmclock, else the hint, else the RTC, else 0. */
+u64 calibrate_real_time_ns(u64 hint_ns);
+
+#endif
