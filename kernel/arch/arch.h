@@ -35,6 +35,7 @@ phys_t arch_vvar_page(void);
 
 /* ---- This CPU ------------------------------------------------------------------ */
 
+#define ARCH_IRQ_ON 0x200ul                /* restoring this enables interrupts */
 #ifdef PITH_HOST
 /* Index of the CPU we run on, 0..arch_cpu_count()-1. Stable only while interrupts are off or the thread does not sleep. */
 unsigned arch_cpu_id(void);

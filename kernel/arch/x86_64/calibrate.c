@@ -128,6 +128,18 @@ static u64 read_pair(const struct reference *r, u64 *ret_tsc)
 	return value;
 }
 
+/* a * b / c with the whole product; 0 if the result does not fit. */
+static u64 mul_div(u64 a, u64 b, u64 c)
+{
+	unsigned __int128 p = (unsigned __int128)a * b;
+	u64 hi = (u64)(p >> 64), lo = (u64)p;
+
+	if (hi >= c)
+		return 0;
+	__asm__("divq %2" : "+a"(lo), "+d"(hi) : "rm"(c));
+	return lo;
+}
+
 static u64 measure_khz(void)
 {
 	struct reference r;
@@ -143,7 +155,7 @@ static u64 measure_khz(void)
 		ticks = (r.read() - v0) & r.mask;
 	} while (ticks < want);
 	ticks = (read_pair(&r, &t1) - v0) & r.mask;
-	return ticks ? (u64)((unsigned __int128)(t1 - t0) * r.hz / ticks / 1000) : 0;
+	return ticks ? mul_div(t1 - t0, r.hz, ticks) / 1000 : 0;
 }
 
 u64 calibrate_tsc_khz(u64 hint_khz)

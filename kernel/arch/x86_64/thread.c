@@ -76,6 +76,19 @@ void arch_thread_switch(struct thread *prev, struct arch_thread *prev_arch, stru
 	switch_stacks(&prev_arch->kernel_sp, next_arch->kernel_sp, next_arch->canary);
 }
 
+void arch_thread_adopt(struct thread *t, struct arch_thread *t_arch)
+{
+	irq_flags_t f = arch_irq_save();
+	struct arch_cpu *c = this_cpu();
+
+	t_arch->stack_top = c->kernel_sp;
+	t_arch->canary = c->canary;
+	t_arch->fpu_cpu = ~0u;
+	c->current = t;
+	c->thread = t_arch;
+	arch_irq_restore(f);
+}
+
 /* ---- User mode ---- */
 
 NORETURN void arch_user_enter(void)
