@@ -273,13 +273,11 @@ long sys_madvise(struct uaddr addr, size_t len, int advice)
 	struct vm_area a;
 	size_t whole = ROUND_UP(len, PAGE_SIZE);
 
-	/* The file stays: areas of a file are removed by this process only, and the walk below is its own call. */
-	if (advice == LX_MADV_REMOVE && whole && !(addr.va & ~PAGE_MASK) && vm_find_area(addr.va, &a) && a.file &&
-	    a.end - addr.va >= whole) {
-		vnode_get(a.file);
-		long r = madvise_remove_file(&a, addr.va, whole);
+	if (advice == LX_MADV_REMOVE && whole && !(addr.va & ~PAGE_MASK) && vm_find_area_with_file(addr.va, &a)) {
+		size_t here = MIN(whole, a.end - addr.va);
+		long r = madvise_remove_file(&a, addr.va, here);
 		vnode_put(a.file);
-		return r;
+		return r == 0 && here < whole ? sys_madvise(uaddr_add(addr, here), whole - here, advice) : r;
 	}
 	return vm_advise(addr.va, len, advice);
 }

@@ -53,6 +53,19 @@ bool vm_find_area(uintptr_t va, struct vm_area *ret_copy)
 	return found;
 }
 
+bool vm_find_area_with_file(uintptr_t va, struct vm_area *ret_copy)
+{
+	rwlock_read(&vm_as.lock);
+	struct vm_area *a = area_find(va);
+	bool found = a && a->start <= va && a->file && vm_as.ops;
+	if (found) {
+		*ret_copy = *a;
+		vm_as.ops->file_get(a->file);
+	}
+	rwlock_unlock_read(&vm_as.lock);
+	return found;
+}
+
 void vm_usage(struct vm_usage *ret)
 {
 	rwlock_read(&vm_as.lock);

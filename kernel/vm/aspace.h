@@ -112,8 +112,10 @@ uintptr_t vm_random_brk_gap(void);      /* bytes, page-aligned */
 
 /* Walk all areas in order (for /proc/self/maps); the callback must not sleep on the address space. Returns early if it says false. */
 void vm_for_each_area(bool (*fn)(const struct vm_area *a, void *arg), void *arg);
-/* True and a copy of the area that holds va. */
+/* True and a copy of the area that holds va. Its object and file may be gone when this returns. */
 bool vm_find_area(uintptr_t va, struct vm_area *ret_copy);
+/* The same with a reference of the area's file for the caller (vm_area_ops.file_put); false if it has none. */
+bool vm_find_area_with_file(uintptr_t va, struct vm_area *ret_copy);
 struct vm_usage {
 	u64 mapped_pages, resident_anon_pages, resident_file_pages, data_pages, stack_pages, text_pages;
 };

@@ -1,0 +1,174 @@
+/*
+ * crash.c - the last words of a program that died of a signal: which, where, registers, backtrace.
+ *
+ * Frames are found by following frame pointers while they make sense (rising, aligned, inside the
+ * stack's area, with a return address in executable memory behind a call instruction). Where that ends
+ * early, the stack is scanned for such return addresses; those lines carry a "?".
+ *
+ * All of the program's memory is hostile: words are fetched by uio, every address is checked, and the
+ * number of frames and of scanned words is bounded. Sleeps. Nothing can fail but in being shorter.
+ */
+#include "proc/crash.h"
+#include "proc/process.h"
+#include "proc/signal.h"
+#include "base/print.h"
+#include "base/string.h"
+#include "dev/port.h"
+#include "shared/bootconf.h"
+#include "vm/aspace.h"
+
+#define FRAMES_MAX 24u
+#define SCAN_WORDS 2048u
+
+static const char *const signal_names[] = {
+	[SIG_QUIT] = "SIGQUIT", [SIG_ILL] = "SIGILL", [SIG_TRAP] = "SIGTRAP", [SIG_ABRT] = "SIGABRT", [SIG_BUS] = "SIGBUS",
+	[SIG_FPE] = "SIGFPE", [SIG_SEGV] = "SIGSEGV", [SIG_XCPU] = "SIGXCPU", [SIG_XFSZ] = "SIGXFSZ", [SIG_SYS] = "SIGSYS",
+};
+
+static void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static void say(const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = fmt_vbuf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	(void)port_write(PITH_PORT_LOG, line, MIN((size_t)n, sizeof(line) - 1), false);
+}
+
+static bool fetch(uintptr_t va, void *buf, size_t len)
+{
+	struct uio u;
+
+	uio_init_user_one(&u, uaddr_make(va), len);
+	return uio_get(&u, buf, len) == len;
+}
+
+/* The length of an indirect call (ff /2) by its ModRM and SIB bytes. */
+static unsigned indirect_call_len(u8 modrm, u8 sib)
+{
+	unsigned mod = modrm >> 6, rm = modrm & 7;
+
+	if (((modrm >> 3) & 7) != 2)
+		return 0;
+	if (mod == 3)
+		return 2;
+	unsigned len = 2 + (rm == 4) + (mod == 1 ? 1 : mod == 2 ? 4 : 0);
+	if (mod == 0 && (rm == 5 || (rm == 4 && (sib & 7) == 5)))
+		len += 4;
+	return len;
+}
+
+bool crash_is_return_address(uintptr_t ret)
+{
+	struct vm_area a;
+	u8 b[8];                     /* b[8 - k] is k bytes before ret */
+
+	if (ret < sizeof(b) || ret >= ARCH_USER_TOP || !vm_find_area(ret - 1, &a) || !(a.prot & VM_PROT_EXEC))
+		return false;
+	if (!fetch(ret - sizeof(b), b, sizeof(b)))
+		return false;
+	if (b[3] == 0xe8)
+		return true;
+	for (unsigned k = 2; k <= 7; k++)
+		if (b[8 - k] == 0xff && indirect_call_len(b[9 - k], k > 2 ? b[10 - k] : 0) == k)
+			return true;
+	return false;
+}
+
+struct backtrace {
+	unsigned frames;
+	char symbol[256];
+};
+
+static void say_frame(struct backtrace *bt, uintptr_t pc, bool exact, bool sure)
+{
+	/* A return address may be the first byte of the next function: look at the call. */
+	crash_symbol(exact ? pc : pc - 1, bt->symbol, sizeof(bt->symbol));
+	say("crash:  #%-2u 0x%012llx %s%s\n", bt->frames++, (unsigned long long)pc, sure ? "" : "? ", bt->symbol);
+}
+
+/* Follow frame pointers; returns the stack address up to which frames are known. */
+static uintptr_t follow_frames(struct backtrace *bt, uintptr_t rbp, uintptr_t rsp, uintptr_t stack_end)
+{
+	uintptr_t known = rsp;
+
+	while (bt->frames < FRAMES_MAX) {
+		u64 pair[2];
+		if (rbp < known || (rbp & 7) || rbp > stack_end - 16 || !fetch(rbp, pair, sizeof(pair)) || !crash_is_return_address(pair[1]))
+			break;
+		say_frame(bt, pair[1], false, true);
+		known = rbp + 16;
+		rbp = pair[0];
+	}
+	return known;
+}
+
+static void scan_stack(struct backtrace *bt, uintptr_t from, uintptr_t stack_end)
+{
+	uintptr_t at = ROUND_UP(from, 8);
+
+	for (unsigned i = 0; i < SCAN_WORDS && bt->frames < FRAMES_MAX && at + 8 <= stack_end; i++, at += 8) {
+		u64 word;
+		if (!fetch(at, &word, sizeof(word)))
+			return;
+		if (crash_is_return_address(word))
+			say_frame(bt, word, false, false);
+	}
+}
+
+static void say_backtrace(const struct user_regs *r)
+{
+	struct backtrace bt = { .frames = 0 };
+	struct vm_area stack;
+
+	say("crash: backtrace\n");
+	say_frame(&bt, r->rip, true, true);
+	if (!vm_find_area(r->rsp, &stack)) {
+		say("crash:  the stack pointer points nowhere\n");
+		return;
+	}
+	uintptr_t known = follow_frames(&bt, r->rbp, r->rsp, stack.end);
+	if (bt.frames < 3)
+		scan_stack(&bt, known, stack.end);
+}
+
+static void say_registers(const struct user_regs *r)
+{
+	say("crash:  rip %016llx  rsp %016llx  flags %08llx\n", (unsigned long long)r->rip, (unsigned long long)r->rsp, (unsigned long long)r->rflags);
+	say("crash:  rax %016llx  rbx %016llx  rcx %016llx  rdx %016llx\n", (unsigned long long)r->rax, (unsigned long long)r->rbx, (unsigned long long)r->rcx, (unsigned long long)r->rdx);
+	say("crash:  rsi %016llx  rdi %016llx  rbp %016llx  r8  %016llx\n", (unsigned long long)r->rsi, (unsigned long long)r->rdi, (unsigned long long)r->rbp, (unsigned long long)r->r8);
+	say("crash:  r9  %016llx  r10 %016llx  r11 %016llx  r12 %016llx\n", (unsigned long long)r->r9, (unsigned long long)r->r10, (unsigned long long)r->r11, (unsigned long long)r->r12);
+	say("crash:  r13 %016llx  r14 %016llx  r15 %016llx\n", (unsigned long long)r->r13, (unsigned long long)r->r14, (unsigned long long)r->r15);
+}
+
+/* What the address is to the program. */
+static const char *place_of(uintptr_t va)
+{
+	struct vm_area a;
+
+	if (va < PAGE_SIZE)
+		return "a null pointer";
+	if (va >= ARCH_USER_TOP)
+		return "outside the address space";
+	if (!vm_find_area(va, &a))
+		return "not mapped";
+	if (!a.prot)
+		return "no access allowed";
+	return a.prot & VM_PROT_WRITE ? "writable memory" : a.prot & VM_PROT_EXEC ? "executable, read-only memory" : "read-only memory";
+}
+
+void crash_report(int signo, const struct siginfo *info, const struct user_regs *regs)
+{
+	const char *name = signo > 0 && (size_t)signo < ARRAY_SIZE(signal_names) && signal_names[signo] ? signal_names[signo] : "a signal";
+	struct task *t = task_current();
+
+	say("crash: %s (%d) killed the program, thread %d \"%s\"\n", name, signo, t ? t->tid : 0, t ? t->name : "?");
+	if (info && info->code > 0 && info->code != SIGCODE_KERNEL && (SIGSET_OF(signo) & SIGSET_FAULTS))
+		say("crash:  address 0x%llx (%s), code %d\n", (unsigned long long)info->fault.addr, place_of(info->fault.addr), info->code);
+	if (!regs)
+		return;
+	say_registers(regs);
+	say_backtrace(regs);
+}
