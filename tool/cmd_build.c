@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "image/image.h"
@@ -14,9 +13,7 @@
 #include "image/program.h"
 #include "image/root.h"
 #include "opts.h"
-#include "util/cleanup.h"
 #include "util/err.h"
-#include "util/file.h"
 #include "vmm/kernel_file.h"
 
 /* The files of a plan, in its order: path and length. */
@@ -56,21 +53,18 @@ static void network_configure(const struct opts *opts, struct bootconf *conf)
 
 static int image_make(const struct opts *opts, const struct plan *plan, struct bootconf *conf)
 {
-	char *kernel = NULL, *root = xasprintf("%s.%ld.root", opts->output, (long)getpid());
+	char *kernel = NULL, *root = NULL;
 	json_t *meta = NULL;
 	int status = kernel_file_find(&kernel);
 
-	cleanup_add(root);
 	if (!status)
-		status = root_make(plan, root);
+		status = root_cached(plan, &root);
 	if (!status) {
 		err_progress("writing the image");
 		meta = meta_make(plan, conf);
 		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta });
 		err_progress(NULL);
 	}
-	unlink(root);
-	cleanup_forget(root);
 	json_decref(meta);
 	free(kernel);
 	free(root);

@@ -299,6 +299,8 @@ static int run_prepare(struct run *run)
 		status = accel_choose(run);
 	if (!status && !run->opts.dry_run)
 		status = host_ports_check(&run->opts);
+	if (!status && !run->opts.dry_run)
+		status = host_tap_check(&run->opts);
 	return status ? status : config_make(run);
 }
 

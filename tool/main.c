@@ -3,9 +3,11 @@
  *
  * The commands are a table; each is one file, cmd_NAME.c.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "util/cleanup.h"
@@ -38,11 +40,24 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+/* A standard stream that the caller closed must not become some other file of ours. */
+static void standard_streams_open(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 	int status;
 
+	standard_streams_open();
 	signal(SIGPIPE, SIG_IGN);
 	cleanup_init();
 	if (argc < 2 || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {

@@ -71,7 +71,8 @@ static int mkfs_run(const char *path, const char *directory, const uint8_t diges
 	return status;
 }
 
-int root_make(const struct plan *plan, const char *path)
+/* Makes an EROFS file from a plan, under a name that does not exist yet. */
+static int root_make(const struct plan *plan, const char *path)
 {
 	uint8_t digest[HASH_LEN];
 	char *cache, *stage;

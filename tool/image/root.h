@@ -22,9 +22,6 @@ int root_plan(const struct opts *opts, const struct program *program, struct pla
 /* Applies --env, --env-file and --workdir to a configuration. */
 int root_environment(const struct opts *opts, struct bootconf *conf);
 
-/* Makes an EROFS file from a plan, under a name that it does not have yet. */
-int root_make(const struct plan *plan, const char *path);
-
 /* The EROFS file for a plan from the cache, made if it is not there. The caller frees the path. */
 int root_cached(const struct plan *plan, char **ret_path);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -99,6 +100,22 @@ static int port_check(const struct opts_publish *publish)
 				  publish->host_port);
 	return err_report(PITH_FAILED, "--publish", "cannot listen on %s%sport %u: %s; publish another port or address", publish->address,
 			  publish->address[0] ? " " : "", publish->host_port, strerror(error));
+}
+
+int host_tap_check(const struct opts *opts)
+{
+	char *path;
+	bool there;
+
+	if (opts->net_kind != OPTS_NET_TAP)
+		return 0;
+	path = xasprintf("/sys/class/net/%s/tun_flags", opts->tap_name);
+	there = access(path, F_OK) == 0;
+	free(path);
+	if (there)
+		return 0;
+	return err_report(PITH_FAILED, "--net", "there is no tap interface %s on this host; make it: ip tuntap add %s mode tap", opts->tap_name,
+			  opts->tap_name);
 }
 
 int host_ports_check(const struct opts *opts)

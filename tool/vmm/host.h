@@ -32,4 +32,7 @@ uint64_t host_tsc_khz(void);
 /* Are the host's ports free? 0 or 125 after a line. */
 int host_ports_check(const struct opts *opts);
 
+/* Is the tap interface of --net tap=IFNAME there? 0 or 125 after a line. */
+int host_tap_check(const struct opts *opts);
+
 #endif
