@@ -1,0 +1,81 @@
+/*
+ * filecalls.h - what the calls on files share: iovecs and paths from the program, starting points of walks.
+ */
+#ifndef LINUX_FILECALLS_H
+#define LINUX_FILECALLS_H
+
+#include "arch/arch.h"
+#include "linux/syscall.h"
+#include "proc/file.h"
+#include "proc/notify.h"
+
+/* May [base, base + len) be the program's? What Linux's access_ok says: no page is looked at. */
+static inline bool user_range_ok(struct uaddr base, size_t len)
+{
+	return len <= ARCH_USER_TOP && base.va <= ARCH_USER_TOP - len;
+}
+
+struct lx_iovec {
+	u64 base, len;
+};
+
+/* An iovec array of the program, fetched once, checked, cut at LX_MAX_RW_COUNT. */
+struct user_iov {
+	struct uio_seg *segs;
+	unsigned n;
+	size_t total;
+	struct uio_seg few[8];
+};
+/* 0, -EINVAL, -EFAULT, -ENOMEM. user_iov_free afterwards, also after an error. */
+int user_iov_get(struct user_iov *v, struct uaddr iov, u64 count);
+void user_iov_free(struct user_iov *v);
+
+/* A path of the program. */
+struct user_path {
+	char *text;                  /* NULL after an error */
+	char small[176];
+};
+/* 0, -EFAULT, -ENAMETOOLONG, -ENOMEM, and -ENOENT for the empty path unless empty_ok. user_path_free after success. */
+int user_path_get(struct user_path *p, struct uaddr path, bool empty_ok);
+void user_path_free(struct user_path *p);
+
+#define LX_AT_FDCWD            (-100)
+#define LX_AT_SYMLINK_NOFOLLOW 0x100
+#define LX_AT_REMOVEDIR        0x200
+#define LX_AT_EACCESS          0x200
+#define LX_AT_SYMLINK_FOLLOW   0x400
+#define LX_AT_NO_AUTOMOUNT     0x800
+#define LX_AT_EMPTY_PATH       0x1000
+#define LX_AT_STATX_SYNC_TYPE  0x6000
+
+/* Where the walk of path starts; a reference, or NULL for absolute paths. -EBADF, -ENOTDIR. */
+int walk_start(int dirfd, const char *path, struct vnode **ret);
+static inline void walk_end(struct vnode *start)
+{
+	if (start)
+		vnode_put(start);
+}
+/*
+ * The vnode that (dirfd, path, AT_ flags) names: AT_EMPTY_PATH with "" names dirfd itself.
+ * Follows the last link unless AT_SYMLINK_NOFOLLOW. Some fds have no vnode: then *ret_file
+ * (referenced) is set instead, if the caller passes it, else -EINVAL.
+ */
+int vnode_at(int dirfd, struct uaddr path, int at_flags, struct vnode **ret, struct file **ret_file);
+
+/* Two new files become descriptors together; the numbers go to fds. Consumes both references. */
+int install_pair(struct file *a, struct file *b, bool cloexec, struct uaddr fds);
+/* One new file becomes a descriptor; consumes the reference. */
+int install_file(struct file *f, bool cloexec);
+
+/*
+ * inotify: mask happened to the name at path (its directory's watches hear of it; v, if not NULL, is
+ * what it named: its own watches too). Cheap while nobody watches.
+ */
+void notify_at_slow(struct vnode *start, const char *path, u32 mask, struct vnode *v);
+static inline void notify_at(struct vnode *start, const char *path, u32 mask, struct vnode *v)
+{
+	if (unlikely(__atomic_load_n(&notify_watches, __ATOMIC_RELAXED)))
+		notify_at_slow(start, path, mask, v);
+}
+
+#endif

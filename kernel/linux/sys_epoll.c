@@ -1,0 +1,119 @@
+/* sys_epoll.c - the calls of epoll; the sets are in proc/epoll.c. Checks in Linux's order. */
+#include "linux/filecalls.h"
+#include "linux/polltime.h"
+#include "proc/epoll.h"
+
+static long create(bool cloexec)
+{
+	struct file *f;
+	int r = epoll_create(&f);
+
+	return r < 0 ? r : install_file(f, cloexec);
+}
+
+long sys_epoll_create(int size)
+{
+	return size <= 0 ? -EINVAL : create(false);
+}
+
+long sys_epoll_create1(int flags)
+{
+	return (u32)flags & ~LX_O_CLOEXEC ? -EINVAL : create((u32)flags & LX_O_CLOEXEC);
+}
+
+#define EXCLUSIVE_OK (POLL_IN | POLL_OUT | POLL_ERR | POLL_HUP | LX_EPOLLWAKEUP | LX_EPOLLET | LX_EPOLLEXCLUSIVE)
+
+static int exclusive_check(int op, struct file *f, u32 events)
+{
+	if (op == LX_EPOLL_CTL_MOD)
+		return -EINVAL;
+	if (op == LX_EPOLL_CTL_ADD && (file_is_epoll(f) || events & ~EXCLUSIVE_OK))
+		return -EINVAL;
+	return 0;
+}
+
+static int control(struct file *ep, int op, struct file *f, int fd, const struct lx_epoll_event *ev)
+{
+	if (!f->ops->poll)
+		return -EPERM;
+	if (f == ep || !file_is_epoll(ep))
+		return -EINVAL;
+	if (op != LX_EPOLL_CTL_DEL && ev->events & LX_EPOLLEXCLUSIVE) {
+		int r = exclusive_check(op, f, ev->events);
+		if (r < 0)
+			return r;
+	}
+	return epoll_control(ep, op, f, fd, ev);
+}
+
+long sys_epoll_ctl(int epfd, int op, int fd, struct uaddr event)
+{
+	struct lx_epoll_event ev = { 0 };
+	struct file *ep, *f;
+	int r = -EBADF;
+
+	if (op != LX_EPOLL_CTL_DEL && copy_from_user(&ev, event, sizeof(ev)) < 0)
+		return -EFAULT;
+	ep = fd_lookup(epfd);
+	f = ep ? fd_lookup(fd) : NULL;
+	if (f)
+		r = control(ep, op, f, fd, &ev);
+	if (f)
+		file_put(f);
+	if (ep)
+		file_put(ep);
+	return r;
+}
+
+static long wait_call(int epfd, struct uaddr events, int max, u64 deadline_ns)
+{
+	struct file *ep = fd_lookup(epfd);
+	NO_AUTO_INIT struct uio u;
+	long r;
+
+	if (!ep)
+		return -EBADF;
+	if (max <= 0 || (u32)max > INT32_MAX / sizeof(struct lx_epoll_event)) {
+		r = -EINVAL;
+	} else if (!user_range_ok(events, (size_t)max * sizeof(struct lx_epoll_event))) {
+		r = -EFAULT;
+	} else if (!file_is_epoll(ep)) {
+		r = -EINVAL;
+	} else {
+		uio_init_user_one(&u, events, (size_t)max * sizeof(struct lx_epoll_event));
+		r = epoll_wait_events(ep, &u, (unsigned)max, deadline_ns);
+	}
+	file_put(ep);
+	return r;
+}
+
+long sys_epoll_wait(int epfd, struct uaddr events, int maxevents, int timeout_ms)
+{
+	return wait_call(epfd, events, maxevents, deadline_after_ms(timeout_ms));
+}
+
+static long wait_masked(int epfd, struct uaddr events, int max, u64 deadline_ns, struct uaddr mask, size_t size)
+{
+	bool pushed;
+	long r = mask_push(mask, size, &pushed);
+
+	if (r < 0)
+		return r;
+	r = wait_call(epfd, events, max, deadline_ns);
+	if (pushed)
+		signal_pop_mask(r == -EINTR);
+	return r;
+}
+
+long sys_epoll_pwait(int epfd, struct uaddr events, int maxevents, int timeout_ms, struct uaddr sigmask, size_t sigsetsize)
+{
+	return wait_masked(epfd, events, maxevents, deadline_after_ms(timeout_ms), sigmask, sigsetsize);
+}
+
+long sys_epoll_pwait2(int epfd, struct uaddr events, int maxevents, struct uaddr timeout, struct uaddr sigmask, size_t sigsetsize)
+{
+	u64 deadline_ns;
+	int r = deadline_from_ts(timeout, &deadline_ns);
+
+	return r < 0 ? r : wait_masked(epfd, events, maxevents, deadline_ns, sigmask, sigsetsize);
+}

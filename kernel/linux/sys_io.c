@@ -1,0 +1,233 @@
+/*
+ * sys_io.c - read and write in all their forms.
+ *
+ * The order of checks is Linux's: descriptor, access mode, what the file can do, the range of
+ * the buffer, the sign of the length. Iovecs are fetched once.
+ */
+#include "linux/filecalls.h"
+
+enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16, RWF_KNOWN = 31 };
+
+/* Make u from one buffer of the program. */
+static ALWAYS_INLINE int one_buffer(struct uio *u, struct uaddr buf, size_t count)
+{
+	if (unlikely(!user_range_ok(buf, count)))
+		return -EFAULT;
+	if (unlikely((ssize_t)count < 0))
+		return -EINVAL;
+	uio_init_user_one(u, buf, MIN(count, LX_MAX_RW_COUNT));
+	return 0;
+}
+
+static ALWAYS_INLINE int can_read(const struct file *f)
+{
+	return unlikely(!file_can_read(f)) ? -EBADF : unlikely(!f->ops->read) ? -EINVAL : 0;
+}
+
+static ALWAYS_INLINE int can_write(const struct file *f)
+{
+	return unlikely(!file_can_write(f)) ? -EBADF : unlikely(!f->ops->write) ? -EINVAL : 0;
+}
+
+long sys_read(int fd, struct uaddr buf, size_t count)
+{
+	struct file *f = fd_lookup(fd);
+	NO_AUTO_INIT struct uio u;
+	ssize_t r;
+
+	if (unlikely(!f))
+		return -EBADF;
+	r = can_read(f);
+	if (likely(r == 0))
+		r = one_buffer(&u, buf, count);
+	if (likely(r == 0))
+		r = file_read(f, &u, NULL, file_nonblock(f));
+	file_put(f);
+	return r;
+}
+
+long sys_write(int fd, struct uaddr buf, size_t count)
+{
+	struct file *f = fd_lookup(fd);
+	NO_AUTO_INIT struct uio u;
+	ssize_t r;
+
+	if (unlikely(!f))
+		return -EBADF;
+	r = can_write(f);
+	if (likely(r == 0))
+		r = one_buffer(&u, buf, count);
+	if (likely(r == 0))
+		r = file_write(f, &u, NULL, file_nonblock(f));
+	file_put(f);
+	return r;
+}
+
+/* An offset of pread or pwrite: the bytes must not end beyond the largest offset. */
+static int offset_check(const struct file *f, s64 off, size_t count)
+{
+	s64 end;
+
+	if (!f->ops->seekable)
+		return -ESPIPE;
+	return __builtin_add_overflow(off, (s64)count, &end) ? -EINVAL : 0;
+}
+
+long sys_pread64(int fd, struct uaddr buf, size_t count, s64 offset)
+{
+	struct file *f;
+	NO_AUTO_INIT struct uio u;
+	u64 off = (u64)offset;
+	ssize_t r;
+
+	if (offset < 0)
+		return -EINVAL;
+	f = fd_lookup(fd);
+	if (!f)
+		return -EBADF;
+	r = f->ops->seekable ? can_read(f) : -ESPIPE;
+	if (r == 0)
+		r = one_buffer(&u, buf, count);
+	if (r == 0)
+		r = offset_check(f, offset, u.resid);
+	if (r == 0)
+		r = file_read(f, &u, &off, file_nonblock(f));
+	file_put(f);
+	return r;
+}
+
+long sys_pwrite64(int fd, struct uaddr buf, size_t count, s64 offset)
+{
+	struct file *f;
+	NO_AUTO_INIT struct uio u;
+	u64 off = (u64)offset;
+	ssize_t r;
+
+	if (offset < 0)
+		return -EINVAL;
+	f = fd_lookup(fd);
+	if (!f)
+		return -EBADF;
+	r = f->ops->seekable ? can_write(f) : -ESPIPE;
+	if (r == 0)
+		r = one_buffer(&u, buf, count);
+	if (r == 0)
+		r = offset_check(f, offset, u.resid);
+	if (r == 0)
+		r = file_write(f, &u, &off, file_nonblock(f));
+	file_put(f);
+	return r;
+}
+
+/* ---- Iovecs ---- */
+
+/* Flags of preadv2 and pwritev2 that change something here. */
+static int rwf_check(struct file *f, int flags, bool write)
+{
+	if (flags & ~RWF_KNOWN)
+		return -EOPNOTSUPP;
+	if (flags & RWF_APPEND && !write)
+		return -EOPNOTSUPP;
+	if (flags & RWF_NOWAIT && f->vnode)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static ssize_t vector_io(struct file *f, struct user_iov *v, const u64 *off, int flags, bool write)
+{
+	bool nonblock = file_nonblock(f) || flags & RWF_NOWAIT;
+	u64 end = f->vnode ? f->vnode->size : 0;
+	struct uio u;
+	ssize_t n;
+
+	uio_init_user(&u, v->segs, v->n);
+	if (!write)
+		return file_read(f, &u, off, nonblock);
+	n = file_write(f, &u, flags & RWF_APPEND ? &end : off, nonblock);
+	if (n > 0 && flags & RWF_APPEND && !off)
+		(void)file_seek(f, (s64)end + n, 0);
+	if (n > 0 && flags & (RWF_SYNC | RWF_DSYNC) && f->vnode) {
+		int r = fs_fsync(f->vnode, !(flags & RWF_SYNC));
+		if (r < 0)
+			return r;
+	}
+	return n;
+}
+
+static long vector_call(int fd, struct uaddr iov, int count, const u64 *off, int flags, bool write)
+{
+	struct file *f = fd_lookup(fd);
+	NO_AUTO_INIT struct user_iov v;
+	ssize_t r;
+
+	if (!f)
+		return -EBADF;
+	r = off && !f->ops->seekable ? -ESPIPE : write ? can_write(f) : can_read(f);
+	if (r == 0) {
+		r = count < 0 ? -EINVAL : user_iov_get(&v, iov, (u64)count);
+		if (r == 0 && off)
+			r = offset_check(f, (s64)*off, v.total);
+		if (r == 0 && v.total)
+			r = rwf_check(f, flags, write);
+		if (r == 0 && v.total)
+			r = vector_io(f, &v, off, flags, write);
+		if (count >= 0)
+			user_iov_free(&v);
+	}
+	file_put(f);
+	return r;
+}
+
+long sys_readv(int fd, struct uaddr iov, int count)
+{
+	return vector_call(fd, iov, count, NULL, 0, false);
+}
+
+long sys_writev(int fd, struct uaddr iov, int count)
+{
+	return vector_call(fd, iov, count, NULL, 0, true);
+}
+
+long sys_preadv(int fd, struct uaddr iov, int count, unsigned long pos_l, unsigned long pos_h)
+{
+	u64 off = pos_l;
+
+	return (s64)off < 0 ? -EINVAL : vector_call(fd, iov, count, &off, 0, false);
+}
+
+long sys_pwritev(int fd, struct uaddr iov, int count, unsigned long pos_l, unsigned long pos_h)
+{
+	u64 off = pos_l;
+
+	return (s64)off < 0 ? -EINVAL : vector_call(fd, iov, count, &off, 0, true);
+}
+
+long sys_preadv2(int fd, struct uaddr iov, int count, unsigned long pos_l, unsigned long pos_h, int flags)
+{
+	u64 off = pos_l;
+
+	if ((s64)off == -1)
+		return vector_call(fd, iov, count, NULL, flags, false);
+	return (s64)off < 0 ? -EINVAL : vector_call(fd, iov, count, &off, flags, false);
+}
+
+long sys_pwritev2(int fd, struct uaddr iov, int count, unsigned long pos_l, unsigned long pos_h, int flags)
+{
+	u64 off = pos_l;
+
+	if ((s64)off == -1)
+		return vector_call(fd, iov, count, NULL, flags, true);
+	return (s64)off < 0 ? -EINVAL : vector_call(fd, iov, count, &off, flags, true);
+}
+
+long sys_lseek(int fd, s64 offset, int whence)
+{
+	struct file *f = fd_lookup(fd);
+	s64 r;
+
+	if (!f)
+		return -EBADF;
+	r = whence < 0 || whence > 4 ? -EINVAL : file_seek(f, offset, whence);
+	file_put(f);
+	return r;
+}

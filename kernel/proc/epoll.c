@@ -1,0 +1,448 @@
+/*
+ * epoll.c - epoll sets: who watches what, and the list of what may be ready.
+ *
+ * A watched file's wait queue calls item_wake, which puts the item on the set's ready list and
+ * wakes a waiter: no call ever scans the items. epoll_wait takes the ready list off, asks each
+ * item's file once, reports, and puts level-triggered items back at the end.
+ *
+ * Invariants:
+ *  1. An item is in its set's tree and on its file's epoll_links, or in neither.
+ *  2. An item off the ready list has had no wake since its file was last asked.
+ *  3. An item holds no reference of its file: the file's end removes it (epoll_file_gone)
+ *     before the file is released, so a file that is asked under set->mtx is whole.
+ *  4. Sets inside sets form no cycle and are at most EPOLL_NESTS_MAX deep.
+ *
+ * Locks: links_mutex (membership: add, delete, end of a file or set) > set->mtx (items, asking;
+ * an outer set's before an inner one's) > set->lock (spinlock, irq-safe: ready list).
+ * item_wake runs under a foreign wait queue's lock and takes only set->lock, then
+ * set->waitq's after releasing it. What can fail: memory.
+ */
+#include "proc/epoll.h"
+#include "proc/epoll_impl.h"
+#include "mm/heap.h"
+#include "base/log.h"
+#include "base/print.h"
+
+#define ITEM_ALWAYS  (POLL_ERR | POLL_HUP)
+#define ITEM_PRIVATE (LX_EPOLLWAKEUP | LX_EPOLLONESHOT | LX_EPOLLET | LX_EPOLLEXCLUSIVE)
+#define BATCH        16u
+
+static struct heap_cache item_cache = HEAP_CACHE(epoll_item);
+struct mutex epoll_links_mutex = MUTEX_INIT(epoll_links_mutex);
+
+/* ---- From wait queues ---- */
+
+static bool item_wake(struct waitq_entry *e, u32 key)
+{
+	struct epoll_item *it = container_of(e, struct epoll_wait, entry)->item;
+	struct epoll *ep = it->ep;
+	u32 events = READ_ONCE(it->events);
+
+	if (!(events & ~ITEM_PRIVATE) || (key && !(key & events)))
+		return false;
+	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+	if (list_empty(&it->ready))
+		list_append(&ep->ready, &it->ready);
+	spin_unlock_irqrestore(&ep->lock, fl);
+	waitq_wake(&ep->waitq, POLL_IN | POLL_RDNORM, 1);
+	return true;
+}
+
+struct item_poll_table {
+	struct poll_table pt;
+	struct epoll_item *item;
+	bool failed;
+};
+
+static void item_add_queue(struct poll_table *pt, struct waitq *q)
+{
+	struct item_poll_table *ipt = container_of(pt, struct item_poll_table, pt);
+	struct epoll_item *it = ipt->item;
+	struct epoll_wait *w;
+
+	if (it->nwaits == ARRAY_SIZE(it->waits)) {
+		ipt->failed = true;
+		return;
+	}
+	w = &it->waits[it->nwaits++];
+	w->item = it;
+	w->entry.key = 0;                /* what is wanted can change: item_wake filters */
+	w->entry.exclusive = it->events & LX_EPOLLEXCLUSIVE;
+	w->entry.wake = item_wake;
+	waitq_add(q, &w->entry);
+}
+
+/* ---- The ready list ---- */
+
+static void ready_add(struct epoll *ep, struct epoll_item *it)
+{
+	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+
+	if (list_empty(&it->ready))
+		list_append(&ep->ready, &it->ready);
+	spin_unlock_irqrestore(&ep->lock, fl);
+}
+
+static void ready_remove(struct epoll *ep, struct epoll_item *it)
+{
+	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+
+	list_remove(&it->ready);
+	spin_unlock_irqrestore(&ep->lock, fl);
+}
+
+static void ready_take(struct epoll *ep, struct list *to)
+{
+	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+
+	list_splice(to, &ep->ready);
+	spin_unlock_irqrestore(&ep->lock, fl);
+}
+
+/* Put what was not looked at back in front; wake the next waiter if anything is left. */
+static void ready_return(struct epoll *ep, struct list *rest)
+{
+	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+
+	list_splice(rest, &ep->ready);
+	list_splice(&ep->ready, rest);
+	bool more = !list_empty(&ep->ready);
+	spin_unlock_irqrestore(&ep->lock, fl);
+	if (more)
+		waitq_wake(&ep->waitq, POLL_IN | POLL_RDNORM, 1);
+}
+
+static inline bool ready_any(const struct epoll *ep)
+{
+	return READ_ONCE(ep->ready.next) != &ep->ready;
+}
+
+/* ---- Waiting ---- */
+
+struct batch {
+	struct lx_epoll_event out[BATCH];
+	struct epoll_item *items[BATCH];
+	unsigned n;
+};
+
+/* Give the batch to the caller's buffer and settle each item. False: the buffer is bad, all stay ready. */
+static bool batch_flush(struct epoll *ep, struct batch *b, struct uio *u)
+{
+	size_t len = b->n * sizeof(b->out[0]);
+	bool ok = uio_put(u, b->out, len) == len;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		struct epoll_item *it = b->items[i];
+		if (!ok || !(it->events & (LX_EPOLLONESHOT | LX_EPOLLET)))
+			ready_add(ep, it);
+		else if (it->events & LX_EPOLLONESHOT)
+			WRITE_ONCE(it->events, it->events & ITEM_PRIVATE);
+	}
+	b->n = 0;
+	return ok;
+}
+
+static ssize_t collect(struct epoll *ep, struct uio *u, unsigned max)
+{
+	struct list todo = LIST_INIT(todo);
+	NO_AUTO_INIT struct batch b;
+	unsigned done = 0, seen = 0;
+	bool ok = true;
+
+	b.n = 0;
+	mutex_lock(&ep->mtx);
+	ready_take(ep, &todo);
+	while (seen < max && !list_empty(&todo) && ok) {
+		struct epoll_item *it = list_entry(todo.next, struct epoll_item, ready);
+		ready_remove(ep, it);
+		u32 ev = file_poll(it->file, NULL) & it->events & ~ITEM_PRIVATE;
+		if (!ev)
+			continue;
+		b.out[b.n] = (struct lx_epoll_event){ ev, it->data };
+		b.items[b.n++] = it;
+		seen++;
+		if (b.n == BATCH && (ok = batch_flush(ep, &b, u)))
+			done = seen;
+	}
+	if (b.n && (ok = batch_flush(ep, &b, u)))
+		done = seen;
+	ready_return(ep, &todo);
+	mutex_unlock(&ep->mtx);
+	return done ? (ssize_t)done : ok ? 0 : -EFAULT;
+}
+
+static int sleep_until_ready(struct epoll *ep, u64 deadline_ns)
+{
+	struct waiter w;
+	int r = 0;
+
+	waitq_prepare(&ep->waitq, &w, true);
+	while (!ready_any(ep)) {
+		r = waitq_block(&w, true, deadline_ns);
+		if (r)
+			break;
+		waitq_rearm(&w);
+	}
+	waitq_finish(&w);
+	return r;
+}
+
+ssize_t epoll_wait_events(struct file *f, struct uio *u, unsigned max, u64 deadline_ns)
+{
+	struct epoll *ep = f->priv;
+
+	for (;;) {
+		if (ready_any(ep)) {
+			ssize_t n = collect(ep, u, max);
+			if (n)
+				return n;
+			if (!deadline_ns)
+				return 0;
+		}
+		if (!deadline_ns)
+			return 0;
+		int r = sleep_until_ready(ep, deadline_ns);
+		if (r && !ready_any(ep))
+			return r == -ETIMEDOUT ? 0 : -EINTR;
+		if (r == -ETIMEDOUT)
+			deadline_ns = 0;
+		else if (r)
+			return -EINTR;
+	}
+}
+
+/* ---- Membership ---- */
+
+static struct epoll_item *item_find(struct epoll *ep, const struct file *f, int fd, struct rb_node **ret_parent, struct rb_node ***ret_link)
+{
+	struct rb_node **link = &ep->items.node, *parent = NULL;
+
+	while (*link) {
+		struct epoll_item *it = rb_entry(*link, struct epoll_item, node);
+		parent = *link;
+		if (it->fd == fd && it->file == f)
+			return it;
+		bool left = fd != it->fd ? fd < it->fd : (uintptr_t)f < (uintptr_t)it->file;
+		link = left ? &parent->left : &parent->right;
+	}
+	*ret_parent = parent;
+	*ret_link = link;
+	return NULL;
+}
+
+/* Off every queue and list; links_mutex and ep->mtx are held. */
+static void item_drop_locked(struct epoll_item *it)
+{
+	struct epoll *ep = it->ep;
+
+	for (unsigned i = 0; i < it->nwaits; i++)
+		waitq_remove(&it->waits[i].entry);
+	ready_remove(ep, it);
+	rb_erase(&ep->items, &it->node);
+	list_remove(&it->file_link);
+	ep->nitems--;
+	heap_cache_free(&item_cache, it);
+}
+
+/* Ask the file for the first time (or after a change) and note that it is ready already. */
+static void item_check_now(struct epoll_item *it, struct poll_table *pt)
+{
+	if (file_poll(it->file, pt) & it->events & ~ITEM_PRIVATE) {
+		ready_add(it->ep, it);
+		waitq_wake(&it->ep->waitq, POLL_IN | POLL_RDNORM, 1);
+	}
+}
+
+static int item_add_locked(struct epoll *ep, struct file *f, int fd, const struct lx_epoll_event *ev)
+{
+	struct item_poll_table ipt = { .pt = { item_add_queue } };
+	struct rb_node *parent, **link;
+	struct epoll_item *it;
+
+	if (item_find(ep, f, fd, &parent, &link))
+		return -EEXIST;
+	it = heap_cache_alloc(&item_cache);
+	if (!it)
+		return -ENOMEM;
+	it->ep = ep;
+	it->file = f;
+	it->fd = fd;
+	it->events = ev->events | ITEM_ALWAYS;
+	it->data = ev->data;
+	it->nwaits = 0;
+	list_init(&it->ready);
+	rb_insert(&ep->items, &it->node, parent, link);
+	list_append(&f->epoll_links, &it->file_link);
+	ep->nitems++;
+	ipt.item = it;
+	item_check_now(it, &ipt.pt);
+	if (ipt.failed) {
+		item_drop_locked(it);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int item_modify(struct epoll *ep, struct file *f, int fd, const struct lx_epoll_event *ev)
+{
+	struct rb_node *parent, **link;
+	struct epoll_item *it;
+	int r = 0;
+
+	mutex_lock(&ep->mtx);
+	it = item_find(ep, f, fd, &parent, &link);
+	if (!it)
+		r = -ENOENT;
+	else if (it->events & LX_EPOLLEXCLUSIVE)
+		r = -EINVAL;
+	if (r == 0) {
+		it->data = ev->data;
+		__atomic_store_n(&it->events, ev->events | ITEM_ALWAYS, __ATOMIC_SEQ_CST);
+		item_check_now(it, NULL);
+	}
+	mutex_unlock(&ep->mtx);
+	return r;
+}
+
+static int item_delete(struct epoll *ep, struct file *f, int fd)
+{
+	struct rb_node *parent, **link;
+	struct epoll_item *it;
+
+	mutex_lock(&epoll_links_mutex);
+	mutex_lock(&ep->mtx);
+	it = item_find(ep, f, fd, &parent, &link);
+	if (it)
+		item_drop_locked(it);
+	mutex_unlock(&ep->mtx);
+	mutex_unlock(&epoll_links_mutex);
+	return it ? 0 : -ENOENT;
+}
+
+int epoll_control(struct file *epf, int op, struct file *f, int fd, const struct lx_epoll_event *ev)
+{
+	struct epoll *ep = epf->priv;
+	int r = 0;
+
+	switch (op) {
+	case LX_EPOLL_CTL_ADD:
+		mutex_lock(&epoll_links_mutex);
+		if (file_is_epoll(f))
+			r = epoll_nesting_check(ep, f->priv);
+		if (r == 0) {
+			mutex_lock(&ep->mtx);
+			r = item_add_locked(ep, f, fd, ev);
+			mutex_unlock(&ep->mtx);
+		}
+		mutex_unlock(&epoll_links_mutex);
+		return r;
+	case LX_EPOLL_CTL_MOD:
+		return item_modify(ep, f, fd, ev);
+	case LX_EPOLL_CTL_DEL:
+		return item_delete(ep, f, fd);
+	}
+	return -EINVAL;
+}
+
+void epoll_file_gone(struct file *f)
+{
+	struct list *l;
+
+	mutex_lock(&epoll_links_mutex);
+	while ((l = list_first(&f->epoll_links))) {
+		struct epoll_item *it = list_entry(l, struct epoll_item, file_link);
+		struct epoll *ep = it->ep;
+		mutex_lock(&ep->mtx);
+		item_drop_locked(it);
+		mutex_unlock(&ep->mtx);
+	}
+	mutex_unlock(&epoll_links_mutex);
+}
+
+/* ---- The set as a file ---- */
+
+static u32 epoll_poll(struct file *f, struct poll_table *pt)
+{
+	struct epoll *ep = f->priv;
+	struct list todo = LIST_INIT(todo);
+	bool ready = false;
+
+	poll_add(pt, &ep->waitq);
+	if (!ready_any(ep))
+		return 0;
+	mutex_lock(&ep->mtx);
+	ready_take(ep, &todo);
+	while (!ready && !list_empty(&todo)) {
+		struct epoll_item *it = list_entry(todo.next, struct epoll_item, ready);
+		if (file_poll(it->file, NULL) & it->events & ~ITEM_PRIVATE)
+			ready = true;
+		else
+			ready_remove(ep, it);
+	}
+	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+	list_splice(&todo, &ep->ready);
+	list_splice(&ep->ready, &todo);
+	spin_unlock_irqrestore(&ep->lock, fl);
+	mutex_unlock(&ep->mtx);
+	return ready ? POLL_IN | POLL_RDNORM : 0;
+}
+
+static void epoll_release(struct file *f)
+{
+	struct epoll *ep = f->priv;
+	struct rb_node *n;
+
+	mutex_lock(&epoll_links_mutex);
+	mutex_lock(&ep->mtx);
+	while ((n = rb_first(&ep->items)))
+		item_drop_locked(rb_entry(n, struct epoll_item, node));
+	mutex_unlock(&ep->mtx);
+	mutex_unlock(&epoll_links_mutex);
+	heap_free(ep);
+}
+
+static ssize_t epoll_fdinfo(struct file *f, char *buf, size_t size)
+{
+	struct epoll *ep = f->priv;
+	size_t at = 0;
+
+	mutex_lock(&ep->mtx);
+	for (struct rb_node *n = rb_first(&ep->items); n && at < size; n = rb_next(n)) {
+		struct epoll_item *it = rb_entry(n, struct epoll_item, node);
+		at += (size_t)fmt_buf(buf + at, size - at, "tfd: %8d events: %8x data: %16llx\n", it->fd,
+				      it->events, (unsigned long long)it->data);
+	}
+	mutex_unlock(&ep->mtx);
+	return (ssize_t)MIN(at, size);
+}
+
+static const struct file_ops epoll_file_ops = {
+	.kind = "eventpoll",
+	.poll = epoll_poll,
+	.fdinfo = epoll_fdinfo,
+	.release = epoll_release,
+};
+
+bool file_is_epoll(const struct file *f)
+{
+	return f->ops == &epoll_file_ops;
+}
+
+int epoll_create(struct file **ret)
+{
+	struct epoll *ep = heap_alloc(sizeof(*ep));
+	struct file *f = file_alloc(&epoll_file_ops, LX_O_RDWR);
+
+	if (!ep || !f) {
+		heap_free(ep);
+		file_discard(f);
+		return -ENOMEM;
+	}
+	mutex_init(&ep->mtx);
+	list_init(&ep->ready);
+	waitq_init(&ep->waitq);
+	ep->file = f;
+	f->priv = ep;
+	*ret = f;
+	return 0;
+}

@@ -1,0 +1,212 @@
+/*
+ * file.c - open file descriptions: life, position, read and write at it.
+ *
+ * Invariants:
+ *  1. Memory of a struct file is only ever a struct file: a looker-up may hold a stale pointer
+ *     and try to take a reference (file_try_get), which fails while refs is 0.
+ *  2. refs goes 0 -> 1 only here, when all members are set.
+ *  3. pos is used and changed with pos_lock held.
+ *
+ * Locks: pool_lock (leaf). What can fail: memory.
+ */
+#include "proc/file.h"
+#include "proc/epoll.h"
+#include "mm/heap.h"
+#include "base/log.h"
+#include "base/print.h"
+#include "base/string.h"
+
+static struct heap_cache file_cache = HEAP_CACHE(file);
+static struct spinlock pool_lock = SPINLOCK_INIT;
+static struct file *pool;
+static u64 last_ino;
+
+u64 file_next_ino(void)
+{
+	return __atomic_add_fetch(&last_ino, 1, __ATOMIC_RELAXED);
+}
+
+static struct file *pool_take(void)
+{
+	spin_lock(&pool_lock);
+	struct file *f = pool;
+	if (f)
+		pool = f->pool_next;
+	spin_unlock(&pool_lock);
+	return f;
+}
+
+static void pool_give(struct file *f)
+{
+	spin_lock(&pool_lock);
+	f->pool_next = pool;
+	pool = f;
+	spin_unlock(&pool_lock);
+}
+
+struct file *file_alloc(const struct file_ops *ops, u32 flags)
+{
+	struct file *f = pool_take();
+
+	if (!f)
+		f = heap_cache_alloc(&file_cache);
+	if (!f)
+		return NULL;
+	f->ops = ops;
+	f->flags = flags;
+	mutex_init(&f->pos_lock);
+	f->pos = 0;
+	f->vnode = NULL;
+	f->sock = NULL;
+	f->priv = f->handle = NULL;
+	list_init(&f->epoll_links);
+	f->async_owner = f->async_sig = f->async_type = 0;
+	f->rw_hint = f->fifo_seen = 0;
+	f->pool_next = NULL;
+	__atomic_store_n(&f->refs, 1, __ATOMIC_RELEASE);
+	return f;
+}
+
+bool file_try_get(struct file *f)
+{
+	u32 n = __atomic_load_n(&f->refs, __ATOMIC_RELAXED);
+
+	do {
+		if (unlikely(n == 0))
+			return false;
+	} while (unlikely(!__atomic_compare_exchange_n(&f->refs, &n, n + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)));
+	return true;
+}
+
+void file_put_last(struct file *f)
+{
+	ASSERT(f->refs == 0);
+	if (!list_empty(&f->epoll_links))
+		epoll_file_gone(f);
+	if (f->ops->release)
+		f->ops->release(f);
+	pool_give(f);
+}
+
+void file_discard(struct file *f)
+{
+	if (!f)
+		return;
+	f->refs = 0;
+	pool_give(f);
+}
+
+void file_set_flags(struct file *f, u32 mask, u32 value)
+{
+	u32 old = __atomic_load_n(&f->flags, __ATOMIC_RELAXED);
+
+	while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~mask) | (value & mask), true,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+ssize_t file_read(struct file *f, struct uio *u, const u64 *off, bool nonblock)
+{
+	ssize_t n;
+
+	if (unlikely(!f->ops->read))
+		return -EINVAL;
+	if (!f->ops->seekable)
+		return f->ops->read(f, u, 0, nonblock);
+	if (off)
+		return f->ops->read(f, u, *off, nonblock);
+	mutex_lock(&f->pos_lock);
+	n = f->ops->read(f, u, f->pos, nonblock);
+	if (n > 0)
+		f->pos += (u64)n;
+	mutex_unlock(&f->pos_lock);
+	return n;
+}
+
+ssize_t file_write(struct file *f, struct uio *u, const u64 *off, bool nonblock)
+{
+	u64 new_off = 0;
+	ssize_t n;
+
+	if (unlikely(!f->ops->write))
+		return -EINVAL;
+	if (!f->ops->seekable)
+		return f->ops->write(f, u, 0, nonblock, &new_off);
+	if (off)
+		return f->ops->write(f, u, *off, nonblock, &new_off);
+	mutex_lock(&f->pos_lock);
+	n = f->ops->write(f, u, f->pos, nonblock, &new_off);
+	if (n > 0)
+		f->pos = new_off;
+	mutex_unlock(&f->pos_lock);
+	return n;
+}
+
+enum { SEEK_TO, SEEK_BY, SEEK_FROM_END, SEEK_TO_DATA, SEEK_TO_HOLE };
+
+static s64 seek_target(struct file *f, s64 offset, int whence)
+{
+	struct vnode *v = f->vnode;
+	s64 size = v ? (s64)READ_ONCE(v->size) : 0, to = offset;
+
+	if (v && v->type == VNODE_DIR && whence > SEEK_BY)
+		return -EINVAL;
+	switch (whence) {
+	case SEEK_TO:
+		break;
+	case SEEK_BY:
+		if (__builtin_add_overflow((s64)f->pos, offset, &to))
+			return -EOVERFLOW;
+		break;
+	case SEEK_FROM_END:
+		if (__builtin_add_overflow(size, offset, &to))
+			return -EOVERFLOW;
+		break;
+	case SEEK_TO_DATA:
+	case SEEK_TO_HOLE:
+		if (offset < 0 || offset >= size)
+			return -ENXIO;
+		to = whence == SEEK_TO_HOLE ? size : offset;
+		break;
+	default:
+		return -EINVAL;
+	}
+	return to < 0 ? -EINVAL : to;
+}
+
+s64 file_seek(struct file *f, s64 offset, int whence)
+{
+	s64 to;
+
+	if (!f->ops->seekable)
+		return -ESPIPE;
+	if (f->vnode && f->vnode->type == VNODE_CHR)
+		return whence >= SEEK_TO && whence <= SEEK_FROM_END ? 0 : -EINVAL;
+	mutex_lock(&f->pos_lock);
+	to = seek_target(f, offset, whence);
+	if (to >= 0)
+		f->pos = (u64)to;
+	mutex_unlock(&f->pos_lock);
+	return to;
+}
+
+void file_fill_vattr(struct vattr *a, u64 ino, u32 mode, u32 dev, u32 blksize)
+{
+	*a = (struct vattr){ .ino = ino, .mode = mode, .dev = dev, .blksize = blksize, .nlink = 1 };
+}
+
+int file_getattr(struct file *f, struct vattr *ret)
+{
+	if (f->ops->getattr)
+		return f->ops->getattr(f, ret);
+	file_fill_vattr(ret, 1, 0600, FILE_DEV_ANON, 4096);
+	return 0;
+}
+
+ssize_t file_describe(struct file *f, char *buf, size_t size)
+{
+	if (f->ops->describe)
+		return f->ops->describe(f, buf, size);
+	int n = fmt_buf(buf, size, "anon_inode:[%s]", f->ops->kind);
+	return n < (int)size ? n : -ENAMETOOLONG;
+}

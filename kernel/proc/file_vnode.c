@@ -1,0 +1,167 @@
+/*
+ * file_vnode.c - files of the file systems as open files.
+ *
+ * Invariants:
+ *  1. f->vnode holds a reference from file_from_vnode to release.
+ *  2. ops->open was called exactly if the file is not O_PATH; f->handle is its answer.
+ *
+ * Locks: those of fs/. What can fail: what the file system says; writes beyond RLIMIT_FSIZE.
+ */
+#include "proc/file.h"
+#include "proc/link_vnode.h"
+#include "proc/locks.h"
+#include "proc/notify.h"
+#include "proc/pipe.h"
+#include "proc/signal.h"
+
+static ssize_t vnode_file_read(struct file *f, struct uio *u, u64 off, bool nonblock)
+{
+	struct vnode *v = f->vnode;
+	ssize_t n;
+
+	if (unlikely(v->type == VNODE_DIR))
+		return -EISDIR;
+	if (unlikely(v->ops->read_handle != NULL))
+		return v->ops->read_handle(v, f->handle, u, off);
+	n = fs_read(v, u, off, nonblock);
+	if (n > 0)
+		notify_vnode(v, LX_IN_ACCESS);
+	return n;
+}
+
+/* RLIMIT_FSIZE: cut the write at the limit; -EFBIG and SIGXFSZ if nothing is left. */
+static int limit_check(struct vnode *v, struct uio *u, u64 off)
+{
+	u64 limit = READ_ONCE(process_rlimits[RLIM_FSIZE].cur);
+
+	if (likely(limit == UINT64_MAX) || v->type != VNODE_REG)
+		return 0;
+	if (off >= limit) {
+		signal_send(task_current(), SIG_XFSZ, NULL);
+		return -EFBIG;
+	}
+	u->resid = MIN(u->resid, limit - off);
+	return 0;
+}
+
+static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
+{
+	struct vnode *v = f->vnode;
+	u32 flags = file_flags(f);
+	bool append = flags & LX_O_APPEND;
+	ssize_t n;
+
+	if (!u->resid)
+		return 0;
+	n = limit_check(v, u, append ? READ_ONCE(v->size) : off);
+	if (n == 0)
+		n = fs_write(v, u, off, append, nonblock, ret_new_off);
+	if (n > 0) {
+		notify_vnode(v, LX_IN_MODIFY);
+		if (unlikely(flags & LX_O_DSYNC)) {
+			int r = fs_fsync(v, (flags & LX_O_SYNC) != LX_O_SYNC);
+			if (r < 0)
+				return r;
+		}
+	}
+	return n;
+}
+
+static u32 vnode_file_poll(struct file *f, struct poll_table *pt)
+{
+	return fs_poll(f->vnode, pt);
+}
+
+static int vnode_file_ioctl(struct file *f, u32 cmd, void *kbuf)
+{
+	return f->vnode->ops->ioctl ? f->vnode->ops->ioctl(f->vnode, cmd, kbuf) : -ENOTTY;
+}
+
+static int vnode_file_mmap_object(struct file *f, u32 prot, bool shared, struct vm_object **ret)
+{
+	if (!f->vnode->object)
+		return -ENODEV;
+	vm_object_get(f->vnode->object);
+	*ret = f->vnode->object;
+	return 0;
+}
+
+static int vnode_file_getattr(struct file *f, struct vattr *ret)
+{
+	return fs_getattr(f->vnode, ret);
+}
+
+static ssize_t vnode_file_describe(struct file *f, char *buf, size_t size)
+{
+	return fs_path_show(f->vnode, buf, size);
+}
+
+static void vnode_file_flush(struct file *f)
+{
+	if (f->vnode->locks)
+		locks_close(f);
+}
+
+static void vnode_file_release(struct file *f)
+{
+	struct vnode *v = f->vnode;
+
+	if (v->locks)
+		locks_file_gone(f);
+	notify_vnode(v, file_can_write(f) ? LX_IN_CLOSE_WRITE : LX_IN_CLOSE_NOWRITE);
+	if (v->ops->close)
+		v->ops->close(v, f->handle);
+	vnode_put(v);
+}
+
+static void path_file_release(struct file *f)
+{
+	vnode_put(f->vnode);
+}
+
+#define VNODE_FILE_OPS                                                                 \
+	.kind = "vnode", .read = vnode_file_read, .write = vnode_file_write,           \
+	.ioctl = vnode_file_ioctl, .mmap_object = vnode_file_mmap_object,              \
+	.getattr = vnode_file_getattr, .describe = vnode_file_describe,                \
+	.flush = vnode_file_flush, .release = vnode_file_release, .seekable = true
+
+const struct file_ops vnode_file_ops = { VNODE_FILE_OPS };
+/* Character devices and generated files that can be waited for. */
+const struct file_ops vnode_poll_file_ops = { VNODE_FILE_OPS, .poll = vnode_file_poll };
+const struct file_ops path_file_ops = {
+	.kind = "path",
+	.getattr = vnode_file_getattr,
+	.describe = vnode_file_describe,
+	.release = path_file_release,
+};
+
+int file_from_vnode(struct vnode *v, u32 flags, struct file **ret)
+{
+	struct file *f;
+	int r = 0;
+
+	if (link_vnode_file(v) && !(flags & LX_O_PATH))
+		return link_vnode_reopen(v, flags, ret);
+	f = file_alloc(flags & LX_O_PATH ? &path_file_ops : v->ops->poll ? &vnode_poll_file_ops : &vnode_file_ops, flags);
+	if (!f)
+		return -ENOMEM;
+	f->vnode = v;
+	if (!(flags & LX_O_PATH)) {
+		if (v->type == VNODE_FIFO)
+			r = fifo_open(v, f);
+		else if (v->ops->open)
+			r = v->ops->open(v, &f->handle);
+	}
+	if (r < 0) {
+		file_discard(f);
+		return r;
+	}
+	if (f->ops != &pipe_file_ops)
+		vnode_get(v);
+	else
+		f->vnode = NULL;         /* the pipe holds it */
+	if (!(flags & LX_O_PATH))
+		notify_vnode(v, LX_IN_OPEN);
+	*ret = f;
+	return 0;
+}
