@@ -43,6 +43,9 @@ static int fd_link_resolve(u64 fd, struct vnode **ret)
 	return r;
 }
 
+static const struct pseudo_link fd_link = { .target = fd_link_target, .resolve = fd_link_resolve };
+static const struct pseudo_dir fd_dir = { .path = "self/fd", .next = fd_next_used, .link = &fd_link };
+
 /* ---- Unix sockets with a path ---- */
 
 static int unix_create(const char *path, void **ret_node)
