@@ -33,6 +33,9 @@ struct pseudo_handle {
 	bool made;
 };
 
+static struct mutex populate_lock = MUTEX_INIT(populate_lock);
+static int (*populate_pending[2])(void);
+
 static const struct vnode_ops dir_ops, proc_dir_ops, file_ops, file_ro_ops, link_ops, magic_ops;
 
 static inline struct pseudo_inode *pseudo_inode(struct vnode *v) { return container_of(v, struct pseudo_inode, v); }
@@ -153,10 +156,30 @@ static int lookup_number_file(struct vnode *dir, const char *name, size_t len, s
 	return -ENOENT;
 }
 
+/* Before the first look into a root: register what this room shows in it. */
+static void pseudo_populate(struct pnode *root)
+{
+	mutex_lock(&populate_lock);
+	int (*populate)(void) = populate_pending[root->fs];
+	if (populate) {
+		int r = populate();
+		if (r)
+			log_error("fs: generated files could not be made (%d)\n", r);
+		__atomic_store_n(&populate_pending[root->fs], NULL, __ATOMIC_RELEASE);
+	}
+	mutex_unlock(&populate_lock);
+}
+static inline void pseudo_look(struct pseudo_inode *d)
+{
+	if (unlikely(!d->node->parent && __atomic_load_n(&populate_pending[d->node->fs], __ATOMIC_ACQUIRE)))
+		pseudo_populate(d->node);
+}
+
 static int pseudo_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ret)
 {
 	struct pseudo_inode *d = pseudo_inode(dir);
 	struct pnode *n, *found = NULL;
+	pseudo_look(d);
 	if (d->kind == PSEUDO_NUM)
 		return lookup_number_file(dir, name, len, ret);
 	if (d->node->kind == PNODE_NUMDIR)
@@ -222,6 +245,7 @@ static int pseudo_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *
 {
 	struct pseudo_inode *d = pseudo_inode(dir);
 	struct pnode *n;
+	pseudo_look(d);
 	if (off == 0) {
 		if (!fn(arg, ".", 1, dir->ino, VNODE_DIR, 1))
 			return 0;
@@ -265,6 +289,7 @@ static int pseudo_getattr(struct vnode *v, struct vattr *ret)
 	} else if (v->type == VNODE_LINK) {
 		ret->mode |= 0777;
 	} else {
+		pseudo_look(i);
 		ret->mode |= 0555;
 		ret->nlink = 2 + (i->kind == PSEUDO_NODE ? pnode_subdirs(i->node) : 0);
 	}
@@ -408,7 +433,7 @@ static int pseudo_statfs(struct mount *m, struct fs_statfs *ret)
 	return 0;
 }
 
-int pseudo_mount(enum pseudo_fs fs, const char *fstype, const char *path, u64 magic)
+int pseudo_mount(enum pseudo_fs fs, const char *fstype, const char *path, u64 magic, int (*populate)(void))
 {
 	struct pnode *root = pseudo_root(fs);
 	struct mount *m = heap_alloc(sizeof *m);
@@ -419,6 +444,7 @@ int pseudo_mount(enum pseudo_fs fs, const char *fstype, const char *path, u64 ma
 	mount_init(m, fstype);
 	m->statfs = pseudo_statfs;
 	m->priv = (void *)(uintptr_t)magic;
+	populate_pending[fs] = populate;
 	m->root = pseudo_vnode(m, root);
 	int r = m->root ? mount_attach(m, path) : -ENOMEM;
 	if (r) {
