@@ -164,7 +164,7 @@ void sched_first_run(void)
 	finish_switch();
 }
 
-void sched_yield(void) { reschedule(true); }
+void thread_yield(void) { reschedule(true); }
 
 void sched_user_work(void) { reschedule(true); }
 

@@ -77,7 +77,7 @@ static inline bool thread_interrupted(void)
 
 void sched_init(void);               /* boot CPU: makes the running context a thread */
 NORETURN void sched_start_cpu(void); /* further CPUs: enter the idle loop */
-void sched_yield(void);              /* give way to equals */
+void thread_yield(void);              /* give way to equals */
 void sched_poll(void);               /* give way only if the slice is over; for long loops */
 bool sched_need_resched(void);
 /* Sleep until an absolute monotonic time. 0, or -ERESTARTSYS if interruptible and interrupted. */

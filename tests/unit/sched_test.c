@@ -1,0 +1,241 @@
+/* sched_test.c - threads, wait queues, mutexes, rwlocks and timers on the host's virtual clock. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "arch/host/host.h"
+#include "sched/mutex.h"
+#include "sched/random.h"
+#include "sched/thread.h"
+#include "base/string.h"
+#include "mm/heap.h"
+
+static int setup(void **state)
+{
+	host_sched_start();
+	return 0;
+}
+
+static struct waitq q = WAITQ_INIT(q);
+static int level, woken_count;
+
+static void consumer(void *arg)
+{
+	WAIT_EVENT(&q, level > 0);
+	level--;
+	woken_count++;
+}
+
+static void wake_one_and_all(void **state)
+{
+	struct thread *t[5];
+	for (int i = 0; i < 5; i++) {
+		t[i] = thread_create("consumer", consumer, NULL);
+		thread_start(t[i]);
+	}
+	thread_yield();
+	assert_int_equal(woken_count, 0);
+	level = 5;
+	waitq_wake_all(&q);
+	for (int i = 0; i < 5; i++) {
+		thread_join(t[i]);
+		thread_put(t[i]);
+	}
+	assert_int_equal(woken_count, 5);
+	assert_int_equal(level, 0);
+}
+
+static void timeouts(void **state)
+{
+	u64 t0 = arch_clock_mono_ns();
+	int r = WAIT_EVENT_INTR(&q, level > 0, t0 + 50 * NSEC_PER_MSEC);
+	assert_int_equal(r, -ETIMEDOUT);
+	u64 dt = arch_clock_mono_ns() - t0;
+	assert_in_range(dt, 50 * NSEC_PER_MSEC, 51 * NSEC_PER_MSEC);
+	assert_int_equal(sched_sleep_until(arch_clock_mono_ns() + NSEC_PER_SEC, false), 0);
+}
+
+static void interrupted_sleeper(void *arg)
+{
+	*(int *)arg = WAIT_EVENT_INTR(&q, level > 0, WAIT_FOREVER);
+}
+
+static void signals_end_sleeps(void **state)
+{
+	int result = 1;
+	struct thread *t = thread_create("sleeper", interrupted_sleeper, &result);
+	thread_start(t);
+	thread_yield();
+	thread_set_work(t, THREAD_WORK_SIGNAL);
+	thread_join(t);
+	thread_put(t);
+	assert_int_equal(result, -ERESTARTSYS);
+}
+
+static struct mutex m = MUTEX_INIT(m);
+static int inside, most_inside, rounds;
+
+static void locker(void *arg)
+{
+	for (int i = 0; i < 200; i++) {
+		mutex_lock(&m);
+		inside++;
+		most_inside = MAX(most_inside, inside);
+		if (i % 3 == 0)
+			thread_yield();
+		if (i % 50 == 0)
+			(void)sched_sleep_until(arch_clock_mono_ns() + 1000000, false);
+		rounds++;
+		inside--;
+		mutex_unlock(&m);
+		if (i % 7 == 0)
+			thread_yield();
+	}
+}
+
+static void mutual_exclusion(void **state)
+{
+	struct thread *t[8];
+	for (int i = 0; i < 8; i++) {
+		t[i] = thread_create("locker", locker, NULL);
+		thread_start(t[i]);
+	}
+	for (int i = 0; i < 8; i++) {
+		thread_join(t[i]);
+		thread_put(t[i]);
+	}
+	assert_int_equal(most_inside, 1);
+	assert_int_equal(rounds, 1600);
+	assert_true(mutex_trylock(&m));
+	assert_true(mutex_is_held(&m));
+	mutex_unlock(&m);
+}
+
+static struct rwlock rw = RWLOCK_INIT(rw);
+static int readers, writers, most_readers;
+
+static void rw_user(void *arg)
+{
+	for (int i = 0; i < 100; i++) {
+		if ((i + (int)(uintptr_t)arg) % 4 == 0) {
+			rwlock_write(&rw);
+			writers++;
+			assert_int_equal(writers, 1);
+			assert_int_equal(readers, 0);
+			thread_yield();
+			writers--;
+			rwlock_unlock_write(&rw);
+		} else {
+			rwlock_read(&rw);
+			readers++;
+			most_readers = MAX(most_readers, readers);
+			assert_int_equal(writers, 0);
+			thread_yield();
+			readers--;
+			rwlock_unlock_read(&rw);
+		}
+	}
+}
+
+static void readers_and_writers(void **state)
+{
+	struct thread *t[6];
+	for (int i = 0; i < 6; i++) {
+		t[i] = thread_create("rw", rw_user, (void *)(uintptr_t)i);
+		thread_start(t[i]);
+	}
+	for (int i = 0; i < 6; i++) {
+		thread_join(t[i]);
+		thread_put(t[i]);
+	}
+	assert_true(most_readers > 1);
+}
+
+struct fired {
+	struct timer t;
+	int order;
+};
+static int fire_order;
+static void on_fire(struct timer *t)
+{
+	container_of(t, struct fired, t)->order = ++fire_order;
+}
+
+static void timers_in_order(void **state)
+{
+	struct fired f[40];
+	u64 now = arch_clock_mono_ns();
+	int perm[40];
+	for (int i = 0; i < 40; i++)
+		perm[i] = i;
+	srand(11);
+	for (int i = 39; i > 0; i--) {
+		int j = rand() % (i + 1), x = perm[i];
+		perm[i] = perm[j];
+		perm[j] = x;
+	}
+	for (int i = 0; i < 40; i++) {
+		f[i].order = 0;
+		timer_init(&f[i].t, on_fire);
+	}
+	for (int i = 0; i < 40; i++)
+		timer_arm(&f[perm[i]].t, now + (u64)(perm[i] + 1) * NSEC_PER_MSEC);
+	assert_true(timer_cancel(&f[13].t));
+	assert_false(timer_cancel(&f[13].t));
+	timer_arm(&f[5].t, now + 100 * NSEC_PER_MSEC);
+	(void)sched_sleep_until(now + 200 * NSEC_PER_MSEC, false);
+	int expect = 0;
+	for (int i = 0; i < 40; i++)
+		if (i != 13 && i != 5)
+			assert_int_equal(f[i].order, ++expect);
+	assert_int_equal(f[13].order, 0);
+	assert_int_equal(f[5].order, 39);
+}
+
+static void nothing_leaks(void **state)
+{
+	thread_yield();
+	u64 before = heap_used_bytes();
+	for (int i = 0; i < 50; i++) {
+		level = 1;
+		assert_int_equal(thread_spawn("short", consumer, NULL), 0);
+		(void)sched_sleep_until(arch_clock_mono_ns() + 1000, false);
+	}
+	(void)sched_sleep_until(arch_clock_mono_ns() + 1000, false);
+	assert_int_equal(heap_used_bytes(), before);
+	heap_fail_nth(1);
+	assert_int_equal(thread_spawn("none", consumer, NULL), -ENOMEM);
+	heap_fail_nth(0);
+}
+
+static void generator(void **state)
+{
+	assert_false(random_ready());
+	random_mix("0123456789abcdef0123456789abcdef", 32, 128);
+	assert_false(random_ready());
+	random_mix("x", 1, 128);
+	assert_true(random_ready());
+	u8 a[1000], b[1000];
+	random_bytes(a, sizeof a);
+	random_bytes(b, sizeof b);
+	assert_memory_not_equal(a, b, 16);
+	unsigned ones = 0;
+	for (size_t i = 0; i < sizeof a; i++)
+		ones += (unsigned)__builtin_popcount(a[i]);
+	assert_in_range(ones, 3700, 4300);
+	for (int i = 0; i < 1000; i++)
+		assert_true(random_below(7) < 7);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wake_one_and_all), cmocka_unit_test(timeouts), cmocka_unit_test(signals_end_sleeps),
+		cmocka_unit_test(mutual_exclusion), cmocka_unit_test(readers_and_writers), cmocka_unit_test(timers_in_order),
+		cmocka_unit_test(nothing_leaks), cmocka_unit_test(generator),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
