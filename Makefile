@@ -63,7 +63,7 @@ $(B)/vdso.so: $(VDSO_SRC) kernel/arch/x86_64/vdso/vdso.lds
 	strip --strip-debug $@
 $(B)/kernel/arch/x86_64/vdso_image.S.o: $(B)/vdso.so
 
-KLDFLAGS := -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 -z nognustack -z separate-code \
+KLDFLAGS := -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 -z pack-relative-relocs -z separate-code \
             --gc-sections --build-id=none --no-undefined -T kernel/boot/kernel.ld
 $(B)/pith.elf: $(KOBJ) $(LWIP_OBJ) kernel/boot/kernel.ld
 	ld $(KLDFLAGS) -o $@ $(KOBJ) $(LWIP_OBJ)
@@ -88,7 +88,7 @@ $(B)/pith: $(TOBJ)
 # ---- Tests -----------------------------------------------------------------------------
 
 # Kernel sources as a host library, under the sanitizers.
-HSRC     := $(filter-out kernel/arch/x86_64/% kernel/boot/% kernel/platform/% kernel/init/%,$(call rwild,kernel,*.c))
+HSRC     := $(filter-out kernel/mm/heap.c kernel/arch/x86_64/% kernel/boot/% kernel/platform/% kernel/init/%,$(call rwild,kernel,*.c))
 HOBJ     := $(HSRC:%.c=$(B)/host/%.o) $(LWIP_SRC:%.c=$(B)/host/lwip-obj/%.o)
 HCFLAGS  := -std=gnu17 -O1 -g $(WARN) -DPITH_HOST -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
             -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections -Ikernel -I. -Itests/unit -DPITH_VERSION='"$(VERSION)"'
