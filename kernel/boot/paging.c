@@ -111,8 +111,8 @@ void boot_build_tables(void)
 	map_image();
 	map_ram();
 	arch_layout.stack_top = map_stack(ARCH_KSTACK_SIZE);
-	for (unsigned i = 0; i < ARRAY_SIZE(arch_layout.ist_top); i++)
-		arch_layout.ist_top[i] = map_stack(PAGE_SIZE);
+	arch_layout.ist_top[0] = arch_layout.ist_top[2] = map_stack(2 * PAGE_SIZE);
+	arch_layout.ist_top[1] = map_stack(PAGE_SIZE);
 	((u64 *)arch_layout.pml4)[0] = boot_pml4[0];
 	/* APs come up on the temporary tables and need the kernel's half from there. */
 	for (unsigned i = 256; i < 512; i++)

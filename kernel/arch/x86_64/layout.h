@@ -27,7 +27,7 @@ struct arch_layout {
 	phys_t boot_pml4;       /* the temporary one: APs start on it */
 	u64 nx;                 /* PTE_NX, or 0 on a CPU without it */
 	u64 stack_top;          /* the boot thread's stack */
-	u64 ist_top[3];         /* the boot CPU's stacks for #DF, NMI, #MC */
+	u64 ist_top[3];         /* the boot CPU's stacks for #DF, NMI, #MC (#DF and #MC share one) */
 	phys_t ap_page;         /* page below 1 MiB for the start of APs, 0 if there is none */
 };
 extern struct arch_layout arch_layout;
