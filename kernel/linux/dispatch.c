@@ -1,0 +1,158 @@
+/*
+ * dispatch.c - the table of system calls and the way into a handler.
+ *
+ * The entry code calls arch_hooks.syscall = syscall_dispatch; the fast way is one bound check, one flag test
+ * and one indirect call with the registers passed on. Handlers take typed arguments (syscall.h); int and
+ * pointer-sized arguments travel in whole registers, so one function type serves all.
+ *
+ * Refused calls and their errno. EPERM for nearly all: it is what Linux answers an unprivileged process, so
+ * languages turn it into their permission error (Python PermissionError, Go "operation not permitted", Java
+ * IOException) and nobody retries, which EAGAIN invites, nor falls back to an older call and tries again, as glibc
+ * does after ENOSYS from clone3. For fork, vfork and execve it stops shells and popen() at once; EACCES would make
+ * execvp go on through PATH. Calls that this kernel does not know: ENOSYS.
+ *
+ * Invariants: the table is constant; a call without a handler logs its name once.
+ */
+#include "linux/dispatch.h"
+#include "proc/process.h"
+#include "linux/lx_signal.h"
+#include "linux/syscall.h"
+#include "base/log.h"
+#include "proc/tripwire.h"
+
+typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
+
+#define SYSCALL_MAX 512u
+
+static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+
+/* Handlers that are not linked are null: their calls answer as unknown ones. */
+#define LX_PRAGMA(x) _Pragma(#x)
+#define LX_WEAK_FULL(name)   LX_PRAGMA(weak sys_##name)
+#define LX_WEAK_PART(name)   LX_PRAGMA(weak sys_##name)
+#define LX_WEAK_REFUSE(name)
+#define LX_WEAK_NONE(name)
+#define LX_ENTRY(nr, name, lvl, ...) LX_WEAK_##lvl(name)
+#define SYSCALL0 LX_ENTRY
+#define SYSCALL1 LX_ENTRY
+#define SYSCALL2 LX_ENTRY
+#define SYSCALL3 LX_ENTRY
+#define SYSCALL4 LX_ENTRY
+#define SYSCALL5 LX_ENTRY
+#define SYSCALL6 LX_ENTRY
+#include "linux/syscalls.def"
+#undef LX_ENTRY
+
+#define LX_FN_FULL(name)   (syscall_fn)(void (*)(void))sys_##name
+#define LX_FN_PART(name)   (syscall_fn)(void (*)(void))sys_##name
+#define LX_FN_REFUSE(name) sys_refused
+#define LX_FN_NONE(name)   sys_unknown
+#define LX_ENTRY(nr, name, lvl, ...) [nr] = LX_FN_##lvl(name),
+static const syscall_fn table[SYSCALL_MAX] = {
+#include "linux/syscalls.def"
+};
+#undef LX_ENTRY
+
+#define LX_ENTRY(nr, name, lvl, ...) [nr] = #name,
+static const char *const names[SYSCALL_MAX] = {
+#include "linux/syscalls.def"
+};
+
+static bool tracing;
+static u8 told[SYSCALL_MAX];         /* the line of an unknown call has been printed */
+
+const char *syscall_name(unsigned nr)
+{
+	return nr < SYSCALL_MAX ? names[nr] : NULL;
+}
+
+static struct user_regs *current_regs(void)
+{
+	return arch_user_regs(&thread_current()->arch);
+}
+
+static const char *current_name(void)
+{
+	const char *n = syscall_name((unsigned)current_regs()->orig_rax);
+
+	return n ? n : "?";
+}
+
+long syscall_refuse_event(const char *event, int errno_to_return)
+{
+	const struct user_regs *r = current_regs();
+	const u64 args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+
+	tripwire_report(event, current_name(), args, 6, r->rip, "refused");
+	return -errno_to_return;
+}
+
+static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	return syscall_refuse_event("refused-call", EPERM);
+}
+
+static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	unsigned nr = (unsigned)current_regs()->orig_rax;
+
+	if (nr >= SYSCALL_MAX)
+		log_warn("system call %u is not known: ENOSYS\n", nr);
+	else if (!__atomic_exchange_n(&told[nr], 1, __ATOMIC_RELAXED))
+		log_warn("system call %u (%s) is not supported: ENOSYS; see docs/syscalls.md\n", nr, names[nr] ? names[nr] : "?");
+	return -ENOSYS;
+}
+
+/* A restart code is settled on the exit path, when it is known whether a handler runs. */
+static NOINLINE void result_restart(struct user_regs *regs)
+{
+	switch (-(s64)regs->rax) {
+	case ERESTARTSYS:
+	case ERESTARTNOHAND:
+	case ERESTART_RESTARTBLOCK:
+		thread_set_work(thread_current(), THREAD_WORK_SYSCALL_RESTART);
+	}
+}
+
+static NOINLINE void dispatch_slow(struct user_regs *regs, unsigned nr)
+{
+	syscall_fn fn = nr < SYSCALL_MAX && table[nr] ? table[nr] : sys_unknown;
+
+	if (tracing)
+		trace_enter(regs);
+	long r = fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
+	if (tracing)
+		trace_leave(regs, r);
+	regs->rax = (u64)r;
+	result_restart(regs);
+}
+
+void syscall_dispatch(struct user_regs *regs)
+{
+	unsigned nr = (unsigned)regs->orig_rax;
+
+	if (unlikely(tracing || nr >= SYSCALL_MAX)) {
+		dispatch_slow(regs, nr);
+		return;
+	}
+	syscall_fn fn = table[nr];
+	if (unlikely(!fn))
+		fn = sys_unknown;
+	u64 r = (u64)fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
+	regs->rax = r;
+	if (unlikely(r >= (u64)-ERESTART_RESTARTBLOCK && r <= (u64)-ERESTARTSYS))
+		result_restart(regs);
+}
+
+void linux_init(bool trace)
+{
+	static const struct task_ops ops = { .leave = robust_leave };
+
+	tracing = trace;
+	task_set_ops(&ops);
+	arch_hooks.syscall = syscall_dispatch;
+	arch_hooks.user_fault = lx_user_fault;
+	arch_hooks.user_trap = lx_user_trap;
+	arch_hooks.user_work = lx_user_work;
+}

@@ -1,0 +1,31 @@
+/*
+ * dispatch.h - from the entry code to a handler, and what stands around it.
+ *
+ * linux_init (boot, after process_init) fills arch_hooks with this room's functions. trace: print each
+ * call on the log port.
+ */
+#ifndef LINUX_DISPATCH_H
+#define LINUX_DISPATCH_H
+
+#include "arch/arch.h"
+
+struct task;
+
+void linux_init(bool trace);
+/* arch_hooks.syscall. */
+void syscall_dispatch(struct user_regs *regs);
+/* The name of a call, or NULL. */
+const char *syscall_name(unsigned nr);
+/* A refused call: one event; the errno to return. */
+long syscall_refuse_event(const char *event, int errno_to_return);
+
+/* trace.c: before and after a call, while tracing is on. */
+void trace_enter(const struct user_regs *regs);
+void trace_leave(const struct user_regs *regs, long result);
+
+/* rseq.c: the program's restartable sequence, on the way back to user mode after a preemption, a move or a signal. */
+void rseq_on_return(struct user_regs *regs);
+/* robust.c: task_ops.leave. */
+void robust_leave(struct task *t);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * signal_frame.h - between signal_frame.c (building frames, sigreturn) and signal_deliver.c (when and why).
+ */
+#ifndef LINUX_SIGNAL_FRAME_H
+#define LINUX_SIGNAL_FRAME_H
+
+#include "linux/lx_signal.h"
+
+/* Put a frame on the program's stack and point regs at the handler. mask: what sigreturn restores. -EFAULT: no room. */
+int signal_frame_push(struct user_regs *regs, const struct signal_action *a, const struct siginfo *info, sigset mask);
+
+/* A buffer of the task for its FPU state in frame format (arch_fpu_frame_size); NULL: no memory. */
+u8 *signal_frame_fpu_buf(struct task *t);
+
+#endif

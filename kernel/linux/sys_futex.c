@@ -1,0 +1,248 @@
+/*
+ * sys_futex.c - the futex call: reads and changes the program's words; the queues are proc/futex.h's.
+ *
+ * Order of checks as Linux: command, then timeout, then alignment, then the word itself. Can fail: -EFAULT,
+ * -EINVAL, -EAGAIN (the word has changed), -ETIMEDOUT, -EINTR (through restart codes), -ENOSYS.
+ */
+#include "linux/futex_pi.h"
+#include "linux/lx_futex.h"
+#include "linux/lx_time.h"
+#include "linux/syscall.h"
+#include "proc/futex.h"
+#include "proc/timers.h"
+#include "vm/aspace.h"
+
+static int key_of(struct uaddr a, bool shared, u64 key[2])
+{
+	if (a.va & 3)
+		return -EINVAL;
+	return vm_futex_key(a.va, shared, key);
+}
+
+static long wait_once(struct uaddr a, bool shared, u32 val, u32 bitset, u64 deadline_ns)
+{
+	struct futex_waiter w;
+	u64 key[2];
+	u32 now;
+	int r = key_of(a, shared, key);
+
+	if (r)
+		return r;
+	futex_enqueue(&w, key, bitset);
+	r = user_load_u32(a, &now);
+	if (r || now != val) {
+		(void)futex_cancel(&w);
+		return r ? r : -EAGAIN;
+	}
+	return futex_block(&w, deadline_ns);
+}
+
+/* restart_args: 0 address, 1 shared, 2 val, 3 bitset, 4 deadline. */
+static long wait_again(struct task *t)
+{
+	const u64 *a = t->restart_args;
+	long r = wait_once(uaddr_make(a[0]), a[1], (u32)a[2], (u32)a[3], a[4]);
+
+	return r == -ERESTARTSYS ? -ERESTART_RESTARTBLOCK : r;
+}
+
+static long futex_wait(struct uaddr a, bool shared, u32 val, u32 bitset, u64 deadline_ns)
+{
+	struct task *t = task_current();
+
+	if (!bitset)
+		return -EINVAL;
+	long r = wait_once(a, shared, val, bitset, deadline_ns);
+	if (r != -ERESTARTSYS || deadline_ns == WAIT_FOREVER)
+		return r;
+	t->restart = wait_again;
+	t->restart_args[0] = a.va;
+	t->restart_args[1] = shared;
+	t->restart_args[2] = val;
+	t->restart_args[3] = bitset;
+	t->restart_args[4] = deadline_ns;
+	return -ERESTART_RESTARTBLOCK;
+}
+
+static long wake(struct uaddr a, bool shared, u32 nr, u32 bitset)
+{
+	u64 key[2];
+
+	if (!bitset)
+		return -EINVAL;
+	int r = key_of(a, shared, key);
+	return r ? r : futex_wake(key, MAX((int)nr, 1), bitset);
+}
+
+static long requeue(struct uaddr a, struct uaddr a2, bool shared, u32 nwake, u32 nmove, const u32 *cmp)
+{
+	u64 key[2], key2[2];
+	int woken, r;
+
+	if ((int)nwake < 0 || (int)nmove < 0)
+		return -EINVAL;
+	if ((r = key_of(a, shared, key)) || (r = key_of(a2, shared, key2)))
+		return r;
+	if (!cmp) {
+		/* Without a comparison Linux answers with the woken ones and the moved ones alike. */
+		return futex_requeue(key, key2, (int)nwake, (int)nmove, NULL, &woken);
+	}
+	for (;;) {
+		u32 seq = futex_seq(key), now;
+		if ((r = user_load_u32(a, &now)))
+			return r;
+		if (now != *cmp)
+			return -EAGAIN;
+		r = futex_requeue(key, key2, (int)nwake, (int)nmove, &seq, &woken);
+		if (r != -EAGAIN)
+			return r;
+		sched_poll();
+	}
+}
+
+/* The operation of WAKE_OP on the second word: op:4 cmp:4 oparg:12 cmparg:12. */
+static int word_op(struct uaddr a, u32 code, bool *ret_wake_second)
+{
+	u32 op = code >> 28 & 7, cmp = code >> 24 & 15;
+	s32 oparg = (s32)(code << 8) >> 20, cmparg = (s32)(code << 20) >> 20;
+	u32 old, seen, val;
+	int r;
+
+	if (code >> 31)
+		oparg = (s32)(1u << (oparg & 31));
+	if ((r = user_load_u32(a, &old)))
+		return r;
+	for (;;) {
+		switch (op) {
+		case LX_FUTEX_OP_SET: val = (u32)oparg; break;
+		case LX_FUTEX_OP_ADD: val = old + (u32)oparg; break;
+		case LX_FUTEX_OP_OR: val = old | (u32)oparg; break;
+		case LX_FUTEX_OP_ANDN: val = old & ~(u32)oparg; break;
+		case LX_FUTEX_OP_XOR: val = old ^ (u32)oparg; break;
+		default: return -ENOSYS;
+		}
+		if ((r = user_cmpxchg_u32(a, old, val, &seen)))
+			return r;
+		if (seen == old)
+			break;
+		old = seen;
+	}
+	s32 o = (s32)old;
+	switch (cmp) {
+	case LX_FUTEX_CMP_EQ: *ret_wake_second = o == cmparg; break;
+	case LX_FUTEX_CMP_NE: *ret_wake_second = o != cmparg; break;
+	case LX_FUTEX_CMP_LT: *ret_wake_second = o < cmparg; break;
+	case LX_FUTEX_CMP_LE: *ret_wake_second = o <= cmparg; break;
+	case LX_FUTEX_CMP_GT: *ret_wake_second = o > cmparg; break;
+	case LX_FUTEX_CMP_GE: *ret_wake_second = o >= cmparg; break;
+	default: return -ENOSYS;
+	}
+	return 0;
+}
+
+static long wake_op(struct uaddr a, struct uaddr a2, bool shared, u32 nr, u32 nr2, u32 code)
+{
+	u64 key[2], key2[2];
+	bool second = false;
+	int r;
+
+	if ((r = key_of(a, shared, key)) || (r = key_of(a2, shared, key2)) || (r = word_op(a2, code, &second)))
+		return r;
+	int n = futex_wake(key, MAX((int)nr, 1), FUTEX_MATCH_ANY);
+	if (second)
+		n += futex_wake(key2, MAX((int)nr2, 1), FUTEX_MATCH_ANY);
+	return n;
+}
+
+/* The deadline of the commands that wait. */
+static int deadline_of(int op, struct uaddr timeout, u64 *ret_deadline)
+{
+	struct lx_timespec ts;
+	int cmd = op & LX_FUTEX_CMD_MASK;
+	u64 ns;
+
+	*ret_deadline = WAIT_FOREVER;
+	if (uaddr_is_null(timeout))
+		return 0;
+	if (copy_from_user(&ts, timeout, sizeof(ts)))
+		return -EFAULT;
+	if (!lx_timespec_to_ns(&ts, &ns))
+		return -EINVAL;
+	bool real = (op & LX_FUTEX_CLOCK_REALTIME) || cmd == LX_FUTEX_LOCK_PI;
+	if (cmd == LX_FUTEX_WAIT)
+		*ret_deadline = proc_deadline_after(ns);
+	else
+		*ret_deadline = proc_clock_to_mono(real ? PCLOCK_REAL : PCLOCK_MONO, ns);
+	return 0;
+}
+
+static bool realtime_allowed(int cmd)
+{
+	return cmd == LX_FUTEX_WAIT_BITSET || cmd == LX_FUTEX_WAIT_REQUEUE_PI || cmd == LX_FUTEX_LOCK_PI2;
+}
+
+static bool takes_timeout(int cmd)
+{
+	return cmd == LX_FUTEX_WAIT || cmd == LX_FUTEX_WAIT_BITSET || cmd == LX_FUTEX_LOCK_PI || cmd == LX_FUTEX_LOCK_PI2;
+}
+
+long sys_futex(struct uaddr a, int op, unsigned val, struct uaddr timeout, struct uaddr a2, unsigned val3)
+{
+	int cmd = op & LX_FUTEX_CMD_MASK, r;
+	bool shared = !(op & LX_FUTEX_PRIVATE);
+	u32 val2 = (u32)timeout.va;
+	u64 deadline = WAIT_FOREVER;
+
+	if (cmd == LX_FUTEX_WAKE)
+		return wake(a, shared, val, FUTEX_MATCH_ANY);
+	if (takes_timeout(cmd) && (r = deadline_of(op, timeout, &deadline)))
+		return r;
+	if ((op & LX_FUTEX_CLOCK_REALTIME) && !realtime_allowed(cmd))
+		return -ENOSYS;
+	switch (cmd) {
+	case LX_FUTEX_WAIT:
+		return futex_wait(a, shared, val, FUTEX_MATCH_ANY, deadline);
+	case LX_FUTEX_WAIT_BITSET:
+		return futex_wait(a, shared, val, val3, deadline);
+	case LX_FUTEX_WAKE_BITSET:
+		return wake(a, shared, val, val3);
+	case LX_FUTEX_REQUEUE:
+		return requeue(a, a2, shared, val, val2, NULL);
+	case LX_FUTEX_CMP_REQUEUE:
+		return requeue(a, a2, shared, val, val2, &val3);
+	case LX_FUTEX_WAKE_OP:
+		return wake_op(a, a2, shared, val, val2, val3);
+	case LX_FUTEX_LOCK_PI:
+	case LX_FUTEX_LOCK_PI2:
+		return futex_lock_pi(a, shared, deadline, false);
+	case LX_FUTEX_TRYLOCK_PI:
+		return futex_lock_pi(a, shared, 0, true);
+	case LX_FUTEX_UNLOCK_PI:
+		return futex_unlock_pi(a, shared);
+	default:
+		return -ENOSYS;
+	}
+}
+
+long sys_set_robust_list(struct uaddr head, size_t len)
+{
+	if (len != LX_ROBUST_LIST_HEAD_SIZE)
+		return -EINVAL;
+	task_current()->robust_list = head.va;
+	return 0;
+}
+
+long sys_get_robust_list(int pid, struct uaddr head, struct uaddr len)
+{
+	u64 value, size = LX_ROBUST_LIST_HEAD_SIZE;
+	irq_flags_t f = spin_lock_irqsave(&process.lock);
+	struct task *t = pid ? task_find(pid) : task_current();
+
+	value = t ? t->robust_list : 0;
+	spin_unlock_irqrestore(&process.lock, f);
+	if (!t)
+		return -ESRCH;
+	if (copy_to_user(len, &size, sizeof(size)) || copy_to_user(head, &value, sizeof(value)))
+		return -EFAULT;
+	return 0;
+}
