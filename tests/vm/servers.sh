@@ -135,8 +135,8 @@ for on in ${GO_MACHINES:-microvm:1 q35:4}; do
     stop
 done
 
+sql="create table t(a integer primary key, b text); with recursive c(x) as (select 1 union all select x+1 from c where x<3000) insert into t select x, hex(x*7) from c; create index i on t(b); delete from t where a%3=0; select count(*), sum(a), max(b) from t; pragma integrity_check;"
 for on in microvm:1 q35:4; do
-    is "servers/sqlite/$on" "$(vm $on /usr/bin/sqlite3 /tmp/t.db \
-        "create table t(a integer primary key, b text); with recursive c(x) as (select 1 union all select x+1 from c where x<3000) insert into t select x, hex(x*7) from c; create index i on t(b); delete from t where a%3=0; select count(*), sum(a), max(b) from t; pragma integrity_check;" 2>&1 </dev/null | tr '\n' ' ')" \
-        "2000|3001000|9997 ok "
+    is "servers/sqlite/$on" "$(vm $on /usr/bin/sqlite3 /tmp/t.db "$sql" 2>&1 </dev/null)" "$(sqlite3 ./t.db "$sql")"
+    rm -f t.db
 done
