@@ -22,7 +22,11 @@ struct sock_addr {
 	};
 };
 
-/* Things passed with SCM_RIGHTS: proc/'s files, opaque here. */
+/*
+ * Things passed with SCM_RIGHTS: proc/'s files, opaque here, each with a reference. Send: when the
+ * call succeeds the message has taken them and count is 0 (otherwise they are still the caller's).
+ * Receive: those taken from the message are the caller's. release is called for what nobody received.
+ */
 struct sock_rights {
 	unsigned count;
 	void *files[253];
@@ -36,7 +40,7 @@ struct sock_msg {
 	u32 ret_flags;               /* MSG_TRUNC, MSG_CTRUNC, ... out */
 	bool nonblock;
 	struct sock_rights *rights;  /* unix sockets: passed or received; NULL */
-	bool passcred;
+	bool passcred;               /* receive: SO_PASSCRED is set: give credentials (there is one identity) */
 	u64 timestamp_ns;            /* receive: if SO_TIMESTAMP is set, else 0 */
 	u32 pktinfo_ifindex;         /* receive: IP_PKTINFO */
 	u32 pktinfo_addr;
@@ -114,6 +118,8 @@ struct net_config {
 	void (*on_configured)(const struct net_interface *ifc, const u32 *dns, unsigned ndns, const char *domain);
 };
 int net_init(const struct net_config *c);
+/* A thread that is about to sleep for sockets (poll, epoll) calls this first: received frames are taken from the device. May sleep (briefly). */
+void net_drain(void);
 /* Wait until the first interface has its address or the time is over. */
 int net_wait_configured(u64 deadline_ns);
 
@@ -125,5 +131,11 @@ struct unix_fs_ops {
 	void (*put)(void *node);
 };
 extern const struct unix_fs_ops *unix_fs_ops;
+/* The one identity, for SO_PEERCRED; proc/ may set it before the program starts. */
+struct sock_identity {
+	s32 pid;
+	u32 uid, gid;
+};
+extern struct sock_identity sock_identity;
 
 #endif

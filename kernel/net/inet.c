@@ -1,0 +1,260 @@
+/*
+ * inet.c - the IPv4 stack: its lock, its thread, its start, its configuration.
+ *
+ * lwIP runs under one sleeping lock, inet_core. System calls take it and call into lwIP
+ * directly; there is no queue of messages and no switch of threads on the way. What such a call
+ * makes lwIP send is queued and goes to the driver when the lock is given back (inet_unlock), so
+ * that a whole window leaves with one kick.
+ *
+ * One thread, "net", takes received frames and runs timers. It sleeps until the device or the
+ * one-shot timer wakes it. A thread about to sleep for data looks at the device itself first
+ * (inet_drain), which often spares the interrupt.
+ *
+ * Locks: inet_core is taken before wait queues' locks and before nothing else of ours; user
+ * memory may be touched under it (page faults sleep, but never come back here).
+ */
+#include "net/inet_impl.h"
+#include "lwip/dhcp.h"
+#include "lwip/init.h"
+#include "lwip/prot/dhcp.h"
+
+static struct mutex core = MUTEX_INIT(core);
+static struct waitq thread_waitq = WAITQ_INIT(thread_waitq);
+static bool thread_event;            /* atomic */
+
+u32 inet_tcp_wnd_more, inet_tcp_sndbuf_more;
+
+static struct net_config config;
+static char config_hostname[65];
+static char domain[128];
+static u32 dns_servers[3];
+static unsigned ndns;
+static bool configured;              /* atomic */
+static bool announce;                /* C: on_configured is to be called */
+static struct waitq configured_waitq = WAITQ_INIT(configured_waitq);
+static u32 isn_key[8];
+
+/* ---- The lock ---- */
+
+void inet_lock(void) { mutex_lock(&core); }
+bool inet_trylock(void) { return mutex_trylock(&core); }
+bool inet_is_locked(void) { return mutex_is_held(&core); }
+void inet_unlock(void)
+{
+	inet_flush();
+	mutex_unlock(&core);
+}
+
+/* ---- The thread ---- */
+
+void inet_kick(void)
+{
+	__atomic_store_n(&thread_event, true, __ATOMIC_RELEASE);
+	waitq_wake_all(&thread_waitq);
+}
+
+static void call_configured(void)
+{
+	struct net_interface ifc[4];
+	unsigned n = net_interfaces(ifc, ARRAY_SIZE(ifc));
+
+	if (n > 1 && config.on_configured)
+		config.on_configured(&ifc[1], dns_servers, ndns, domain);
+	__atomic_store_n(&configured, true, __ATOMIC_RELEASE);
+	waitq_wake_all(&configured_waitq);
+}
+
+static void net_thread(void *arg)
+{
+	for (;;) {
+		WAIT_EVENT(&thread_waitq, __atomic_load_n(&thread_event, __ATOMIC_ACQUIRE));
+		__atomic_store_n(&thread_event, false, __ATOMIC_RELAXED);
+		bool more;
+		do {
+			inet_lock();
+			more = inet_eth_receive(128);
+			if (inet_timer_due())
+				inet_timer_run();
+			bool tell = announce;
+			announce = false;
+			inet_unlock();
+			if (tell)
+				call_configured();
+			sched_poll();
+		} while (more);
+	}
+}
+
+void inet_drain(void)
+{
+	if (!inet_dev || !inet_trylock())
+		return;
+	if (inet_eth_receive(64))
+		inet_kick();
+	inet_unlock();
+}
+
+void net_drain(void) { inet_drain(); }
+
+/* ---- What lwIP asks for ---- */
+
+/* RFC 6528: a keyed hash of the addresses plus a clock of 4 microseconds. */
+u32 inet_tcp_isn(const struct ip4_addr *local, u16 lport, const struct ip4_addr *remote, u16 rport)
+{
+	u32 nonce[3] = { local->addr, remote->addr, (u32)lport << 16 | rport };
+	u8 out[64];
+	u32 h;
+
+	chacha20_block(isn_key, 0, nonce, out);
+	memcpy(&h, out, 4);
+	return h + (u32)(arch_clock_mono_ns() / 4000);
+}
+
+/* lwip/dns.h declares it only with its resolver built in. */
+void dns_setserver(u8_t index, const ip_addr_t *server);
+
+/* DHCP's servers arrive here (index by index), before the interface gets its address. */
+void dns_setserver(u8_t index, const ip_addr_t *server)
+{
+	if (index >= ARRAY_SIZE(dns_servers) || !server)
+		return;
+	dns_servers[index] = ip_2_ip4(server)->addr;
+	if (index + 1u > ndns)
+		ndns = index + 1u;
+}
+
+void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 off)
+{
+	u16 got;
+
+	if (option != 15 || len == 0 || len >= sizeof(domain))
+		return;
+	got = pbuf_copy_partial(p, domain, len, off);
+	domain[got] = 0;
+	/* It goes into a configuration file: a name, or nothing. */
+	for (u16 i = 0; i < got && domain[i]; i++) {
+		char c = domain[i];
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_')) {
+			domain[0] = 0;
+			break;
+		}
+	}
+}
+
+static void on_status(struct netif *n)
+{
+	if (ip4_addr_isany_val(*netif_ip4_addr(n)))
+		return;
+	announce = true;
+	if (config.mode == NET_DHCP)
+		inet_timer_dhcp(false);
+	inet_kick();
+}
+
+/* ---- Start ---- */
+
+/* Windows follow the memory: 1/64 of it for one connection's receive window, 64 KiB to 1 MiB. */
+static void size_windows(void)
+{
+	u64 ram = page_total_count() * PAGE_SIZE;
+	u64 least = MAX(ram / 64, 64ul * KiB);
+	u32 wnd = (u32)MIN(least, 1024ul * KiB);
+
+	inet_tcp_wnd_more = wnd - 65536u;
+	inet_tcp_sndbuf_more = wnd - 131072u;
+}
+
+static int start_interface(const struct net_config *c)
+{
+	struct netdev *d = netdev_by_index(0);
+	int r;
+
+	if (c->mode == NET_NONE || !d)
+		return c->mode == NET_NONE ? 0 : -ENODEV;
+	r = inet_eth_init(d);
+	if (r < 0)
+		return r;
+	netif_set_status_callback(&inet_eth, on_status);
+	if (config_hostname[0])
+		netif_set_hostname(&inet_eth, config_hostname);
+	if (c->mode == NET_STATIC) {
+		ip4_addr_t ip = { c->addr }, mask = { c->mask }, gw = { c->gateway };
+		netif_set_addr(&inet_eth, &ip, &mask, &gw);
+		on_status(&inet_eth);
+	} else {
+		if (dhcp_start(&inet_eth) != ERR_OK)
+			return -ENOMEM;
+		inet_timer_dhcp(true);
+	}
+	return 0;
+}
+
+int net_init(const struct net_config *c)
+{
+	int r;
+
+	config = *c;
+	if (c->hostname)
+		str_copy(config_hostname, c->hostname, sizeof(config_hostname));
+	ndns = MIN(c->ndns, (unsigned)ARRAY_SIZE(dns_servers));
+	memcpy(dns_servers, c->dns, ndns * sizeof(u32));
+	random_bytes(isn_key, sizeof(isn_key));
+	size_windows();
+	inet_timer_init();
+
+	inet_lock();
+	lwip_init();
+	inet_lo_init();
+	r = start_interface(c);
+	inet_unlock();
+	if (r < 0)
+		log_warn("net: the interface could not be started: error %d", -r);
+	if (c->mode == NET_NONE || r < 0)
+		__atomic_store_n(&configured, true, __ATOMIC_RELEASE);
+	int t = thread_spawn("net", net_thread, NULL);
+	if (t < 0)
+		return t;
+	inet_kick();
+	return r;
+}
+
+int net_wait_configured(u64 deadline_ns)
+{
+	int r = WAIT_EVENT_INTR(&configured_waitq, __atomic_load_n(&configured, __ATOMIC_ACQUIRE), deadline_ns);
+
+	return r;
+}
+
+/* ---- Interfaces as the program sees them ---- */
+
+static void describe(struct net_interface *i, struct netif *n, unsigned index, const char *name)
+{
+	memset(i, 0, sizeof(*i));
+	i->index = index;
+	str_copy(i->name, name, sizeof(i->name));
+	i->addr4 = netif_ip4_addr(n)->addr;
+	i->mask4 = netif_ip4_netmask(n)->addr;
+	i->gateway4 = netif_ip4_gw(n)->addr;
+	if (n == &inet_lo) {
+		i->flags = LX_IFF_UP | LX_IFF_LOOPBACK | LX_IFF_RUNNING;
+		i->mtu = 65536;
+	} else {
+		i->flags = LX_IFF_UP | LX_IFF_BROADCAST | LX_IFF_RUNNING | LX_IFF_MULTICAST;
+		i->mtu = n->mtu;
+		memcpy(i->mac, n->hwaddr, 6);
+		i->bcast4 = i->addr4 ? i->addr4 | ~i->mask4 : 0;
+	}
+}
+
+unsigned net_interfaces(struct net_interface *ret, unsigned max)
+{
+	unsigned n = 0;
+
+	inet_lock();
+	if (n < max)
+		describe(&ret[n++], &inet_lo, 1, "lo");
+	if (n < max && inet_dev)
+		describe(&ret[n++], &inet_eth, 2, "eth0");
+	inet_unlock();
+	return n;
+}

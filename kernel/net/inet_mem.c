@@ -1,0 +1,198 @@
+/*
+ * inet_mem.c - lwIP's memory: its mem_* and memp_* interface on the kernel heap.
+ *
+ * Packets come and go at a high rate in a few sizes, and the kernel heap clears what it gives
+ * out. So freed blocks up to 2 KiB wait on short lists here, by size class, and go back to the
+ * heap when the machine falls idle (inet_mem_trim). Nothing is set aside at boot.
+ *
+ * Data to be sent lies in chunks: pages that are filled once from the program and then only
+ * referenced (PBUF_ROM) by lwIP's segments, by the device, and on the loopback by the receiver.
+ * lwIP forgets a ROM pbuf's data when it frees the pbuf, so here each such pbuf carries the
+ * chunk it points into and drops its reference when it dies.
+ *
+ * Invariants:
+ *  (I1) a block's header (16 bytes before what lwIP sees) tells its class; NCLASS = plain heap.
+ *  (I2) a chunk lives while refs > 0; the creator has one, each PBUF_ROM into it has one.
+ *
+ * Locks: all under inet_core. Can fail: everything, with NULL; lwIP copes and we count.
+ */
+#include "net/inet_impl.h"
+#include "lwip/etharp.h"
+#include "lwip/igmp.h"
+#include "lwip/ip4_frag.h"
+#include "lwip/mem.h"
+#include "lwip/memp.h"
+
+#define NCLASS   6u
+#define HDR      16u
+struct block {
+	union {
+		struct block *next;
+		u64 class;
+	};
+	u64 pad;
+};
+_Static_assert(sizeof(struct block) == HDR, "block header");
+
+static const u16 class_size[NCLASS] = { 64, 128, 192, 320, 768, 2032 };
+static const u8 class_keep[NCLASS] = { 128, 128, 64, 64, 32, 32 };
+static struct block *class_free[NCLASS];
+static u32 class_count[NCLASS];
+
+struct inet_chunk *inet_chunk_current;
+COUNTER(inet_mem_failed);
+
+static unsigned class_of(size_t size)
+{
+	unsigned c = 0;
+
+	while (c < NCLASS && class_size[c] < size)
+		c++;
+	return c;
+}
+
+static inline void *block_alloc(size_t size, unsigned c)
+{
+	struct block *b;
+
+	if (c < NCLASS && class_free[c]) {
+		b = class_free[c];
+		class_free[c] = b->next;
+		class_count[c]--;
+	} else {
+		b = heap_alloc(HDR + (c < NCLASS ? class_size[c] : size));
+		if (!b) {
+			counter_bump(inet_mem_failed);
+			return NULL;
+		}
+	}
+	b->class = c;
+	return (char *)b + HDR;
+}
+
+static inline void block_free(void *p)
+{
+	struct block *b = (struct block *)(void *)((char *)p - HDR);
+	u64 c = b->class;
+
+	if (c < NCLASS && class_count[c] < class_keep[c]) {
+		b->next = class_free[c];
+		class_free[c] = b;
+		class_count[c]++;
+		return;
+	}
+	heap_free(b);
+}
+
+void inet_mem_trim(void)
+{
+	for (unsigned c = 0; c < NCLASS; c++) {
+		while (class_free[c]) {
+			struct block *b = class_free[c];
+			class_free[c] = b->next;
+			heap_free(b);
+		}
+		class_count[c] = 0;
+	}
+}
+
+/* ---- lwIP's interface ---- */
+
+void mem_init(void) { }
+void *mem_trim(void *mem, mem_size_t size) { return mem; }
+void *mem_malloc(mem_size_t size)
+{
+	return size ? block_alloc(size, class_of(size)) : NULL;
+}
+void *mem_calloc(mem_size_t count, mem_size_t size)
+{
+	size_t n;
+	void *p;
+
+	if (__builtin_mul_overflow(count, size, &n))
+		return NULL;
+	p = mem_malloc(n);
+	if (p)
+		memset(p, 0, n);
+	return p;
+}
+void mem_free(void *mem)
+{
+	if (mem)
+		block_free(mem);
+}
+
+/* A pbuf without data of its own, with the chunk that its data lies in. */
+struct rom_pbuf {
+	struct pbuf pbuf;
+	struct inet_chunk *chunk;
+};
+
+static const u16 memp_size[MEMP_MAX] = {
+#define LWIP_MEMPOOL(name, num, size, desc) [MEMP_##name] = (size),
+#include "lwip/priv/memp_std.h"
+};
+static u8 memp_class[MEMP_MAX];
+
+void memp_init(void)
+{
+	for (unsigned i = 0; i < MEMP_MAX; i++)
+		memp_class[i] = (u8)class_of(i == MEMP_PBUF ? sizeof(struct rom_pbuf) : memp_size[i]);
+}
+
+void *memp_malloc(memp_t type)
+{
+	if (type >= MEMP_MAX)
+		return NULL;
+	void *p = block_alloc(memp_size[type], memp_class[type]);
+	if (p && type == MEMP_PBUF) {
+		struct rom_pbuf *r = p;
+		r->chunk = inet_chunk_current;
+		if (r->chunk)
+			r->chunk->refs++;
+	}
+	return p;
+}
+
+void memp_free(memp_t type, void *mem)
+{
+	if (!mem)
+		return;
+	if (type == MEMP_PBUF) {
+		struct rom_pbuf *r = mem;
+		if (r->chunk)
+			inet_chunk_put(r->chunk);
+	}
+	block_free(mem);
+}
+
+/* ---- Chunks ---- */
+
+struct inet_chunk *inet_chunk_alloc(size_t len)
+{
+	unsigned order = 0;
+	struct page *pg = NULL;
+
+	while (order < 3 && (PAGE_SIZE << order) - sizeof(struct inet_chunk) < len)
+		order++;
+	for (;; order--) {
+		pg = page_alloc(order, 0);
+		if (pg || order == 0)
+			break;
+	}
+	if (!pg) {
+		counter_bump(inet_mem_failed);
+		return NULL;
+	}
+	struct inet_chunk *c = page_to_virt(pg);
+	c->refs = 1;
+	c->order = order;
+	c->size = (u32)((PAGE_SIZE << order) - sizeof(*c));
+	return c;
+}
+
+void inet_chunk_put(struct inet_chunk *c)
+{
+	if (--c->refs == 0)
+		page_free(virt_to_page(c), c->order);
+}

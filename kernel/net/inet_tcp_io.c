@@ -1,0 +1,349 @@
+/*
+ * inet_tcp_io.c - TCP sockets: data in, data out, readiness.
+ *
+ * Out: small writes are copied into lwIP's segments by way of a bounce buffer; large ones go once
+ * into chunks (inet_mem.c), to which the segments refer until they are acknowledged. One hold of
+ * the core lock covers everything that fits the send buffer, so that a write leaves as one burst.
+ *
+ * In: pbufs wait on the socket as they came; a read copies from them and tells lwIP afterwards,
+ * once, how much window is free again.
+ *
+ * Locks: inet_core; given back while waiting. The bounce buffer belongs to its holder.
+ */
+#include "net/inet_impl.h"
+
+#define SMALL_WRITE 2048u
+
+static u8 bounce[SMALL_WRITE];
+
+/* ---- Sending ---- */
+
+/* Bytes that may be queued now. */
+static u32 send_room(const struct inet_sock *s)
+{
+	u32 room = tcp_sndbuf(s->tcp), used = TCP_SND_BUF - room;
+
+	if (tcp_sndqueuelen(s->tcp) > TCP_SND_QUEUELEN - 64)
+		return 0;
+	return used >= s->sndlimit ? 0 : MIN(room, s->sndlimit - used);
+}
+
+/* Linux's sk_stream_is_writeable: at least a third is free. */
+bool inet_tcp_writable(const struct inet_sock *s)
+{
+	u32 used = TCP_SND_BUF - tcp_sndbuf(s->tcp);
+
+	return used < s->sndlimit && s->sndlimit - used >= used / 2 && tcp_sndqueuelen(s->tcp) <= TCP_SND_QUEUELEN - 64;
+}
+
+/* Move up to n bytes into the send queue: how many, 0 at a fault, or a negative errno. */
+static ssize_t queue_bytes(struct inet_sock *s, struct uio *u, u32 n, bool more)
+{
+	u8 flags = more ? TCP_WRITE_FLAG_MORE : 0;
+	size_t got;
+	err_t e;
+
+	if (n <= SMALL_WRITE) {
+		got = uio_get(u, bounce, n);
+		if (got == 0)
+			return 0;
+		e = tcp_write(s->tcp, bounce, (u16)got, flags | TCP_WRITE_FLAG_COPY);
+	} else {
+		struct inet_chunk *c = inet_chunk_alloc(n);
+		if (!c)
+			return -ENOBUFS;
+		if (n > c->size) {
+			n = c->size;
+			flags |= TCP_WRITE_FLAG_MORE;
+		}
+		got = uio_get(u, c->data, n);
+		e = ERR_OK;
+		if (got) {
+			inet_chunk_current = c;
+			e = tcp_write(s->tcp, c->data, (u16)got, flags);
+			inet_chunk_current = NULL;
+		}
+		inet_chunk_put(c);
+	}
+	if (e != ERR_OK) {
+		uio_revert(u, got);
+		return inet_errno(e);
+	}
+	return (ssize_t)got;
+}
+
+/* What lies in the queue unsent may go, unless it is held back for more. */
+static void push(struct inet_sock *s, bool more)
+{
+	struct tcp_pcb *p = s->tcp;
+
+	if ((more || s->cork) && p->unsent && !p->unsent->next && p->unsent->len < p->mss)
+		return;
+	tcp_output(p);
+}
+
+void inet_tcp_push(struct inet_sock *s)
+{
+	if (s->tcp && s->state == INET_OPEN)
+		tcp_output(s->tcp);
+}
+
+/* 0 if data can be queued (perhaps not now), else what send returns. */
+static int send_check(struct inet_sock *s)
+{
+	int e;
+
+	if (s->state == INET_LISTEN || s->state == INET_NEW || s->snd_shut || !s->tcp || READ_ONCE(s->sock.error)) {
+		e = socket_take_error(&s->sock);
+		return e ? e : -EPIPE;
+	}
+	return 0;
+}
+
+/* Queue what fits: 0 when all is in, 1 when there is no room, or a negative errno. */
+static int send_some(struct inet_sock *s, struct uio *u, bool more, size_t *done)
+{
+	while (u->resid) {
+		u32 room = send_room(s);
+		if (room == 0)
+			return 1;
+		u32 n = (u32)MIN((size_t)room, u->resid);
+		ssize_t r = queue_bytes(s, u, n, more || n < u->resid);
+		if (r == 0)
+			return -EFAULT;
+		if (r == -ENOBUFS && s->tcp && (s->tcp->unsent || s->tcp->unacked))
+			return 1;        /* acknowledgements will free memory */
+		if (r < 0)
+			return (int)r;
+		*done += (size_t)r;
+		s->bytes_sent += (u64)r;
+		if (u->fault)
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* Is it worth trying again? Read without the lock. */
+static bool send_may_go_on(const struct inet_sock *s)
+{
+	if (READ_ONCE(s->sock.error) || READ_ONCE(s->snd_shut))
+		return true;
+	return READ_ONCE(s->state) != INET_CONNECTING && !READ_ONCE(s->nospace);
+}
+
+ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
+{
+	struct inet_sock *s = inet_sock_of(sock);
+	bool nonblock = m->nonblock || (m->flags & LX_MSG_DONTWAIT), more = m->flags & LX_MSG_MORE;
+	u64 deadline = socket_deadline(sock->sndtimeo_ns);
+	size_t done = 0;
+	bool looked = false;
+	int r;
+
+	if (m->flags & LX_MSG_OOB)
+		return -EOPNOTSUPP;
+	for (;;) {
+		inet_lock();
+		r = send_check(s);
+		if (r == 0 && s->state == INET_CONNECTING) {
+			r = 1;
+		} else if (r == 0) {
+			r = send_some(s, m->uio, more, &done);
+			if (s->tcp) {
+				push(s, r == 0 && more);
+				if (r == 1 || !inet_tcp_writable(s))
+					s->nospace = true;
+			}
+		}
+		inet_unlock();
+		if (r != 1)
+			break;
+		if (!looked) {           /* acknowledgements may be here already */
+			looked = true;
+			inet_drain();
+			if (send_may_go_on(s))
+				continue;
+		}
+		if (nonblock) {
+			r = -EAGAIN;
+			break;
+		}
+		r = WAIT_EVENT_INTR(&sock->waitq, send_may_go_on(s), deadline);
+		if (r == -ETIMEDOUT)
+			r = -EAGAIN;
+		else if (r < 0)
+			r = socket_interrupted(sock->sndtimeo_ns);
+		if (r < 0)
+			break;
+		looked = false;
+	}
+	return done ? (ssize_t)done : r;
+}
+
+/* ---- Receiving ---- */
+
+/* Copy (or drop, when discard) up to len bytes from the queue; the copied stay if peek. */
+static size_t take_bytes(struct inet_sock *s, struct uio *u, size_t len, size_t peek_off, bool peek, bool discard)
+{
+	size_t done = 0;
+	struct pbuf *p = s->rx_head;
+
+	while (peek && p && peek_off >= p->len) {
+		peek_off -= p->len;
+		p = p->next;
+	}
+	while (done < len && p) {
+		size_t n = MIN((size_t)p->len - peek_off, len - done);
+		size_t put = discard ? n : uio_put(u, (u8 *)p->payload + peek_off, n);
+		done += put;
+		if (peek) {
+			peek_off = 0;
+			p = p->next;
+		} else {
+			p->payload = (u8 *)p->payload + put;
+			p->len = (u16)(p->len - put);
+			s->rx_len -= (u32)put;
+			if (p->len == 0) {
+				s->rx_head = p->next;
+				if (!s->rx_head)
+					s->rx_tail = NULL;
+				p->next = NULL;
+				p->tot_len = 0;
+				pbuf_free(p);
+				p = s->rx_head;
+			}
+		}
+		if (put < n)
+			break;
+	}
+	return done;
+}
+
+static void window_free(struct inet_sock *s, size_t n)
+{
+	while (n && s->tcp) {
+		u16 k = (u16)MIN(n, (size_t)0xffff);
+		tcp_recved(s->tcp, k);
+		n -= k;
+	}
+}
+
+/* Nothing is queued: what does recv say? 1 = wait. */
+static int recv_empty(struct inet_sock *s)
+{
+	int e;
+
+	if (s->state == INET_LISTEN)
+		return -ENOTCONN;
+	if (s->peer_fin && s->connected && !READ_ONCE(s->sock.error))
+		return 0;
+	e = socket_take_error(&s->sock);
+	if (e)
+		return e;
+	if (s->rcv_shut || s->peer_fin)
+		return 0;
+	if (s->state == INET_NEW)
+		return -ENOTCONN;
+	return 1;
+}
+
+ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
+{
+	struct inet_sock *s = inet_sock_of(sock);
+	bool nonblock = m->nonblock || (m->flags & LX_MSG_DONTWAIT);
+	bool peek = m->flags & LX_MSG_PEEK, discard = m->flags & LX_MSG_TRUNC;
+	u64 deadline = socket_deadline(sock->rcvtimeo_ns);
+	size_t want = m->uio->resid, done = 0;
+	size_t lowat = MAX(sock->rcvlowat, 1u), target = m->flags & LX_MSG_WAITALL ? want : MIN(lowat, want);
+	bool looked = false;
+	ssize_t r = 0;
+
+	if (m->flags & LX_MSG_OOB)
+		return -EINVAL;
+	if (m->flags & LX_MSG_ERRQUEUE)
+		return -EAGAIN;
+	for (;;) {
+		inet_lock();
+		if (s->state == INET_LISTEN) {
+			r = -ENOTCONN;
+		} else {
+			size_t n = take_bytes(s, m->uio, want - done, done, peek, discard);
+			if (!peek)
+				window_free(s, n);
+			done += n;
+			r = done >= target || m->uio->fault ? 0 : recv_empty(s);
+			if (done && r <= 0)
+				r = 0;
+		}
+		inet_unlock();
+		if (r != 1)
+			break;
+		if (!looked) {
+			looked = true;
+			inet_drain();
+			continue;
+		}
+		if (nonblock) {
+			r = -EAGAIN;
+			break;
+		}
+		u32 have = peek ? (u32)done : 0;
+		r = WAIT_EVENT_INTR(&sock->waitq, READ_ONCE(s->rx_len) > have || READ_ONCE(s->peer_fin) || READ_ONCE(s->rcv_shut) || READ_ONCE(sock->error) || READ_ONCE(s->state) == INET_NEW, deadline);
+		if (r == -ETIMEDOUT)
+			r = -EAGAIN;
+		else if (r < 0)
+			r = socket_interrupted(sock->rcvtimeo_ns);
+		if (r < 0)
+			break;
+		looked = false;
+	}
+	if (m->addr)
+		m->addr->len = 0;        /* Linux leaves the address alone on a stream */
+	if (done == 0 && m->uio->fault)
+		return -EFAULT;
+	return done ? (ssize_t)done : r;
+}
+
+/* ---- Readiness ---- */
+
+u32 inet_tcp_poll(struct socket *sock, struct poll_table *pt)
+{
+	struct inet_sock *s = inet_sock_of(sock);
+	u32 mask = 0;
+
+	poll_add(pt, &sock->waitq);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	enum inet_tcp_state st = READ_ONCE(s->state);
+	if (st == INET_LISTEN)
+		return READ_ONCE(s->naccepts) ? SOCK_WAKE_IN : 0;
+	bool rcv = READ_ONCE(s->rcv_shut) || READ_ONCE(s->peer_fin), snd = READ_ONCE(s->snd_shut);
+	if (st == INET_NEW || st == INET_DEAD || (rcv && snd))
+		mask |= POLL_HUP;
+	if (rcv)
+		mask |= POLL_IN | POLL_RDNORM | POLL_RDHUP;
+	if (st != INET_CONNECTING) {
+		if (READ_ONCE(s->rx_len) >= MAX(sock->rcvlowat, 1u))
+			mask |= POLL_IN | POLL_RDNORM;
+		if (snd || st != INET_OPEN || !READ_ONCE(s->nospace))
+			mask |= POLL_OUT | POLL_WRNORM;
+	}
+	if (READ_ONCE(sock->error))
+		mask |= POLL_ERR;
+	return mask;
+}
+
+int inet_tcp_pending(struct socket *sock, bool output)
+{
+	struct inet_sock *s = inet_sock_of(sock);
+	int r;
+
+	inet_lock();
+	if (s->state == INET_LISTEN)
+		r = -EINVAL;
+	else if (output)
+		r = s->tcp ? (int)(TCP_SND_BUF - tcp_sndbuf(s->tcp)) : 0;
+	else
+		r = (int)s->rx_len;
+	inet_unlock();
+	return r;
+}

@@ -1,0 +1,581 @@
+/*
+ * unix_io.c - AF_UNIX sockets: messages, descriptors on the way, readiness.
+ *
+ * Every write makes a message on the receiver's queue (a stream's long writes several). The
+ * receiver's queue is bounded by the sender's SO_SNDBUF, datagrams to strangers also by number.
+ *
+ * Locks: unix_lock for the queues; the copying is done without it: by the sender before the
+ * message is queued, by a stream's reader under its read_lock, from the first message, which only
+ * readers take away.
+ */
+#include "net/unix_impl.h"
+
+static struct list graveyard = LIST_INIT(graveyard);   /* U: unreceived rights, by a node each */
+static bool draining;                                  /* U */
+static unsigned inflight;                              /* U */
+
+COUNTER(unix_rights_dropped);
+
+struct grave {
+	struct list link;
+	struct sock_rights rights;
+};
+
+/* ---- Messages ---- */
+
+static struct unix_msg *msg_alloc(size_t len)
+{
+	struct unix_msg *m = heap_alloc(sizeof(*m) + len);
+
+	if (m)
+		list_init(&m->link);
+	return m;
+}
+
+/* The rights of a message move into a grave, which was allocated with them. U. */
+static void rights_bury(struct sock_rights *r)
+{
+	list_append(&graveyard, &container_of(r, struct grave, rights)->link);
+	counter_bump(unix_rights_dropped);
+}
+
+static void msg_free_locked(struct unix_msg *m)
+{
+	if (m->rights)
+		rights_bury(m->rights);
+	unix_name_put_locked(m->from);
+	heap_free(m);
+}
+
+void unix_purge_locked(struct unix_sock *s)
+{
+	struct list *l;
+
+	while ((l = list_pop(&s->msgs)))
+		msg_free_locked(list_entry(l, struct unix_msg, link));
+	s->nmsgs = 0;
+	s->rx_bytes = 0;
+}
+
+void unix_rights_drain(void)
+{
+	mutex_lock(&unix_lock);
+	if (!draining) {
+		struct list *l;
+		draining = true;
+		while ((l = list_pop(&graveyard))) {
+			struct grave *g = list_entry(l, struct grave, link);
+			inflight -= g->rights.count;
+			mutex_unlock(&unix_lock);
+			for (unsigned i = 0; i < g->rights.count; i++)
+				g->rights.release(g->rights.files[i]);
+			heap_free(g);
+			mutex_lock(&unix_lock);
+		}
+		draining = false;
+	}
+	mutex_unlock(&unix_lock);
+}
+
+/* Take the sender's descriptors into the message. U. -ETOOMANYREFS, -ENOMEM. */
+static int rights_attach(struct unix_msg *m, struct sock_rights *r)
+{
+	struct grave *g;
+
+	if (!r || r->count == 0)
+		return 0;
+	if (inflight + r->count > UNIX_INFLIGHT_MAX)
+		return -ETOOMANYREFS;
+	g = heap_alloc(sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	list_init(&g->link);
+	g->rights = *r;
+	inflight += r->count;
+	m->rights = &g->rights;
+	r->count = 0;
+	return 0;
+}
+
+/* Give a message's descriptors to the receiver. U. True if there were any. */
+static bool rights_take(struct unix_msg *m, struct sock_msg *to)
+{
+	struct sock_rights *r = m->rights;
+
+	if (!r)
+		return false;
+	m->rights = NULL;
+	if (!to->rights) {
+		to->ret_flags |= LX_MSG_CTRUNC;
+		rights_bury(r);
+		return true;
+	}
+	*to->rights = *r;
+	inflight -= r->count;
+	heap_free(container_of(r, struct grave, rights));
+	return true;
+}
+
+/* ---- Sending ---- */
+
+static bool has_room(const struct unix_sock *from, const struct unix_sock *to, size_t len)
+{
+	/* A message always fits an empty queue, however large. */
+	return READ_ONCE(to->rx_bytes) == 0 || READ_ONCE(to->rx_bytes) + len <= from->sock.sndbuf;
+}
+
+static bool dgram_full(const struct unix_sock *from, const struct unix_sock *to)
+{
+	return READ_ONCE(to->nmsgs) > UNIX_DGRAM_QUEUE && READ_ONCE(to->peer) != from;
+}
+
+static void enqueue(struct unix_sock *from, struct unix_sock *to, struct unix_msg *m)
+{
+	m->from = from->name;
+	if (m->from)
+		m->from->refs++;
+	list_append(&to->msgs, &m->link);
+	to->nmsgs++;
+	to->rx_bytes += m->len;
+	waitq_wake(&to->sock.waitq, SOCK_WAKE_IN, 1);
+}
+
+/* Why a connection cannot be written to: 0 if it can. U or a guess. */
+static int stream_check(struct unix_sock *s)
+{
+	if (!s->peer)
+		return s->snd_shut ? -EPIPE : -ENOTCONN;
+	return s->snd_shut || s->peer->dead || s->peer->rcv_shut ? -EPIPE : 0;
+}
+
+/* Queue one message of len bytes: 0, 1 when there is no room, or an error. */
+static int stream_put(struct unix_sock *s, struct sock_msg *m, struct unix_msg **msg)
+{
+	int r;
+
+	mutex_lock(&unix_lock);
+	r = stream_check(s);
+	if (r == 0)
+		r = socket_take_error(&s->sock);
+	if (r == 0 && !has_room(s, s->peer, (*msg)->len))
+		r = 1;
+	if (r == 0)
+		r = rights_attach(*msg, m->rights);
+	if (r == 0) {
+		enqueue(s, s->peer, *msg);
+		*msg = NULL;
+	}
+	mutex_unlock(&unix_lock);
+	return r;
+}
+
+static bool stream_may_go_on(const struct unix_sock *s, size_t len)
+{
+	const struct unix_sock *p = READ_ONCE(s->peer);
+
+	return !p || READ_ONCE(s->snd_shut) || READ_ONCE(p->dead) || READ_ONCE(p->rcv_shut) || READ_ONCE(s->sock.error) || has_room(s, p, len);
+}
+
+static ssize_t stream_send(struct unix_sock *s, struct sock_msg *m, bool nonblock)
+{
+	bool whole = s->sock.type == LX_SOCK_SEQPACKET;
+	u64 deadline = socket_deadline(s->sock.sndtimeo_ns);
+	size_t done = 0, want = m->uio->resid;
+	int r = 0;
+
+	if (whole && want > s->sock.sndbuf)
+		return -EMSGSIZE;
+	do {
+		size_t n = whole ? want : MIN(want - done, (size_t)UNIX_PIECE);
+		r = stream_check(s);
+		if (r < 0)
+			break;
+		struct unix_msg *msg = msg_alloc(n);
+		if (!msg) {
+			r = -ENOBUFS;
+			break;
+		}
+		msg->len = (u32)uio_get(m->uio, msg->data, n);
+		if (msg->len < n && (whole || msg->len == 0)) {
+			heap_free(msg);
+			r = -EFAULT;
+			break;
+		}
+		n = msg->len;
+		if (n == 0 && !whole) {      /* an empty write to a stream is nothing */
+			heap_free(msg);
+			break;
+		}
+		while ((r = stream_put(s, m, &msg)) == 1) {
+			if (nonblock) {
+				r = -EAGAIN;
+				break;
+			}
+			r = WAIT_EVENT_INTR(&s->sock.waitq, stream_may_go_on(s, n), deadline);
+			if (r < 0) {
+				r = r == -ETIMEDOUT ? -EAGAIN : socket_interrupted(s->sock.sndtimeo_ns);
+				break;
+			}
+		}
+		if (r < 0) {
+			uio_revert(m->uio, n);
+			heap_free(msg);
+			break;
+		}
+		done += n;
+	} while (done < want);
+	return done ? (ssize_t)done : r;
+}
+
+/* Where a datagram goes: a counted socket. U. */
+static int dgram_target(struct unix_sock *s, const struct sock_addr *a, void *node, struct unix_sock **ret)
+{
+	struct unix_sock *t;
+	int r;
+
+	if (a) {
+		r = unix_find_locked(a, s->sock.type, node, &t);
+		if (r < 0)
+			return r;
+	} else {
+		t = s->peer;
+		if (!t)
+			return -ENOTCONN;
+		if (t->dead) {
+			s->peer = NULL;
+			s->state = UNIX_IDLE;
+			unix_put_locked(t);
+			return -ECONNREFUSED;
+		}
+		t->refs++;
+	}
+	if (t->peer && t->peer != s)
+		r = -EPERM;
+	else if (s->snd_shut || t->rcv_shut)
+		r = -EPIPE;
+	else
+		r = 0;
+	if (r < 0)
+		unix_put_locked(t);
+	else
+		*ret = t;
+	return r;
+}
+
+static ssize_t dgram_send(struct unix_sock *s, struct sock_msg *m, bool nonblock)
+{
+	const struct sock_addr *a = m->addr && m->addr->len ? m->addr : NULL;
+	u64 deadline = socket_deadline(s->sock.sndtimeo_ns);
+	size_t len = m->uio->resid;
+	struct unix_sock *t;
+	struct unix_msg *msg;
+	void *node = NULL;
+	int r;
+
+	if (len > s->sock.sndbuf - 32)
+		return -EMSGSIZE;
+	if (a) {
+		r = unix_addr_check(a);
+		if (r == 0)
+			r = a->len == 2 ? -EINVAL : unix_resolve(a, &node);
+		if (r < 0)
+			return r;
+	}
+	msg = msg_alloc(len);
+	r = msg ? 0 : -ENOBUFS;
+	if (msg) {
+		msg->len = (u32)uio_get(m->uio, msg->data, len);
+		if (msg->len < len)
+			r = -EFAULT;
+	}
+	while (r == 0) {
+		mutex_lock(&unix_lock);
+		r = dgram_target(s, a, node, &t);
+		bool full = r == 0 && (dgram_full(s, t) || !has_room(s, t, len));
+		if (r == 0 && !full) {
+			r = rights_attach(msg, m->rights);
+			if (r == 0) {
+				enqueue(s, t, msg);
+				msg = NULL;
+			}
+		}
+		if (r == 0 && !full)
+			unix_put_locked(t);
+		mutex_unlock(&unix_lock);
+		if (!full)
+			break;
+		if (nonblock) {
+			r = -EAGAIN;
+		} else {
+			r = WAIT_EVENT_INTR(&t->sock.waitq, READ_ONCE(t->dead) || READ_ONCE(t->rcv_shut) || (!dgram_full(s, t) && has_room(s, t, len)), deadline);
+			if (r < 0)
+				r = r == -ETIMEDOUT ? -EAGAIN : socket_interrupted(s->sock.sndtimeo_ns);
+		}
+		mutex_lock(&unix_lock);
+		unix_put_locked(t);
+		mutex_unlock(&unix_lock);
+	}
+	heap_free(msg);
+	if (node)
+		unix_fs_ops->put(node);
+	return r < 0 ? r : (ssize_t)len;
+}
+
+ssize_t unix_op_send(struct socket *sock, struct sock_msg *m)
+{
+	struct unix_sock *s = unix_sock_of(sock);
+	bool nonblock = m->nonblock || (m->flags & LX_MSG_DONTWAIT);
+
+	if (m->flags & LX_MSG_OOB)
+		return -EOPNOTSUPP;
+	if (sock->type == LX_SOCK_DGRAM)
+		return dgram_send(s, m, nonblock);
+	if (m->addr && m->addr->len && sock->type == LX_SOCK_STREAM)
+		return READ_ONCE(s->peer) ? -EISCONN : -EOPNOTSUPP;
+	return stream_send(s, m, nonblock);
+}
+
+/* ---- Receiving ---- */
+
+/* Those who write to s may go on: its peer, or, for datagrams, whoever waits on it. */
+static void wake_writers(struct unix_sock *s)
+{
+	if (s->peer)
+		waitq_wake(&s->peer->sock.waitq, SOCK_WAKE_OUT, ~0u);
+	if (s->sock.type == LX_SOCK_DGRAM)
+		waitq_wake(&s->sock.waitq, SOCK_WAKE_OUT, ~0u);
+}
+
+static struct unix_msg *first_msg(struct unix_sock *s)
+{
+	return list_empty(&s->msgs) ? NULL : list_entry(s->msgs.next, struct unix_msg, link);
+}
+
+/*
+ * Copy what a stream's queue has; stops before a message that carries descriptors when something
+ * was copied, and after it. R. Returns false if the queue was empty.
+ */
+static bool stream_take(struct unix_sock *s, struct sock_msg *m, size_t *done, size_t *peeked, bool *stop)
+{
+	bool peek = m->flags & LX_MSG_PEEK, any = false;
+	struct unix_msg *msg;
+	size_t skip = *peeked;
+
+	mutex_lock(&unix_lock);
+	for (msg = first_msg(s); msg && m->uio->resid && !*stop;) {
+		size_t left = msg->len - msg->off;
+		if (peek && skip >= left) {
+			skip -= left;
+			msg = msg->link.next == &s->msgs ? NULL : list_entry(msg->link.next, struct unix_msg, link);
+			continue;
+		}
+		if (msg->rights && *done && !peek)
+			break;
+		if (m->addr && !*done)
+			unix_name_fill(msg->from, m->addr);
+		any = true;
+		if (!peek && rights_take(msg, m))
+			*stop = true;
+		mutex_unlock(&unix_lock);
+		size_t n = MIN(left - skip, m->uio->resid);
+		size_t put = uio_put(m->uio, msg->data + msg->off + skip, n);
+		*done += put;
+		skip = 0;
+		mutex_lock(&unix_lock);
+		if (peek) {
+			*peeked += put;
+			skip = *peeked;
+			msg = first_msg(s);
+		} else {
+			msg->off += (u32)put;
+			s->rx_bytes -= (u32)put;
+			if (msg->off == msg->len) {
+				list_remove(&msg->link);
+				s->nmsgs--;
+				msg_free_locked(msg);
+			}
+			wake_writers(s);
+			msg = first_msg(s);
+		}
+		if (put < n)
+			*stop = true;
+	}
+	mutex_unlock(&unix_lock);
+	return any;
+}
+
+/* 1: wait; else what recv returns when nothing is there. */
+static int recv_empty(struct unix_sock *s)
+{
+	int e = socket_take_error(&s->sock);
+
+	if (e)
+		return e;
+	if (READ_ONCE(s->rcv_shut))
+		return 0;
+	return s->sock.type != LX_SOCK_DGRAM && READ_ONCE(s->state) != UNIX_CONNECTED ? s->sock.type == LX_SOCK_STREAM ? -EINVAL : -ENOTCONN : 1;
+}
+
+static int recv_wait(struct unix_sock *s, u32 have, bool nonblock, u64 deadline)
+{
+	int r;
+
+	if (nonblock)
+		return -EAGAIN;
+	r = WAIT_EVENT_INTR(&s->sock.waitq, READ_ONCE(s->nmsgs) > have || READ_ONCE(s->rcv_shut) || READ_ONCE(s->sock.error), deadline);
+	return r == -ETIMEDOUT ? -EAGAIN : r < 0 ? socket_interrupted(s->sock.rcvtimeo_ns) : 0;
+}
+
+static ssize_t stream_recv(struct unix_sock *s, struct sock_msg *m, bool nonblock)
+{
+	u64 deadline = socket_deadline(s->sock.rcvtimeo_ns);
+	size_t want = m->uio->resid, done = 0, peeked = 0;
+	size_t lowat = s->sock.rcvlowat, target = m->flags & LX_MSG_WAITALL ? want : MIN(lowat, want);
+	bool stop = false;
+	ssize_t r = 0;
+
+	if (READ_ONCE(s->state) != UNIX_CONNECTED)
+		return -EINVAL;
+	if (m->addr)
+		m->addr->len = 0;
+	for (;;) {
+		mutex_lock(&s->read_lock);
+		stream_take(s, m, &done, &peeked, &stop);
+		u32 have = m->flags & LX_MSG_PEEK ? READ_ONCE(s->nmsgs) : 0;
+		mutex_unlock(&s->read_lock);
+		if (done >= target || stop || m->uio->fault)
+			break;
+		r = recv_empty(s);
+		if (r == 1)
+			r = recv_wait(s, have, nonblock, deadline);
+		else
+			break;
+		if (r < 0)
+			break;
+	}
+	unix_rights_drain();
+	if (done == 0 && m->uio->fault)
+		return -EFAULT;
+	return done ? (ssize_t)done : r < 0 ? r : 0;
+}
+
+/* One whole message (datagram or seqpacket). */
+static ssize_t message_recv(struct unix_sock *s, struct sock_msg *m, bool nonblock)
+{
+	u64 deadline = socket_deadline(s->sock.rcvtimeo_ns);
+	struct unix_msg *msg;
+	bool peek = m->flags & LX_MSG_PEEK;
+	ssize_t r;
+
+	if (s->sock.type == LX_SOCK_SEQPACKET && READ_ONCE(s->state) != UNIX_CONNECTED)
+		return -ENOTCONN;
+	for (;;) {
+		mutex_lock(&s->read_lock);
+		mutex_lock(&unix_lock);
+		msg = first_msg(s);
+		if (msg && !peek) {
+			list_remove(&msg->link);
+			s->nmsgs--;
+			s->rx_bytes -= msg->len;
+			rights_take(msg, m);
+			wake_writers(s);
+		}
+		mutex_unlock(&unix_lock);
+		if (msg)
+			break;
+		mutex_unlock(&s->read_lock);
+		r = recv_empty(s);
+		if (r == 1)
+			r = recv_wait(s, 0, nonblock, deadline);
+		else
+			return r;
+		if (r < 0)
+			return r;
+	}
+	u32 len = msg->len;
+	size_t n = MIN((size_t)len, m->uio->resid), put = uio_put(m->uio, msg->data, n);
+	if (m->addr) {
+		if (msg->from)
+			unix_name_fill(msg->from, m->addr);
+		else
+			m->addr->len = 0;
+	}
+	if (len > n)
+		m->ret_flags |= LX_MSG_TRUNC;
+	if (!peek) {
+		mutex_lock(&unix_lock);
+		msg_free_locked(msg);
+		mutex_unlock(&unix_lock);
+	}
+	mutex_unlock(&s->read_lock);
+	unix_rights_drain();
+	if (put < n)
+		return -EFAULT;
+	return m->flags & LX_MSG_TRUNC ? (ssize_t)len : (ssize_t)n;
+}
+
+ssize_t unix_op_recv(struct socket *sock, struct sock_msg *m)
+{
+	struct unix_sock *s = unix_sock_of(sock);
+	bool nonblock = m->nonblock || (m->flags & LX_MSG_DONTWAIT);
+	ssize_t r;
+
+	if (m->flags & LX_MSG_OOB)
+		return -EOPNOTSUPP;
+	if (m->rights)
+		m->rights->count = 0;
+	r = sock->type == LX_SOCK_STREAM ? stream_recv(s, m, nonblock) : message_recv(s, m, nonblock);
+	m->passcred = sock->passcred;
+	return r;
+}
+
+/* ---- Readiness ---- */
+
+u32 unix_op_poll(struct socket *sock, struct poll_table *pt)
+{
+	struct unix_sock *s = unix_sock_of(sock);
+	bool connection = sock->type != LX_SOCK_DGRAM, writable = false;
+	u32 mask = 0;
+
+	poll_add(pt, &sock->waitq);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	mutex_lock(&unix_lock);
+	if (s->state == UNIX_LISTEN) {
+		mask = s->naccepts ? SOCK_WAKE_IN : 0;
+		goto out;
+	}
+	if (READ_ONCE(sock->error))
+		mask |= POLL_ERR;
+	if (s->rcv_shut)
+		mask |= POLL_RDHUP | SOCK_WAKE_IN;
+	if (s->rcv_shut && s->snd_shut)
+		mask |= POLL_HUP;
+	if (s->nmsgs)
+		mask |= SOCK_WAKE_IN;
+	if (connection && s->state != UNIX_CONNECTED)
+		mask |= POLL_HUP;
+	writable = !s->peer || s->peer->dead || (s->peer->rx_bytes < sock->sndbuf / 4 + 1 && (connection || !dgram_full(s, s->peer)));
+	if (writable)
+		mask |= POLL_OUT | POLL_WRNORM | POLL_WRBAND;
+out:
+	mutex_unlock(&unix_lock);
+	return mask;
+}
+
+int unix_op_pending(struct socket *sock, bool output)
+{
+	struct unix_sock *s = unix_sock_of(sock);
+	int r;
+
+	mutex_lock(&unix_lock);
+	if (s->state == UNIX_LISTEN)
+		r = -EINVAL;
+	else if (output)
+		r = s->peer ? (int)s->peer->rx_bytes : 0;
+	else if (sock->type == LX_SOCK_DGRAM)
+		r = list_empty(&s->msgs) ? 0 : (int)first_msg(s)->len;
+	else
+		r = (int)s->rx_bytes;
+	mutex_unlock(&unix_lock);
+	return r;
+}
