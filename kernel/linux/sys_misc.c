@@ -8,20 +8,19 @@
 #include "linux/lx_process.h"
 #include "linux/lx_time.h"
 #include "linux/syscall.h"
+#include "fs/procfs.h"
 #include "mm/page.h"
 #include "proc/process.h"
 #include "proc/signal.h"
 #include "sched/random.h"
 #include "vm/aspace.h"
 
-#define RELEASE "6.1.0-pith"
-
 long sys_uname(struct uaddr buf)
 {
-	struct lx_utsname u = { .sysname = "Linux", .release = RELEASE, .machine = "x86_64", .domainname = "(none)" };
+	struct lx_utsname u = { .sysname = LX_UTS_SYSNAME, .release = LX_UTS_RELEASE, .machine = LX_UTS_MACHINE, .domainname = "(none)" };
 
 	str_copy(u.nodename, process_hostname(), sizeof(u.nodename));
-	str_copy(u.version, "#1 SMP Pith " PITH_VERSION, sizeof(u.version));
+	str_copy(u.version, LX_UTS_VERSION, sizeof(u.version));
 	return copy_to_user(buf, &u, sizeof(u)) ? -EFAULT : 0;
 }
 

@@ -1,49 +1,35 @@
 /*
- * start.c - the first task: from the boot configuration to the program's first instruction.
+ * start.c - the first task: it loads the program in its own context and enters user mode.
  *
- * The task loads its own program, so that page faults, file reads and sleeping work as they do later.
- * Failures end the machine with a cannot-run line (shared/bootconf.h).
+ * Invariant: the machine ends from here only if the program cannot be started (`cannot-run`).
  */
-#include "proc/exec.h"
 #include "proc/process.h"
-#include "proc/file.h"
 #include "proc/crash.h"
+#include "proc/exec.h"
+#include "base/string.h"
 
-static struct exec_args first_args;
+static struct exec_args start_args;
 
 static void first_task(void *arg)
 {
-	struct exec_failure failure;
+	struct exec_failure failure = { 0 };
 
-	if (exec_start(&first_args, &failure))
-		process_cannot_run(failure.status, "%s", failure.text);
+	if (exec_start(&start_args, &failure))
+		process_cannot_run(failure.status ? failure.status : 126, "%s", failure.text);
 	arch_user_enter();
-}
-
-static void enter_cwd(const char *path)
-{
-	struct vnode *v;
-	int r = fs_namei(NULL, path, NAMEI_FOLLOW | NAMEI_DIRECTORY, &v);
-
-	if (r == 0) {
-		r = cwd_set(v);
-		vnode_put(v);
-	}
-	if (r)
-		process_cannot_run(126, "%s: %s", path, r == -ENOENT || r == -ENOTDIR ? "the working directory does not exist"
-				   : "the working directory cannot be entered");
 }
 
 int process_start(const struct exec_args *a)
 {
+	const char *base = strrchr(a->path, '/');
 	struct task *t;
 
-	first_args = *a;
+	start_args = *a;
 	process_crash_hook = crash_report;
-	if (a->cwd)
-		enter_cwd(a->cwd);
+	str_copy(process.name, base ? base + 1 : a->path, sizeof(process.name));
 	int r = task_create(first_task, NULL, &t);
-	if (r == 0)
-		task_start(t);
-	return r;
+	if (r)
+		process_cannot_run(126, "%s: not enough memory to start it", a->path);
+	task_start(t);
+	return 0;
 }

@@ -1,0 +1,26 @@
+/* procfs_impl.h - between the files that make /proc/self: procfs_self.c, procfs_status.c, procfs_maps.c. */
+#ifndef PROC_PROCFS_IMPL_H
+#define PROC_PROCFS_IMPL_H
+
+#include "fs/pseudo.h"
+#include "proc/process.h"
+
+/* arg is a tid; 0 means the process. -ESRCH if the task is gone. */
+int procfs_show_status(struct pseudo_text *t, u64 arg);
+int procfs_show_stat(struct pseudo_text *t, u64 arg);
+int procfs_show_maps(struct pseudo_text *t, u64 arg);
+int procfs_show_smaps(struct pseudo_text *t, u64 arg);
+
+/* What a show function needs of a task, copied under process.lock. */
+struct task_view {
+	int tid, nice;
+	char name[TASK_NAME_LEN];
+	char state;                  /* R, S */
+	unsigned cpu, policy;
+	u64 affinity, cpu_ns, start_ns, min_faults, maj_faults, voluntary, forced;
+	sigset pending, blocked;
+	bool no_new_privs;
+};
+int procfs_view(u64 tid, struct task_view *ret);
+
+#endif
