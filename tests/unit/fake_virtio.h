@@ -176,7 +176,6 @@ static inline bool fake_pop(struct fake *f, unsigned q, struct fake_chain *c)
 	c->head = fq->vq->avail->ring[fq->avail_seen++ % fq->vq->size];
 	fake_walk(c, fq->vq->desc, fq->vq->size, c->head);
 	/* As devices do: tell about the very next chain. */
-	fq->vq->used->ring[fq->vq->size].id = fq->vq->used->ring[fq->vq->size].id & 0xffff0000u;
 	*(u16 *)(void *)&fq->vq->used->ring[fq->vq->size] = fq->avail_seen;
 	return true;
 }
