@@ -1,0 +1,191 @@
+/*
+ * bootconf.c - reading the boot configuration (shared/bootconf.h).
+ *
+ * Invariants: no byte outside [block, block + len) is read, and a record counts only if its NUL lies inside; numbers are range-checked;
+ * a record that cannot be understood fails the whole block with a reason, an unknown key only leaves a line in the log.
+ */
+#include "init/bootconf.h"
+#include "base/errno.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "mm/heap.h"
+#include "shared/bootconf.h"
+
+#define TSC_KHZ_MAX 100000000ull
+
+/* "a.b.c.d" in [s, s+len) as a number in network order. */
+static bool parse_ipv4(const char *s, size_t len, u32 *ret)
+{
+	u8 b[4];
+	size_t at = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		size_t from = at;
+		u64 v;
+
+		while (at < len && s[at] != '.')
+			at++;
+		if (at == from || at - from > 3 || !str_parse_u64(s + from, at - from, &v) || v > 255)
+			return false;
+		if (i < 3 && at++ == len)
+			return false;
+		b[i] = (u8)v;
+	}
+	memcpy(ret, b, 4);
+	return at == len;
+}
+
+static bool parse_net(struct bootconf *c, const char *v)
+{
+	const char *slash = strchr(v, '/');
+	u64 prefix;
+	u32 mask;
+
+	if (!strcmp(v, "none")) {
+		c->net = BOOTCONF_NET_NONE;
+		return true;
+	}
+	if (!strcmp(v, "dhcp")) {
+		c->net = BOOTCONF_NET_DHCP;
+		return true;
+	}
+	if (!slash || !parse_ipv4(v, (size_t)(slash - v), &c->addr) || !str_parse_u64(slash + 1, strlen(slash + 1), &prefix) ||
+	    prefix < 1 || prefix > 32)
+		return false;
+	mask = prefix == 32 ? ~0u : ~(~0u >> prefix);
+	c->mask = __builtin_bswap32(mask);
+	c->net = BOOTCONF_NET_STATIC;
+	return true;
+}
+
+static bool parse_root(struct bootconf *c, const char *v)
+{
+	const char *colon = strchr(v, ':');
+
+	return colon && str_parse_u64(v, (size_t)(colon - v), &c->root_off) &&
+	       str_parse_u64(colon + 1, strlen(colon + 1), &c->root_len) && c->root_off % 512 == 0 && c->root_len > 0 &&
+	       c->root_off <= INT64_MAX && c->root_len <= INT64_MAX - c->root_off;
+}
+
+static int hex_digit(char ch)
+{
+	if (ch >= '0' && ch <= '9')
+		return ch - '0';
+	ch |= 0x20;
+	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
+}
+
+static bool parse_seed(struct bootconf *c, const char *v)
+{
+	size_t len = strlen(v);
+
+	if (len % 2 || len / 2 > BOOTCONF_SEED_MAX)
+		return false;
+	for (size_t i = 0; i < len; i += 2) {
+		int hi = hex_digit(v[i]), lo = hex_digit(v[i + 1]);
+
+		if (hi < 0 || lo < 0)
+			return false;
+		c->seed[i / 2] = (u8)(hi << 4 | lo);
+	}
+	c->seed_len = (unsigned)(len / 2);
+	return true;
+}
+
+static bool parse_flag(const char *v, bool *ret)
+{
+	*ret = !strcmp(v, "1");
+	return *ret || !strcmp(v, "0");
+}
+
+/* NULL if the record was taken, else what is wrong. key ends at '='. */
+static const char *take_record(struct bootconf *c, const char *key, size_t key_len, const char *v)
+{
+#define KEY_IS(s) (key_len == sizeof(s) - 1 && !memcmp(key, s, sizeof(s) - 1))
+	u32 addr;
+
+	if (KEY_IS("arg"))
+		c->argv[c->argc++] = v;
+	else if (KEY_IS("env"))
+		c->envp[c->envc++] = v;
+	else if (KEY_IS("exec"))
+		return v[0] == '/' ? c->exec = v, NULL : "exec is not an absolute path";
+	else if (KEY_IS("cwd"))
+		return v[0] == '/' ? c->cwd = v, NULL : "cwd is not an absolute path";
+	else if (KEY_IS("hostname"))
+		return v[0] && strlen(v) <= 64 ? c->hostname = v, NULL : "hostname is empty or longer than 64 bytes";
+	else if (KEY_IS("root"))
+		return parse_root(c, v) ? NULL : "root is not OFFSET:LENGTH";
+	else if (KEY_IS("net"))
+		return parse_net(c, v) ? NULL : "net is not none, dhcp or ADDRESS/PREFIX";
+	else if (KEY_IS("gateway"))
+		return parse_ipv4(v, strlen(v), &c->gateway) ? NULL : "gateway is not an IPv4 address";
+	else if (KEY_IS("dns")) {
+		if (!parse_ipv4(v, strlen(v), &addr))
+			return "dns is not an IPv4 address";
+		if (c->ndns < BOOTCONF_DNS_MAX)
+			c->dns[c->ndns++] = addr;
+	} else if (KEY_IS("trace"))
+		return parse_flag(v, &c->trace) ? NULL : "trace is not 0 or 1";
+	else if (KEY_IS("verbose"))
+		return parse_flag(v, &c->verbose) ? NULL : "verbose is not 0 or 1";
+	else if (KEY_IS("tsc_khz"))
+		return str_parse_u64(v, strlen(v), &c->tsc_khz) && c->tsc_khz <= TSC_KHZ_MAX ? NULL : "tsc_khz is not a number of kHz";
+	else if (KEY_IS("time_ns"))
+		return str_parse_u64(v, strlen(v), &c->time_ns) && c->time_ns <= INT64_MAX ? NULL : "time_ns is not a time";
+	else if (KEY_IS("seed"))
+		return parse_seed(c, v) ? NULL : "seed is not hexadecimal, or longer than 64 bytes";
+	else
+		log_warn("boot configuration: unknown key %.*s is ignored\n", (int)MIN(key_len, (size_t)32), key);
+	return NULL;
+#undef KEY_IS
+}
+
+/* The record at *at: its length without the NUL; 0 at the end of the block. */
+static size_t record_len(const char *block, size_t len, size_t at)
+{
+	const char *nul = at < len ? memchr(block + at, '\0', len - at) : NULL;
+
+	return nul ? (size_t)(nul - (block + at)) : 0;
+}
+
+static void count_lists(const char *block, size_t len, unsigned *ret_args, unsigned *ret_envs)
+{
+	size_t n;
+
+	*ret_args = *ret_envs = 0;
+	for (size_t at = BOOTCONF_MAGIC_LEN; (n = record_len(block, len, at)) > 0; at += n + 1) {
+		*ret_args += n >= 4 && !memcmp(block + at, "arg=", 4);
+		*ret_envs += n >= 4 && !memcmp(block + at, "env=", 4);
+	}
+}
+
+int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const char **ret_why)
+{
+	unsigned args, envs;
+	size_t n;
+
+	*ret = (struct bootconf){ .cwd = "/", .hostname = "pith" };
+	*ret_why = NULL;
+	if (len < BOOTCONF_MAGIC_LEN || len > BOOTCONF_MAX || memcmp(block, BOOTCONF_MAGIC, BOOTCONF_MAGIC_LEN)) {
+		*ret_why = "there is none, or it does not begin with " "PITHCONF1";
+		return -EINVAL;
+	}
+	count_lists(block, len, &args, &envs);
+	ret->argv = heap_alloc_array(args + 1, sizeof(*ret->argv));
+	ret->envp = heap_alloc_array(envs + 1, sizeof(*ret->envp));
+	if (!ret->argv || !ret->envp)
+		return -ENOMEM;
+	for (size_t at = BOOTCONF_MAGIC_LEN; (n = record_len(block, len, at)) > 0; at += n + 1) {
+		const char *eq = memchr(block + at, '=', n);
+		const char *why = eq ? take_record(ret, block + at, (size_t)(eq - (block + at)), eq + 1) : "a record without '='";
+
+		if (why && !*ret_why)
+			*ret_why = why;
+	}
+	if (!*ret_why && !ret->exec)
+		*ret_why = "exec is missing";
+	if (!*ret_why && !ret->argc)
+		*ret_why = "arg is missing";
+	return *ret_why ? -EINVAL : 0;
+}

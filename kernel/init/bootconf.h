@@ -1,0 +1,33 @@
+/*
+ * bootconf.h - the boot configuration, read: see shared/bootconf.h for the format. Pure but for the heap; hostile input.
+ * Strings point into the block, which must stay.
+ */
+#ifndef INIT_BOOTCONF_H
+#define INIT_BOOTCONF_H
+
+#include "base/types.h"
+
+#define BOOTCONF_DNS_MAX 3u
+#define BOOTCONF_SEED_MAX 64u
+
+struct bootconf {
+	const char *exec, *cwd, *hostname;
+	const char **argv, **envp;       /* NULL-terminated, on the heap */
+	unsigned argc, envc;
+	u64 root_off, root_len;          /* root_len 0: the whole device */
+	enum { BOOTCONF_NET_NONE, BOOTCONF_NET_DHCP, BOOTCONF_NET_STATIC } net;
+	u32 addr, mask, gateway;         /* network byte order */
+	u32 dns[BOOTCONF_DNS_MAX];
+	unsigned ndns;
+	bool trace, verbose;
+	u64 tsc_khz, time_ns;
+	u8 seed[BOOTCONF_SEED_MAX];
+	unsigned seed_len;
+};
+
+/*
+ * 0; -EINVAL with *ret_why (a constant string) for what the user can mend, -ENOMEM. What could be read is in *ret even then.
+ */
+int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const char **ret_why) MUST_CHECK;
+
+#endif

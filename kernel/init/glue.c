@@ -1,0 +1,78 @@
+/*
+ * glue.c - what lower rooms call above them: arch takes memory from mm/ and tells sched/ of its timer; a panic
+ * reaches the host through dev/'s ports. Also the seeding of the random generator.
+ */
+#include "arch/arch.h"
+#include "base/print.h"
+#include "base/string.h"
+#include "dev/port.h"
+#include "init/init.h"
+#include "mm/heap.h"
+#include "mm/page.h"
+#include "proc/process.h"
+#include "sched/random.h"
+#include "sched/thread.h"
+#include "shared/bootconf.h"
+
+#define RANDOM_WAIT_NS (5 * NSEC_PER_SEC)
+#define RANDOM_POLL_NS (1 * NSEC_PER_MSEC)
+
+static phys_t table_page_alloc(bool zero)
+{
+	struct page *p = page_alloc(0, zero ? PAGE_ZERO : 0);
+
+	return p ? page_to_phys(p) : 0;
+}
+static void table_page_free(phys_t pa) { page_free(phys_to_page(pa), 0); }
+
+void glue_memory(void)
+{
+	arch_memory_ops = (struct arch_memory_ops){
+		.page_alloc = table_page_alloc, .page_free = table_page_free,
+		.alloc = heap_alloc, .free = heap_free, .random_u64 = random_u64,
+	};
+}
+
+static void panic_line(const char *line, size_t len) { port_write_panic(PITH_PORT_LOG, line, len); }
+
+static void panic_end(const char *message)
+{
+	char line[256];
+	int n = fmt_buf(line, sizeof(line), "panic %s\n", message);
+
+	if ((size_t)n >= sizeof(line)) {
+		n = sizeof(line) - 1;
+		line[n - 1] = '\n';
+	}
+	port_write_panic(PITH_PORT_CTL, line, (size_t)n);
+}
+
+void glue_hooks(void)
+{
+	arch_hooks.timer = sched_on_timer;
+	arch_hooks.kick = sched_on_kick;
+	arch_hooks.panic_line = panic_line;
+	arch_hooks.panic_end = panic_end;
+}
+
+void glue_seed(const struct bootconf *c)
+{
+	u8 cpu[32];
+	unsigned bits = arch_random_seed(cpu);
+
+	random_mix(cpu, sizeof(cpu), bits);
+	if (c->seed_len)
+		random_mix(c->seed, c->seed_len, c->seed_len * 8);
+	memset(cpu, 0, sizeof(cpu));
+}
+
+void glue_wait_random(void)
+{
+	u64 deadline = arch_clock_mono_ns() + RANDOM_WAIT_NS;
+
+	while (!random_ready()) {
+		if (arch_clock_mono_ns() > deadline)
+			process_cannot_run(126, "no randomness: the CPU has no generator, and neither virtio-rng nor a seed is there");
+		(void)sched_sleep_until(arch_clock_mono_ns() + RANDOM_POLL_NS, false);
+	}
+}

@@ -1,0 +1,24 @@
+/* init.h - the steps of the boot that are more than one call; see main.c. */
+#ifndef INIT_INIT_H
+#define INIT_INIT_H
+
+#include "init/bootconf.h"
+
+/* glue.c: tie lower rooms to what they call above them. */
+void glue_memory(void);
+void glue_hooks(void);
+/* glue.c: random numbers from the CPU and the configuration's seed. */
+void glue_seed(const struct bootconf *c);
+/* Wait until the generator has its 256 bits (virtio-rng may be on its way); the machine ends if they do not come. */
+void glue_wait_random(void);
+
+/* bootmodule.c: find and read the configuration. NULL or the reason why it cannot be used. */
+const char *bootmodule_read(struct bootconf *ret);
+
+/* mounts.c: the root and the memory file systems; the machine ends if the root cannot be mounted. */
+void mounts_make(const struct bootconf *c);
+
+/* network.c: bring up the first interface as configured and wait for its address. */
+void network_start(const struct bootconf *c);
+
+#endif

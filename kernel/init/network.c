@@ -1,0 +1,70 @@
+/*
+ * network.c - the network as the boot configuration says, and /run/resolv.conf, to which the root's /etc/resolv.conf points.
+ */
+#include "base/log.h"
+#include "base/print.h"
+#include "base/string.h"
+#include "fs/vnode.h"
+#include "init/init.h"
+#include "net/socket.h"
+#include "proc/lx_file.h"
+
+#define ADDRESS_WAIT_NS (10 * NSEC_PER_SEC)
+#define RESOLV_MAX 512u
+
+static const struct bootconf *conf;
+
+static void write_file(const char *path, char *text, size_t len)
+{
+	struct vnode *v;
+	bool created;
+	struct uio u;
+	u64 end;
+	int err = fs_open(NULL, path, LX_O_CREAT | LX_O_WRONLY | LX_O_TRUNC, 0644, NAMEI_FOLLOW, &v, &created);
+
+	if (!err) {
+		uio_init_kernel(&u, text, len);
+		err = (int)MIN(fs_write(v, &u, 0, false, false, &end), 0);
+		vnode_put(v);
+	}
+	if (err)
+		log_info("%s is not written (error %d)\n", path, -err);
+}
+
+static void on_configured(const struct net_interface *ifc, const u32 *dns, unsigned ndns, const char *domain)
+{
+	char text[RESOLV_MAX];
+	size_t len = 0;
+
+	(void)ifc;
+	if (conf->ndns) {               /* what the user named wins over the lease */
+		dns = conf->dns;
+		ndns = conf->ndns;
+	}
+	for (unsigned i = 0; i < ndns && i < 3; i++) {
+		const u8 *b = (const u8 *)&dns[i];
+
+		len += (size_t)fmt_buf(text + len, sizeof(text) - len, "nameserver %u.%u.%u.%u\n", b[0], b[1], b[2], b[3]);
+	}
+	if (domain && domain[0] && strlen(domain) < 200 && !strchr(domain, '\n'))
+		len += (size_t)fmt_buf(text + len, sizeof(text) - len, "search %s\n", domain);
+	write_file("/run/resolv.conf", text, len);
+}
+
+void network_start(const struct bootconf *c)
+{
+	struct net_config n = {
+		.mode = c->net == BOOTCONF_NET_DHCP ? NET_DHCP : c->net == BOOTCONF_NET_STATIC ? NET_STATIC : NET_NONE,
+		.addr = c->addr, .mask = c->mask, .gateway = c->gateway, .ndns = c->ndns,
+		.hostname = c->hostname, .on_configured = on_configured,
+	};
+	int err;
+
+	conf = c;
+	memcpy(n.dns, c->dns, sizeof(n.dns));
+	err = net_init(&n);
+	if (err)
+		log_error("the network does not start (error %d)\n", -err);
+	else if (c->net != BOOTCONF_NET_NONE && net_wait_configured(arch_clock_mono_ns() + ADDRESS_WAIT_NS))
+		log_warn("the network has no address yet; the program starts without\n");
+}
