@@ -3,7 +3,7 @@
  *
  * Owner "Pith", type 1, text lines "KIND NAME"; `pith inspect` reads them from an image. System calls
  * and drivers come from their tables, so that the note cannot say anything else than what is
- * linked. Never loaded into memory that is used: nothing refers to it at run time.
+ * linked. Some 5 KB of read-only data; nothing refers to it at run time.
  */
 #include "base/types.h"
 
