@@ -336,6 +336,7 @@ int exec_start(const struct exec_args *a, struct exec_failure *ret_failure)
 	struct vm_limits *l = vm_limits();
 	l->memlock_max = process_rlimits[RLIM_MEMLOCK].cur;
 	l->stack_max = process_rlimits[RLIM_STACK].cur;
+	vm_randomise();
 	int r = exec_load(st);
 	if (r == 0) {
 		set_registers(st);

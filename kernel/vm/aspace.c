@@ -23,7 +23,7 @@ int vm_init(const struct vm_area_ops *ops)
 		return -ENOMEM;
 	vm_as.zero_page->object = NULL;
 	vm_as.zero_pa = page_to_phys(vm_as.zero_page);
-	place_init();
+	vm_randomise();
 	reclaim_init();
 	return 0;
 }

@@ -104,6 +104,8 @@ struct vm_fault_info {
 struct vm_fault_info vm_fault_last(void);
 /* arch_hooks.user_fault. 0, or a negative errno as in vm_fault_info. May sleep. */
 int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool from_user);
+/* Choose the random base of mappings (again): once the generator is seeded and before anything is mapped. */
+void vm_randomise(void);
 /* Random placement: page-aligned addresses for a main program, an interpreter, the stack top, the vDSO. Entropy in docs. */
 uintptr_t vm_random_exec_base(void);
 uintptr_t vm_random_stack_top(void);

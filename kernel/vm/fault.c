@@ -165,6 +165,8 @@ static int show_page_locked(struct vm_area *a, uintptr_t va, struct page *p, boo
 
 	if (p->object != a->object)
 		return -EAGAIN;              /* keeps (I2) */
+	if (unlikely(a->flags & VM_AREA_HIDDEN) && radix_get(&vm_as.hidden, va >> PAGE_SHIFT))
+		return 0;                    /* the program's own copy is aside: its fault brings it back */
 	if (arch_user_lookup(va, &pa, &flags)) {
 		if (writable && pa == page_to_phys(p))
 			upgrade_locked(a, va, flags);

@@ -46,7 +46,7 @@ uintptr_t vm_random_brk_gap(void)
 	return random_pages();
 }
 
-void place_init(void)
+void vm_randomise(void)
 {
 	vm_as.mmap_base = ARCH_USER_TOP - 4 * REGION_SPAN - random_pages();
 	vm_as.free_hint = vm_as.mmap_base;

@@ -115,6 +115,8 @@ static unsigned reclaim_pages(unsigned want)
 		page_put(p);
 	}
 	gather_finish(&g);
+	if (freed < want)
+		freed += zap_prune_all();
 	__atomic_fetch_add(&counter_vm_reclaimed_pages, freed, __ATOMIC_RELAXED);
 	return freed;
 }

@@ -2,9 +2,8 @@
  * remap.c - mremap: growing, shrinking and moving mappings.
  *
  * Moving takes the page table entries along, not the bytes. Invariants:
- *  (I1) Until all entries are moved the new area is not in the tree, so a failure (no memory for
- *       tables) moves them back and nothing has changed; the old tables still exist, so moving
- *       back cannot fail.
+ *  (I1) Until all entries are moved (zap_move: all or none) the new area is not in the tree, so a
+ *       failure changes nothing but what MAP_FIXED-like moves unmap first, as Linux's.
  *  (I2) As map.c (I3).
  */
 #include "vm/vm_impl.h"
@@ -72,12 +71,9 @@ static intptr_t remap_move_locked(struct remap *m, struct vm_area *a)
 	to->start = m->new_addr;
 	to->end = m->new_addr + m->new_len;
 	to->object_off = a->object_off + (m->old - a->start);
-	int r = zap_move(a, to, m->old, m->new_addr, moved);
-	if (r) {
-		int back = zap_move(to, a, m->new_addr, m->old, moved);
-		ASSERT(back == 0);           /* keeps (I1) */
+	int r = moved ? zap_move(a, to, m->old, m->new_addr, moved) : 0;
+	if (r)
 		return r;
-	}
 	m->fresh = NULL;
 	if (to->object)
 		vm_object_get(to->object);

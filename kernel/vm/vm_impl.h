@@ -112,7 +112,6 @@ void area_release_dead(struct list *dead);             /* no lock held */
 void area_free(struct vm_area *a);                     /* one that was never inserted; NULL is fine */
 
 /* ---- place.c: where new mappings go ---- */
-void place_init(void);
 /* A free range of len bytes, at the hint if that is free, else top-down; 0 if there is none. A held for writing. */
 uintptr_t place_find_locked(uintptr_t hint, size_t len, u32 map_flags);
 void place_freed_locked(uintptr_t start, uintptr_t end);
@@ -135,11 +134,13 @@ static inline void gather_range(struct vm_gather *g, uintptr_t va)
 void gather_finish(struct vm_gather *g);               /* flush, then free; pt_lock not held */
 /* Unmap and free everything in [start, end) of area a; hidden pages too. A held (either way). */
 void zap_area_range(struct vm_area *a, uintptr_t start, uintptr_t end);
-/* Free the page tables of a range that has no areas any more. A held for writing. */
+/* Free the page tables of a range that has no areas any more, if it is worth it. A held for writing. */
 void zap_prune(uintptr_t start, uintptr_t end);
+/* Memory is short: free every empty page table; how many pages came of it. */
+unsigned zap_prune_all(void);
 /* Apply a's prot to its pages in [start, end). -ENOMEM (PROT_NONE needs memory to hide pages): nothing lost. A held for writing. */
 int zap_reprotect(struct vm_area *a, uintptr_t start, uintptr_t end);
-/* Move the pages of a's [old, old + len) to new, which belongs to `to`. -ENOMEM: some moved; a further call moves the rest. */
+/* Move the pages of a's [old, old + len) to new_va, where nothing is and which will belong to `to`. -ENOMEM: nothing has moved. A held for writing. */
 int zap_move(struct vm_area *a, struct vm_area *to, uintptr_t old, uintptr_t new_va, size_t len);
 /* Bring the hidden page of va back into the page tables; false if there is none. */
 bool zap_unhide(struct vm_area *a, uintptr_t va, int *ret_error);

@@ -75,11 +75,31 @@ void zap_area_range(struct vm_area *a, uintptr_t start, uintptr_t end)
 		zap_hidden(start, end);
 }
 
+/*
+ * A table costs a page and maps 2 MiB. Small ranges are mapped again soon, more often than not, and
+ * freeing a table costs a flush of everything and a page to clear later: their tables stay until
+ * memory is short.
+ */
+#define PRUNE_MIN (2 * MiB)
+
 void zap_prune(uintptr_t start, uintptr_t end)
 {
+	if (end - start < PRUNE_MIN)
+		return;
 	spin_lock(&vm_as.pt_lock);
 	arch_user_prune(start, end);
 	spin_unlock(&vm_as.pt_lock);
+}
+
+unsigned zap_prune_all(void)
+{
+	u64 before = page_free_count();
+
+	spin_lock(&vm_as.pt_lock);
+	arch_user_prune(0, ARCH_USER_TOP);
+	spin_unlock(&vm_as.pt_lock);
+	u64 after = page_free_count();
+	return after > before ? (unsigned)(after - before) : 0;
 }
 
 /* Take the pages of a PROT_NONE range out of the tables; private ones are kept aside. Keeps (I3). */
@@ -162,49 +182,72 @@ bool zap_unhide(struct vm_area *a, uintptr_t va, int *ret_error)
 	return p != NULL;
 }
 
-static int move_hidden(uintptr_t old, uintptr_t new_va, size_t len)
+/* Give the hidden pages of [old, old + len) a second place at new_va. -ENOMEM: as before. P held. */
+static int share_hidden_locked(uintptr_t old, uintptr_t new_va, size_t len)
 {
-	u64 first = old >> PAGE_SHIFT, last = (old + len) >> PAGE_SHIFT;
-	int r = 0;
+	u64 first = old >> PAGE_SHIFT, last = (old + len) >> PAGE_SHIFT, to = new_va >> PAGE_SHIFT;
 
-	spin_lock(&vm_as.pt_lock);
 	for (u64 at = first; ; at++) {
 		struct page *p = radix_next(&vm_as.hidden, &at);
 		if (!p || at >= last)
-			break;
-		r = radix_insert(&vm_as.hidden, (new_va >> PAGE_SHIFT) + (at - first), p);
-		if (r)
-			break;
+			return 0;
+		if (radix_insert(&vm_as.hidden, to + (at - first), p)) {
+			while (at-- > first)
+				radix_remove(&vm_as.hidden, to + (at - first));
+			return -ENOMEM;
+		}
+	}
+}
+
+static void forget_hidden_locked(uintptr_t start, size_t len)
+{
+	for (u64 at = start >> PAGE_SHIFT; ; at++) {
+		if (!radix_next(&vm_as.hidden, &at) || at >= (start + len) >> PAGE_SHIFT)
+			return;
 		radix_remove(&vm_as.hidden, at);
 	}
-	spin_unlock(&vm_as.pt_lock);
-	return r;
+}
+
+/* Entries of [from, end) to the same places from new_va on. -ENOMEM: *ret_upto says how far it came. P held. */
+static int move_entries_locked(struct vm_area *to, uintptr_t from, uintptr_t end, uintptr_t new_va, uintptr_t *ret_upto)
+{
+	for (uintptr_t va = from; (va = arch_user_next_mapped(va, end)) < end; va += PAGE_SIZE) {
+		phys_t pa;
+		unsigned flags;
+		*ret_upto = va;
+		if (!arch_user_lookup(va, &pa, &flags))
+			continue;
+		int r = arch_user_map(new_va + (va - from), pa, area_pte_flags(to, flags & ARCH_PTE_WRITE));
+		if (r)
+			return r;
+		arch_user_unmap(va, &pa, &flags);
+	}
+	*ret_upto = end;
+	return 0;
 }
 
 int zap_move(struct vm_area *a, struct vm_area *to, uintptr_t old, uintptr_t new_va, size_t len)
 {
-	uintptr_t end = old + len, from = end, upto = old;
-	int r = 0;
+	bool hidden = a->flags & VM_AREA_HIDDEN;
+	uintptr_t upto = old, back;
 
 	spin_lock(&vm_as.pt_lock);
-	for (uintptr_t va = old; (va = arch_user_next_mapped(va, end)) < end; va += PAGE_SIZE) {
-		phys_t pa;
-		unsigned flags;
-		if (!arch_user_lookup(va, &pa, &flags))
-			continue;
-		r = arch_user_map(new_va + (va - old), pa, area_pte_flags(to, flags & ARCH_PTE_WRITE));
-		if (r)
-			break;
-		arch_user_unmap(va, &pa, &flags);
-		from = MIN(from, va);
-		upto = va + PAGE_SIZE;
+	int r = hidden ? share_hidden_locked(old, new_va, len) : 0;
+	if (r == 0) {
+		r = move_entries_locked(to, old, old + len, new_va, &upto);
+		if (r) {
+			/* The old tables are still there, since nobody prunes under this lock: this cannot fail. */
+			int undone = move_entries_locked(a, new_va, new_va + (upto - old), old, &back);
+			ASSERT(undone == 0);
+		}
+		if (hidden)
+			forget_hidden_locked(r ? new_va : old, len);
 	}
 	spin_unlock(&vm_as.pt_lock);
-	if (from < upto)
-		arch_tlb_flush(from, upto);
-	if (r == 0 && (a->flags & VM_AREA_HIDDEN)) {
-		to->flags |= VM_AREA_HIDDEN;
-		r = move_hidden(old, new_va, len);
+	if (upto > old) {
+		arch_tlb_flush(old, upto);
+		if (r)
+			arch_tlb_flush(new_va, new_va + (upto - old));
 	}
 	return r;
 }
