@@ -12,6 +12,10 @@ VERSION  := 0.1
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
+# make V=1 shows whole command lines.
+V        ?= 0
+Q        := $(if $(filter 1,$(V)),,@)
+say       = $(if $(filter 1,$(V)),,@echo '  $(1)	$(patsubst $(B)/%,%,$(2))')
 
 rwild = $(sort $(foreach d,$(wildcard $(1)/*),$(call rwild,$(d),$(2)) $(filter $(subst *,%,$(2)),$(d))))
 
@@ -42,13 +46,16 @@ $(call cmdline,kernel,$(CC) $(KCFLAGS))
 
 $(B)/kernel/%.o: kernel/%.c $(B)/.cmd-kernel | $(LWIP)/.stamp
 	@mkdir -p $(@D)
-	$(CC) $(KCFLAGS) $(if $(filter kernel/boot/% kernel/arch/x86_64/early%,$<),$(KCFLAGS_EARLY)) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(KCFLAGS) $(if $(filter kernel/boot/% kernel/arch/x86_64/early%,$<),$(KCFLAGS_EARLY)) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
 $(B)/kernel/%.S.o: kernel/%.S $(B)/.cmd-kernel
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -include kernel/base/hidden.h,$(KCFLAGS)) -I$(B) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(filter-out -include kernel/base/hidden.h,$(KCFLAGS)) -I$(B) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
 $(B)/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-kernel kernel/net/lwip/lwipopts.h
 	@mkdir -p $(@D)
-	$(CC) $(LWIP_CFLAGS) -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+	$(call say,CC,$@)
+	$(Q)$(CC) $(LWIP_CFLAGS) -MMD -MP -c -o $@ $(LWIP)/src/$*.c
 $(LWIP)/.stamp: scripts/fetch-lwip
 	scripts/fetch-lwip $(LWIP)
 	touch $@
@@ -57,18 +64,22 @@ $(LWIP)/.stamp: scripts/fetch-lwip
 VDSO_SRC := $(wildcard kernel/arch/x86_64/vdso/*.c)
 $(B)/vdso.so: $(VDSO_SRC) kernel/arch/x86_64/vdso/vdso.lds
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -O2 $(WARN) -fPIC -fno-plt -fno-stack-protector -fcf-protection=none -mno-red-zone -fno-asynchronous-unwind-tables \
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu17 -O2 $(WARN) -fPIC -fno-plt -fno-stack-protector -fcf-protection=none -mno-red-zone -fno-asynchronous-unwind-tables \
 	  -nostdlib -shared -Ikernel -I. -Wl,-T,kernel/arch/x86_64/vdso/vdso.lds -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both \
 	  -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-Bsymbolic -Wl,--no-undefined -o $@ $(VDSO_SRC)
-	strip --strip-debug $@
+	$(call say,STRIP,$@)
+	$(Q)strip --strip-debug $@
 $(B)/kernel/arch/x86_64/vdso_image.S.o: $(B)/vdso.so
 
 KLDFLAGS := -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 -z pack-relative-relocs -z separate-code \
             --gc-sections --build-id=none --no-undefined -T kernel/boot/kernel.ld
 $(B)/pith.elf: $(KOBJ) $(LWIP_OBJ) kernel/boot/kernel.ld
-	ld $(KLDFLAGS) -o $@ $(KOBJ) $(LWIP_OBJ)
+	$(call say,LD,$@)
+	$(Q)ld $(KLDFLAGS) -o $@ $(KOBJ) $(LWIP_OBJ)
 $(B)/pith.elf.stripped: $(B)/pith.elf
-	strip -s -o $@ $<
+	$(call say,STRIP,$@)
+	$(Q)strip -s -o $@ $<
 -include $(call rwild,$(B)/kernel,*.d) $(call rwild,$(B)/lwip-obj,*.d)
 
 # ---- The command -----------------------------------------------------------------------
@@ -80,9 +91,11 @@ TCFLAGS  := -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -fstack-
 $(call cmdline,tool,$(HOSTCC) $(TCFLAGS))
 $(B)/tool/%.o: tool/%.c $(B)/.cmd-tool
 	@mkdir -p $(@D)
-	$(HOSTCC) $(TCFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(HOSTCC) $(TCFLAGS) -MMD -MP -c -o $@ $<
 $(B)/pith: $(TOBJ)
-	$(HOSTCC) -o $@ $(TOBJ) $(TOOL_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(HOSTCC) -o $@ $(TOBJ) $(TOOL_LIBS)
 -include $(call rwild,$(B)/tool,*.d)
 
 # ---- Tests -----------------------------------------------------------------------------
@@ -95,25 +108,32 @@ HCFLAGS  := -std=gnu17 -O1 -g $(WARN) -DPITH_HOST -D_GNU_SOURCE -fsanitize=addre
 $(call cmdline,host,$(HOSTCC) $(HCFLAGS))
 $(B)/host/%.o: %.c $(B)/.cmd-host | $(LWIP)/.stamp
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HCFLAGS) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(HOSTCC) $(HCFLAGS) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
 $(B)/host/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-host kernel/net/lwip/lwipopts.h
 	@mkdir -p $(@D)
-	$(HOSTCC) $(filter-out $(WARN),$(HCFLAGS)) -w -fno-sanitize=undefined -Ikernel/net/lwip -I$(LWIP)/src/include -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+	$(call say,CC,$@)
+	$(Q)$(HOSTCC) $(filter-out $(WARN),$(HCFLAGS)) -w -fno-sanitize=undefined -Ikernel/net/lwip -I$(LWIP)/src/include -MMD -MP -c -o $@ $(LWIP)/src/$*.c
 $(B)/host/libkernel.a: $(HOBJ)
-	rm -f $@; ar crs $@ $(HOBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@; ar crs $@ $(HOBJ)
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
 $(B)/unit/%: $(B)/host/tests/unit/%.o $(B)/host/libkernel.a
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HCFLAGS) -Wl,--gc-sections -o $@ $< $(B)/host/libkernel.a -lcmocka -lpthread
+	$(call say,LD,$@)
+	$(Q)$(HOSTCC) $(HCFLAGS) -Wl,--gc-sections -o $@ $< $(B)/host/libkernel.a -lcmocka -lpthread
 -include $(call rwild,$(B)/host,*.d)
 
 # Programs for the machine: tests/abi and tests/vm, static and otherwise, unmodified Linux programs.
 ABI      := $(patsubst tests/abi/%.c,$(B)/abi/%,$(wildcard tests/abi/*.c))
 $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 	@mkdir -p $(@D)
-	$(HOSTCC) -std=gnu17 -O2 -Wall -Wextra -D_GNU_SOURCE -static -pthread -Itests/abi -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(HOSTCC) -std=gnu17 -O2 -Wall -Wextra -D_GNU_SOURCE -static -pthread -Itests/abi -o $@ $<
 
-.PHONY: all kernel tool help run check check-unit check-vm check-abi check-cli check-fuzz lint bench bench-quick install clean abi unit fuzz
+-include fuzz/fuzz.mk
+
+.PHONY: all kernel tool help run check check-unit check-vm check-abi check-cli check-fuzz lint bench install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 kernel: $(B)/pith.elf $(B)/pith.elf.stripped ## build the kernel
 tool: $(B)/pith             ## build the command
@@ -121,7 +141,7 @@ abi: $(ABI)
 unit: $(UNIT)
 run: all                    ## boot a web server as a VM and fetch a page from it
 	scripts/demo.sh
-check: all                  ## every test: lint, unit, command, ABI, VM
+check: all unit abi         ## every test: lint, unit, fuzz corpora, command, ABI, VM
 	tests/run --build $(B) all
 check-unit: unit            ## unit tests of kernel code on the host, under ASan and UBSan
 	tests/run --build $(B) unit
