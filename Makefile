@@ -163,4 +163,4 @@ install: all                ## install under PREFIX (default /usr/local)
 clean:                      ## remove what was built (fetched sources stay)
 	find $(B) -mindepth 1 -maxdepth 1 ! -name 'lwip' -exec rm -rf {} +
 help:                       ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s @
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile fuzz/fuzz.mk | column -t -s @
