@@ -29,31 +29,39 @@ static u64 *table_below(u64 *t, unsigned i)
 	return (u64 *)(t[i] & PTE_ADDR);
 }
 
+/* Entries of one table: as many pages of its size as fit before its end. Returns the bytes mapped. */
+static u64 fill(u64 *table, unsigned i, u64 entry, u64 step, u64 len)
+{
+	u64 n = MIN(len / step, 512ull - i);
+
+	for (u64 *e = table + i, *end = e + n; e < end; e++, entry += step)
+		*e = entry;
+	return n * step;
+}
+
 static void map_range(u64 va, u64 pa, u64 len, u64 flags)
 {
 	u64 *pml4 = (u64 *)arch_layout.pml4;
 
 	flags |= PTE_P | PTE_A | PTE_D | PTE_G;
 	while (len) {
-		u64 *pdpt = table_below(pml4, va >> 39 & 511), *pd, *pt, step;
+		u64 *pdpt = table_below(pml4, va >> 39 & 511), *pd, done;
 
 		if (have_1g && len >= GIB_PAGE && !((va | pa) & (GIB_PAGE - 1))) {
-			pdpt[va >> 30 & 511] = pa | flags | PTE_PS;
-			step = GIB_PAGE;
+			done = fill(pdpt, va >> 30 & 511, pa | flags | PTE_PS, GIB_PAGE, len);
 		} else {
+			/* Up to where larger pages begin or this table ends. */
+			u64 to_1g = GIB_PAGE - (va & (GIB_PAGE - 1)), to_2m = MIB2_PAGE - (va & (MIB2_PAGE - 1));
+
 			pd = table_below(pdpt, va >> 30 & 511);
-			if (len >= MIB2_PAGE && !((va | pa) & (MIB2_PAGE - 1))) {
-				pd[va >> 21 & 511] = pa | flags | PTE_PS;
-				step = MIB2_PAGE;
-			} else {
-				pt = table_below(pd, va >> 21 & 511);
-				pt[va >> 12 & 511] = pa | flags;
-				step = PAGE_SIZE;
-			}
+			if (len >= MIB2_PAGE && !((va | pa) & (MIB2_PAGE - 1)))
+				done = fill(pd, va >> 21 & 511, pa | flags | PTE_PS, MIB2_PAGE, MIN(len, to_1g));
+			else
+				done = fill(table_below(pd, va >> 21 & 511), va >> 12 & 511, pa | flags, PAGE_SIZE, MIN(len, to_2m));
 		}
-		va += step;
-		pa += step;
-		len -= step;
+		va += done;
+		pa += done;
+		len -= done;
 	}
 }
 

@@ -37,9 +37,8 @@ void boot_relocate(u64 virtual_base)
 			*where++ += virtual_base;
 			continue;
 		}
-		for (u64 i = 0, bits = entry >> 1; bits; i++, bits >>= 1)
-			if (bits & 1)
-				where[i] += virtual_base;
+		for (u64 bits = entry >> 1; bits; bits &= bits - 1)
+			where[__builtin_ctzll(bits)] += virtual_base;
 		where += 63;
 	}
 }
