@@ -4,7 +4,7 @@
  */
 #include "base/log.h"
 #include "dev/blkdev.h"
-#include "fs/vnode.h"
+#include "fs/bind.h"
 #include "init/init.h"
 #include "mm/page.h"
 #include "proc/process.h"
@@ -31,8 +31,8 @@ void mounts_make(const struct bootconf *c)
 	check("/dev", fs_mount_devfs("/dev"));
 	check("/proc", fs_mount_procfs("/proc"));
 	check("/sys", fs_mount_sysfs("/sys"));
-	check("/tmp", fs_mount_tmpfs("/tmp", 01777, max));
-	check("/var/tmp", fs_mount_tmpfs("/var/tmp", 01777, max));
-	check("/run", fs_mount_tmpfs("/run", 0755, max));
+	check("/tmp", fs_mount_tmpfs_over("/tmp", 01777, max));
+	check("/var/tmp", fs_mount_tmpfs_over("/var/tmp", 01777, max));
+	check("/run", fs_mount_tmpfs_over("/run", 0755, max));
 	check("/dev/shm", fs_mount_tmpfs("/dev/shm", 01777, max));
 }
