@@ -11,6 +11,7 @@
  */
 #include "proc/file.h"
 #include "proc/epoll.h"
+#include "proc/file_port.h"
 #include "mm/heap.h"
 #include "base/log.h"
 #include "base/print.h"
@@ -193,6 +194,11 @@ s64 file_seek(struct file *f, s64 offset, int whence)
 void file_fill_vattr(struct vattr *a, u64 ino, u32 mode, u32 dev, u32 blksize)
 {
 	*a = (struct vattr){ .ino = ino, .mode = mode, .dev = dev, .blksize = blksize, .nlink = 1 };
+}
+
+bool file_is_fifo(const struct file *f)
+{
+	return f->ops == &pipe_file_ops || f->ops == &port_file_ops;
 }
 
 int file_getattr(struct file *f, struct vattr *ret)

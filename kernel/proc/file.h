@@ -101,6 +101,8 @@ static inline u32 file_poll(struct file *f, struct poll_table *pt)
 {
 	return f->ops->poll ? f->ops->poll(f, pt) : POLL_IN | POLL_OUT | POLL_RDNORM | POLL_WRNORM;
 }
+/* A pipe, fifo or standard stream: what Linux answers -ESPIPE for. */
+bool file_is_fifo(const struct file *f);
 int file_getattr(struct file *f, struct vattr *ret);
 ssize_t file_describe(struct file *f, char *buf, size_t size);
 /* A number for st_ino of things without a vnode. */

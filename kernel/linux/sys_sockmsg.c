@@ -1,0 +1,406 @@
+/*
+ * sys_sockmsg.c - sendmsg, recvmsg and their batches; control messages.
+ *
+ * The header, the iovec and the control data are fetched once each. Files in SCM_RIGHTS are
+ * opaque to net/: they are referenced here and become descriptors (or are dropped) here.
+ */
+#include "linux/sockcalls.h"
+#include "linux/polltime.h"
+#include "mm/heap.h"
+
+struct lx_msghdr {
+	u64 name;
+	s32 namelen, pad0;
+	u64 iov, iovlen, control, controllen;
+	u32 flags, pad1;
+};
+struct lx_mmsghdr {
+	struct lx_msghdr hdr;
+	u32 len, pad;
+};
+struct lx_cmsghdr {
+	u64 len;
+	s32 level, type;
+};
+_Static_assert(sizeof(struct lx_msghdr) == 56 && sizeof(struct lx_mmsghdr) == 64 && sizeof(struct lx_cmsghdr) == 16, "msghdr");
+
+enum { SCM_RIGHTS = 1, SCM_CREDENTIALS = 2 };
+#define SCM_MAX_FD    253u
+#define CONTROL_MAX   20480u         /* Linux's optmem_max */
+#define CMSG_SPACE(n) (sizeof(struct lx_cmsghdr) + ROUND_UP((size_t)(n), 8))
+#define CMSG_LEN(n)   (sizeof(struct lx_cmsghdr) + (size_t)(n))
+
+struct lx_in_pktinfo {
+	s32 ifindex;
+	u32 spec_dst, addr;
+};
+
+static void file_release(void *f)
+{
+	file_put(f);
+}
+
+static void rights_drop(struct sock_rights *r)
+{
+	if (!r)
+		return;
+	for (unsigned i = 0; i < r->count; i++)
+		file_put(r->files[i]);
+	heap_free(r);
+}
+
+/* ---- Control data of the program ---- */
+
+static int take_rights(const u8 *data, size_t len, struct sock_msg *m)
+{
+	size_t n = len / sizeof(s32);
+	const s32 *fds = (const s32 *)data;
+
+	if (!m->rights) {
+		m->rights = heap_alloc(sizeof(*m->rights));
+		if (!m->rights)
+			return -ENOMEM;
+		m->rights->release = file_release;
+	}
+	if (m->rights->count + n > SCM_MAX_FD)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		struct file *f = fd_lookup_any(fds[i]);
+		if (!f)
+			return -EBADF;
+		m->rights->files[m->rights->count++] = f;
+	}
+	return 0;
+}
+
+static int take_credentials(const u8 *data, size_t len)
+{
+	const struct lx_ucred *c = (const struct lx_ucred *)data;
+
+	if (len != sizeof(*c))
+		return -EINVAL;
+	return c->pid == PROC_PID && c->uid == fs_owner_uid && c->gid == fs_owner_gid ? 0 : -EPERM;
+}
+
+static int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size_t len, struct sock_msg *m)
+{
+	if (h->level == LX_SOL_SOCKET && h->type == SCM_RIGHTS)
+		return family == LX_AF_UNIX ? take_rights(data, len, m) : -EINVAL;
+	if (h->level == LX_SOL_SOCKET && h->type == SCM_CREDENTIALS)
+		return family == LX_AF_UNIX ? take_credentials(data, len) : -EINVAL;
+	if (h->level == LX_SOL_IP && family == LX_AF_INET) {
+		const struct lx_in_pktinfo *p = (const struct lx_in_pktinfo *)data;
+		if (h->type == LX_IP_PKTINFO) {
+			if (len != sizeof(*p))
+				return -EINVAL;
+			m->has_pktinfo = true;
+			m->pktinfo_ifindex = (u32)p->ifindex;
+			m->pktinfo_addr = p->spec_dst;
+			return 0;
+		}
+		return h->type == LX_IP_TOS || h->type == LX_IP_TTL ? 0 : -EINVAL;
+	}
+	return h->level == LX_SOL_SOCKET || family == LX_AF_UNIX ? -EINVAL : 0;
+}
+
+/* Parse the control buffer; what was taken so far is in m even after an error. */
+static int control_parse(int family, const u8 *buf, size_t len, struct sock_msg *m)
+{
+	size_t at = 0;
+
+	while (len - at >= sizeof(struct lx_cmsghdr)) {
+		const struct lx_cmsghdr *h = (const struct lx_cmsghdr *)(buf + at);
+		if (h->len < sizeof(*h) || h->len > len - at)
+			return -EINVAL;
+		int r = take_one(family, h, buf + at + sizeof(*h), h->len - sizeof(*h), m);
+		if (r < 0)
+			return r;
+		size_t step = ROUND_UP(h->len, 8);
+		if (step >= len - at)
+			break;
+		at += step;
+	}
+	return 0;
+}
+
+static int control_get(struct file *f, const struct lx_msghdr *h, struct sock_msg *m)
+{
+	u8 *buf;
+	int r;
+
+	if (!h->controllen)
+		return 0;
+	if (h->controllen > CONTROL_MAX)
+		return -ENOBUFS;
+	buf = heap_alloc(h->controllen);
+	if (!buf)
+		return -ENOBUFS;
+	r = copy_from_user(buf, uaddr_make(h->control), h->controllen);
+	if (r == 0)
+		r = control_parse(f->sock->family, buf, h->controllen, m);
+	heap_free(buf);
+	return r;
+}
+
+/* ---- Control data for the program ---- */
+
+struct control_out {
+	struct uaddr at;
+	size_t room, used;
+	bool cut;
+};
+
+static int control_put(struct control_out *c, int level, int type, const void *data, size_t len)
+{
+	struct lx_cmsghdr h = { CMSG_LEN(len), level, type };
+
+	if (c->room < sizeof(h)) {
+		c->cut = true;
+		return 0;
+	}
+	if (c->room < h.len) {           /* the header says what fitted */
+		c->cut = true;
+		h.len = c->room;
+	}
+	if (copy_to_user(c->at, &h, sizeof(h)) < 0 || copy_to_user(uaddr_add(c->at, sizeof(h)), data, h.len - sizeof(h)) < 0)
+		return -EFAULT;
+	size_t step = MIN(CMSG_SPACE(len), c->room);
+	c->at = uaddr_add(c->at, step);
+	c->room -= step;
+	c->used += step;
+	return 0;
+}
+
+/* Files become descriptors as far as there is room for their numbers; the rest is dropped. */
+static int rights_put(struct control_out *c, struct sock_rights *r, bool cloexec)
+{
+	s32 fds[SCM_MAX_FD];
+	unsigned n = 0, fit = c->room > sizeof(struct lx_cmsghdr) ? (unsigned)((c->room - sizeof(struct lx_cmsghdr)) / sizeof(s32)) : 0;
+
+	while (n < r->count && n < fit) {
+		int fd = fd_install(r->files[n], cloexec, 0);
+		if (fd < 0)
+			break;
+		fds[n++] = fd;
+	}
+	for (unsigned i = n; i < r->count; i++)
+		file_put(r->files[i]);
+	if (n < r->count)
+		c->cut = true;
+	r->count = 0;
+	return n ? control_put(c, LX_SOL_SOCKET, SCM_RIGHTS, fds, n * sizeof(s32)) : 0;
+}
+
+static int stamp_put(struct control_out *c, u64 ns)
+{
+	struct lx_timeval tv = { (s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
+
+	return control_put(c, LX_SOL_SOCKET, LX_SO_TIMESTAMP, &tv, sizeof(tv));
+}
+
+static int controls_put(struct file *f, struct sock_msg *m, struct control_out *c)
+{
+	int r = 0;
+
+	if (m->timestamp_ns)
+		r = stamp_put(c, m->timestamp_ns);
+	if (r == 0 && m->has_pktinfo) {
+		struct lx_in_pktinfo p = { (s32)m->pktinfo_ifindex, m->pktinfo_addr, m->pktinfo_addr };
+		r = control_put(c, LX_SOL_IP, LX_IP_PKTINFO, &p, sizeof(p));
+	}
+	if (r == 0 && f->sock->family == LX_AF_UNIX && f->sock->passcred) {
+		struct lx_ucred cred = { PROC_PID, fs_owner_uid, fs_owner_gid };
+		r = control_put(c, LX_SOL_SOCKET, SCM_CREDENTIALS, &cred, sizeof(cred));
+	}
+	if (m->rights && m->rights->count) {
+		int e = rights_put(c, m->rights, m->flags & LX_MSG_CMSG_CLOEXEC);
+		r = r ? r : e;
+	}
+	return r;
+}
+
+/* ---- sendmsg ---- */
+
+static int header_get(struct uaddr msg, struct lx_msghdr *h)
+{
+	if (copy_from_user(h, msg, sizeof(*h)) < 0)
+		return -EFAULT;
+	if (h->namelen < 0)
+		return -EINVAL;
+	if (!h->name)
+		h->namelen = 0;
+	h->namelen = MIN(h->namelen, (s32)sizeof(((struct sock_addr *)0)->bytes));
+	return h->iovlen > LX_IOV_MAX ? -EMSGSIZE : 0;
+}
+
+static long send_one(struct file *f, struct uaddr msg, u32 flags)
+{
+	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC };
+	NO_AUTO_INIT struct sock_addr a;
+	NO_AUTO_INIT struct user_iov v;
+	struct lx_msghdr h;
+	struct uio u;
+	long r = header_get(msg, &h);
+
+	if (r < 0)
+		return r;
+	r = user_iov_get(&v, uaddr_make(h.iov), h.iovlen);
+	if (r == 0 && h.namelen) {
+		r = address_get(uaddr_make(h.name), h.namelen, &a);
+		m.addr = &a;
+	}
+	if (r == 0)
+		r = control_get(f, &h, &m);
+	if (r == 0) {
+		uio_init_user(&u, v.segs, v.n);
+		m.uio = &u;
+		m.nonblock = socket_nonblock(f, flags);
+		r = file_socket_send(f, &m);
+		if (r >= 0 && m.rights && !m.rights->count) {
+			heap_free(m.rights);
+			m.rights = NULL;
+		}
+	}
+	rights_drop(m.rights);
+	user_iov_free(&v);
+	return r;
+}
+
+long sys_sendmsg(int fd, struct uaddr msg, int flags)
+{
+	struct file *f;
+	long r = socket_lookup(fd, &f);
+
+	if (r < 0)
+		return r;
+	r = send_one(f, msg, (u32)flags);
+	file_put(f);
+	return r;
+}
+
+long sys_sendmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags)
+{
+	struct file *f;
+	unsigned done = 0;
+	long r = socket_lookup(fd, &f);
+
+	if (r < 0)
+		return r;
+	vlen = MIN(vlen, LX_IOV_MAX);
+	while (done < vlen) {
+		struct uaddr at = uaddr_add(msgs, done * sizeof(struct lx_mmsghdr));
+		r = send_one(f, at, (u32)flags);
+		if (r < 0)
+			break;
+		u32 len = (u32)r;
+		r = copy_to_user(uaddr_add(at, offsetof(struct lx_mmsghdr, len)), &len, sizeof(len));
+		if (r < 0)
+			break;
+		done++;
+	}
+	file_put(f);
+	return done ? (long)done : r;
+}
+
+/* ---- recvmsg ---- */
+
+/* Header fields that come back: address length, control length, flags. */
+static int header_put(struct uaddr msg, const struct lx_msghdr *h, const struct sock_addr *a, const struct control_out *c, u32 flags)
+{
+	u32 namelen = a->len;
+	u64 controllen = c->used;
+
+	if (h->name) {
+		u32 n = MIN((u32)h->namelen, a->len);
+		if (n && copy_to_user(uaddr_make(h->name), a->bytes, n) < 0)
+			return -EFAULT;
+		if (copy_to_user(uaddr_add(msg, offsetof(struct lx_msghdr, namelen)), &namelen, sizeof(namelen)) < 0)
+			return -EFAULT;
+	}
+	if (copy_to_user(uaddr_add(msg, offsetof(struct lx_msghdr, flags)), &flags, sizeof(flags)) < 0)
+		return -EFAULT;
+	return copy_to_user(uaddr_add(msg, offsetof(struct lx_msghdr, controllen)), &controllen, sizeof(controllen));
+}
+
+static long recv_one(struct file *f, struct uaddr msg, u32 flags, bool nonblock)
+{
+	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC };
+	struct sock_addr a = { 0 };
+	NO_AUTO_INIT struct user_iov v;
+	struct lx_msghdr h;
+	struct uio u;
+	long r = header_get(msg, &h), e;
+
+	if (r < 0)
+		return r;
+	r = user_iov_get(&v, uaddr_make(h.iov), h.iovlen);
+	if (r == 0 && f->sock->family == LX_AF_UNIX) {
+		m.rights = heap_alloc(sizeof(*m.rights));
+		if (!m.rights)
+			r = -ENOMEM;
+	}
+	if (r == 0) {
+		struct control_out c = { .at = uaddr_make(h.control), .room = h.control ? h.controllen : 0 };
+		uio_init_user(&u, v.segs, v.n);
+		m.uio = &u;
+		m.addr = &a;
+		m.nonblock = nonblock;
+		r = sock_recv(f->sock, &m);
+		m.flags = flags;
+		if (r >= 0) {
+			e = controls_put(f, &m, &c);
+			if (e == 0)
+				e = header_put(msg, &h, &a, &c, m.ret_flags | (c.cut ? LX_MSG_CTRUNC : 0) | (flags & LX_MSG_CMSG_CLOEXEC));
+			if (e < 0)
+				r = e;
+		}
+	}
+	rights_drop(m.rights);
+	user_iov_free(&v);
+	return r;
+}
+
+long sys_recvmsg(int fd, struct uaddr msg, int flags)
+{
+	struct file *f;
+	long r = socket_lookup(fd, &f);
+
+	if (r < 0)
+		return r;
+	r = recv_one(f, msg, (u32)flags, socket_nonblock(f, (u32)flags));
+	file_put(f);
+	return r;
+}
+
+#define MSG_WAITFORONE 0x10000u
+
+long sys_recvmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags, struct uaddr timeout)
+{
+	struct file *f;
+	unsigned done = 0;
+	u64 deadline_ns = WAIT_FOREVER;
+	long r = deadline_from_ts(timeout, &deadline_ns);
+
+	if (r < 0)
+		return r;
+	r = socket_lookup(fd, &f);
+	if (r < 0)
+		return r;
+	vlen = MIN(vlen, LX_IOV_MAX);
+	while (done < vlen) {
+		struct uaddr at = uaddr_add(msgs, done * sizeof(struct lx_mmsghdr));
+		bool nonblock = socket_nonblock(f, (u32)flags) || (done && (u32)flags & MSG_WAITFORONE);
+		r = recv_one(f, at, (u32)flags & ~MSG_WAITFORONE, nonblock);
+		if (r < 0)
+			break;
+		u32 len = (u32)r;
+		r = copy_to_user(uaddr_add(at, offsetof(struct lx_mmsghdr, len)), &len, sizeof(len));
+		if (r < 0)
+			break;
+		done++;
+		if (deadline_ns != WAIT_FOREVER && !deadline_left_ns(deadline_ns))
+			break;
+	}
+	file_put(f);
+	return done ? (long)done : r;
+}
