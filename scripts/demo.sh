@@ -31,9 +31,9 @@ pid=$!
 
 printf '$ curl http://127.0.0.1:%s/\n' "$port"
 tries=0
-until curl -s --max-time 5 -o "$out/page" "http://127.0.0.1:$port/"; do
+until curl -s --max-time 1 -o "$out/page" "http://127.0.0.1:$port/"; do
     tries=$((tries + 1))
-    if [ "$tries" -ge 300 ] || ! kill -0 "$pid" 2>/dev/null; then
+    if [ "$tries" -ge 120 ] || ! kill -0 "$pid" 2>/dev/null; then
         sed 's/^/  server | /' "$out/server"
         printf 'demo: the server did not answer\n' >&2
         exit 1
