@@ -1,0 +1,40 @@
+# Fuzzing. A target is fuzz/NAME_fuzz.c with LLVMFuzzerTestOneInput; its corpus is fuzz/corpus/NAME/.
+#
+#   make fuzz T=NAME S=60     libFuzzer (clang) for S seconds; new inputs and crashes go to B/fuzz-work/NAME
+#   build/fuzz/NAME FILE...   the same target with gcc, over files: what `make check-fuzz` runs
+
+FUZZ_TARGETS := $(patsubst fuzz/%_fuzz.c,%,$(wildcard fuzz/*_fuzz.c))
+FUZZ         := $(FUZZ_TARGETS:%=$(B)/fuzz/%)
+$(B)/fuzz/%: $(B)/host/fuzz/%_fuzz.o $(B)/host/fuzz/replay_main.o $(B)/host/libkernel.a
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HCFLAGS) -Wl,--gc-sections -o $@ $(filter %.o,$^) $(B)/host/libkernel.a -lpthread
+
+# The kernel once more, with clang's coverage for the fuzzer.
+CLANG    ?= clang
+FCFLAGS  := $(filter-out -Wshadow=local,$(HCFLAGS)) -Wno-unknown-warning-option -fsanitize=fuzzer-no-link
+$(call cmdline,fuzz,$(CLANG) $(FCFLAGS))
+$(B)/fuzz-obj/%.o: %.c $(B)/.cmd-fuzz | $(LWIP)/.stamp
+	@mkdir -p $(@D)
+	$(CLANG) $(FCFLAGS) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
+$(B)/fuzz-obj/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-fuzz kernel/net/lwip/lwipopts.h
+	@mkdir -p $(@D)
+	$(CLANG) $(filter-out $(WARN),$(FCFLAGS)) -w -fno-sanitize=undefined -Ikernel/net/lwip -I$(LWIP)/src/include -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+FUZZ_OBJ := $(HSRC:%.c=$(B)/fuzz-obj/%.o) $(LWIP_SRC:%.c=$(B)/fuzz-obj/lwip-obj/%.o)
+$(B)/fuzz-obj/libkernel.a: $(FUZZ_OBJ)
+	rm -f $@; ar crs $@ $(FUZZ_OBJ)
+$(B)/fuzz-bin/%: $(B)/fuzz-obj/fuzz/%_fuzz.o $(B)/fuzz-obj/libkernel.a
+	@mkdir -p $(@D)
+	$(CLANG) $(FCFLAGS) -fsanitize=fuzzer -Wl,--gc-sections -o $@ $^ -lpthread
+-include $(call rwild,$(B)/fuzz-obj,*.d)
+
+T ?= $(FUZZ_TARGETS)
+S ?= 60
+fuzz: $(T:%=$(B)/fuzz-bin/%) ## fuzz targets T (default all) for S seconds each
+	for t in $(T); do \
+	  mkdir -p $(B)/fuzz-work/$$t/new && \
+	  $(B)/fuzz-bin/$$t -max_total_time=$(S) -timeout=10 -print_final_stats=1 -artifact_prefix=$(B)/fuzz-work/$$t/ \
+	    $(FUZZFLAGS) $(B)/fuzz-work/$$t/new fuzz/corpus/$$t || exit 1; \
+	done
+check-fuzz: $(FUZZ)         ## the fuzz targets over their corpora, with gcc's sanitizers
+	tests/run --build $(B) fuzz
+check: $(FUZZ)
