@@ -1,7 +1,7 @@
 #!/bin/sh
 # ends.sh - how programs end: statuses, signals, crash reports, graceful stop, refused calls.
 . tests/vm/lib
-cc -O1 -g -fno-omit-frame-pointer -pthread -o ends "$sources/tests/vm/programs/ends.c"
+cc -O1 -g -D_GNU_SOURCE -fno-omit-frame-pointer -pthread -o ends "$sources/tests/vm/programs/ends.c"
 
 ends() { # NAME STATUS ARG...
     name=$1 want=$2
