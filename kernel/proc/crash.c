@@ -129,7 +129,12 @@ static void say_backtrace(const struct user_regs *r)
 		say("crash:  the stack pointer points nowhere\n");
 		return;
 	}
-	uintptr_t known = follow_frames(&bt, r->rbp, r->rsp, stack.end);
+	/* A leaf function may have no frame of its own: then its return address is the first word. */
+	u64 word, saved;
+	if (fetch(r->rsp, &word, sizeof(word)) && crash_is_return_address(word) &&
+	    !(fetch(r->rbp + 8, &saved, sizeof(saved)) && saved == word))
+		say_frame(&bt, word, false, false);
+	uintptr_t known = follow_frames(&bt, r->rbp, r->rsp + (bt.frames > 1 ? 8 : 0), stack.end);
 	if (bt.frames < 3)
 		scan_stack(&bt, known, stack.end);
 }
