@@ -3,8 +3,8 @@
  *
  * Invariants:
  *  (I1) What can fail is done before anything changes: an area that may be needed is allocated
- *       before the lock is taken, so a failed call leaves the address space as it was (mprotect over
- *       several areas, which Linux too leaves half done, excepted).
+ *       first, so a failed call leaves the address space as it was (mprotect over several areas,
+ *       which Linux too leaves half done, excepted).
  *  (I2) W^X: no area has PROT_WRITE and PROT_EXEC together, and none gets PROT_EXEC that had
  *       PROT_WRITE, unless vm_policy_allow_jit.
  *  (I3) Nothing is ever mapped below VM_MIN_ADDR or at or above ARCH_USER_TOP.
@@ -88,29 +88,41 @@ void map_unmap_locked(uintptr_t start, uintptr_t end, struct vm_area **spare, st
 	}
 }
 
+/* If unmapping [start, end) cuts an area in two, allocate the second half now. 0 or -ENOMEM; keeps (I1). */
+static int map_prepare_split_locked(uintptr_t start, uintptr_t end, struct vm_area **ret_spare)
+{
+	struct vm_area *a = area_find(start);
+
+	*ret_spare = NULL;
+	if (!a || a->start >= start || a->end <= end)
+		return 0;
+	*ret_spare = area_alloc();
+	return *ret_spare ? 0 : -ENOMEM;
+}
+
 int vm_unmap(uintptr_t addr, size_t len)
 {
 	struct list dead = LIST_INIT(dead);
+	struct vm_area *spare;
 	uintptr_t end;
 
 	if (map_check_range(addr, len, &end) || len == 0)
 		return -EINVAL;
-	struct vm_area *spare = area_alloc();
-	if (!spare)
-		return -ENOMEM;
 	rwlock_write(&vm_as.lock);
-	map_unmap_locked(addr, end, &spare, &dead);
+	int r = map_prepare_split_locked(addr, end, &spare);
+	if (r == 0)
+		map_unmap_locked(addr, end, &spare, &dead);
 	rwlock_unlock_write(&vm_as.lock);
 	area_release_dead(&dead);
-	area_free(spare);
-	return 0;
+	return r;
 }
 
 /* ---- Mapping ---- */
 
 /* Decide where; with MAP_FIXED make room there. Address or errno. */
-static intptr_t map_choose_locked(const struct vm_map_request *rq, size_t len, struct vm_area **spare, struct list *dead)
+static intptr_t map_choose_locked(const struct vm_map_request *rq, size_t len, struct list *dead)
 {
+	struct vm_area *spare;
 	int r = map_check_limits_locked(len, rq->prot, rq->flags);
 
 	if (!(rq->flags & VM_MAP_FIXED)) {
@@ -125,8 +137,12 @@ static intptr_t map_choose_locked(const struct vm_map_request *rq, size_t len, s
 		return -EEXIST;
 	if (r)
 		return r;
-	if (taken)
-		map_unmap_locked(rq->addr, rq->addr + len, spare, dead);
+	if (taken) {
+		r = map_prepare_split_locked(rq->addr, rq->addr + len, &spare);
+		if (r)
+			return r;
+		map_unmap_locked(rq->addr, rq->addr + len, &spare, dead);
+	}
 	return (intptr_t)rq->addr;
 }
 
@@ -180,21 +196,20 @@ intptr_t vm_map(const struct vm_map_request *rq)
 
 	if (r)
 		return r;
-	struct vm_area *a = area_alloc(), *spare = area_alloc();
+	struct vm_area *a = area_alloc();
 	if (object)
 		vm_object_get(object);
 	else if (rq->flags & VM_MAP_SHARED)
 		object = vm_object_new_anon(len);
-	if (!a || !spare || (!object && (rq->flags & VM_MAP_SHARED))) {
+	if (!a || (!object && (rq->flags & VM_MAP_SHARED))) {
 		area_free(a);
-		area_free(spare);
 		if (object)
 			vm_object_put(object);
 		return -ENOMEM;
 	}
 	bool populate = rq->flags & VM_MAP_POPULATE;
 	rwlock_write(&vm_as.lock);
-	intptr_t at = map_choose_locked(rq, len, &spare, &dead);
+	intptr_t at = map_choose_locked(rq, len, &dead);
 	if (at > 0) {
 		map_fill_area(a, rq, (uintptr_t)at, len);
 		a->object = object;
@@ -207,7 +222,6 @@ intptr_t vm_map(const struct vm_map_request *rq)
 	rwlock_unlock_write(&vm_as.lock);
 	area_release_dead(&dead);
 	area_free(a);
-	area_free(spare);
 	if (object)
 		vm_object_put(object);
 	if (at > 0 && populate)
@@ -316,37 +330,36 @@ uintptr_t vm_brk_end(void)
 uintptr_t vm_brk(uintptr_t new_end)
 {
 	struct list dead = LIST_INIT(dead);
-	struct vm_area *a = area_alloc(), *spare = area_alloc();
+	struct vm_area *a = NULL, *spare = NULL;
 	bool grown = false;
 
 	rwlock_write(&vm_as.lock);
 	uintptr_t end = vm_as.brk_end, old_top = ROUND_UP(end, PAGE_SIZE);
 	uintptr_t from = old_top;
-	if (new_end < vm_as.brk_start || new_end > ARCH_USER_TOP - PAGE_SIZE || !a || !spare)
+	if (new_end < vm_as.brk_start || new_end > ARCH_USER_TOP - PAGE_SIZE)
 		goto out;
 	uintptr_t top = ROUND_UP(new_end, PAGE_SIZE);
 	if (top < old_top) {
+		if (map_prepare_split_locked(top, old_top, &spare))
+			goto out;
 		map_unmap_locked(top, old_top, &spare, &dead);
 	} else if (top > old_top) {
 		struct vm_area *above = area_find(old_top);
 		uintptr_t guard = above && (above->flags & VM_MAP_STACK) ? VM_STACK_GUARD : PAGE_SIZE;
 		if (new_end - vm_as.brk_start > vm_as.limits.data_max ||
 		    map_check_limits_locked(top - old_top, VM_PROT_WRITE, 0) ||
-		    (above && above->start < top + guard))
+		    (above && above->start < top + guard) || !(a = area_alloc()))
 			goto out;
 		struct vm_map_request rq = { .prot = VM_PROT_READ | VM_PROT_WRITE, .max_prot = ~0u, .name = "[heap]" };
 		map_fill_area(a, &rq, old_top, top - old_top);
 		grown = a->flags & VM_MAP_LOCKED;
 		area_insert_locked(a);
 		area_merge_locked(a, &dead);
-		a = NULL;
 	}
 	end = vm_as.brk_end = new_end;
 out:
 	rwlock_unlock_write(&vm_as.lock);
 	area_release_dead(&dead);
-	area_free(a);
-	area_free(spare);
 	if (grown)
 		(void)!vm_populate(from, end - from);
 	return end;
