@@ -161,8 +161,8 @@ long sys_clock_nanosleep(int clock, int flags, struct uaddr req, struct uaddr re
 
 	if (!clock_of(clock, &c, &tid))
 		return -EINVAL;
-	/* The coarse and raw clocks cannot be slept on. */
-	if (clock >= LX_CLOCK_MONOTONIC_RAW && clock <= LX_CLOCK_MONOTONIC_COARSE)
+	/* The coarse and raw clocks and the caller's own CPU time cannot be slept on. */
+	if ((clock >= LX_CLOCK_MONOTONIC_RAW && clock <= LX_CLOCK_MONOTONIC_COARSE) || clock == LX_CLOCK_THREAD_CPUTIME_ID)
 		return -EOPNOTSUPP;
 	if (copy_from_user(&ts, req, sizeof(ts)))
 		return -EFAULT;
