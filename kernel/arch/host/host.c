@@ -145,7 +145,8 @@ void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(
 	h->arg = arg;
 	getcontext(&h->context);
 	h->context.uc_stack.ss_sp = (void *)(stack_top - HOST_STACK);
-	h->context.uc_stack.ss_size = HOST_STACK;
+	/* The program's registers lie at the top (arch_user_regs). */
+	h->context.uc_stack.ss_size = HOST_STACK - ROUND_UP(sizeof(struct user_regs), 64);
 	uintptr_t p = (uintptr_t)h;
 	makecontext(&h->context, (void (*)(void))(uintptr_t)trampoline, 2, (unsigned)(p >> 32), (unsigned)p);
 	t->host = h;
