@@ -267,7 +267,7 @@ ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
 		if (s->state == INET_LISTEN) {
 			r = -ENOTCONN;
 		} else {
-			size_t n = take_bytes(s, m->uio, want - done, done, peek, discard);
+			size_t n = take_bytes(s, m->uio, want - done, peek ? done : 0, peek, discard);
 			if (!peek)
 				window_free(s, n);
 			done += n;

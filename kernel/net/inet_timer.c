@@ -124,6 +124,8 @@ static void tcp_run(u64 now)
 	unsigned need = tcp_need();
 	tcp_slow = need == 1;
 	timers[T_TCP].due_ns = need == 2 ? now + TCP_TMR_INTERVAL * NSEC_PER_MSEC : need ? now + NSEC_PER_SEC : 0;
+	if (!need && !timers[T_LINK].due_ns)
+		inet_mem_trim();
 }
 
 /* lwIP: a connection was added to a list. */
