@@ -32,6 +32,8 @@ typedef s64  off_t;
 #define ALIGNED(n)     __attribute__((aligned(n)))
 #define USED           __attribute__((used))
 #define NOINLINE       __attribute__((noinline))
+/* Locals are zeroed by the compiler; not this one: a large array on a hot path, written before it is read. */
+#define NO_AUTO_INIT __attribute__((uninitialized))
 #define ALWAYS_INLINE  inline __attribute__((always_inline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 /* Written during boot only; its pages become read-only before the program starts. */

@@ -111,7 +111,7 @@ static void chain_build(struct slot *s, struct virtio_buf *bufs, unsigned *ret_n
 static int slot_queue(struct vblk *b, struct slot *s)
 {
 	static const u32 types[] = { [BLK_READ] = T_IN, [BLK_WRITE] = T_OUT, [BLK_FLUSH] = T_FLUSH, [BLK_DISCARD] = T_DISCARD };
-	struct virtio_buf bufs[MAX_SEGS + 2];
+	struct virtio_buf bufs[MAX_SEGS + 2] NO_AUTO_INIT;
 	struct blk_request *rq = s->rq;
 	unsigned nout, nin;
 

@@ -151,6 +151,20 @@ static void rx_refill_locked(struct vnet *n)
 	virtqueue_kick(n->rxq);
 }
 
+/* The header, read once: the device may change its mind about it. */
+static struct vnet_hdr rx_header_fetch(const struct netdev_buf *b)
+{
+	const u8 *p = (const u8 *)b + RX_OFF;
+	union {
+		struct vnet_hdr hdr;
+		u32 words[3];
+	} h;
+
+	for (unsigned i = 0; i < 3; i++)
+		h.words[i] = READ_ONCE(((const u32 *)(const void *)p)[i]);
+	return h.hdr;
+}
+
 /* What the header says, into the frame's first buffer; false if it cannot be. */
 static bool rx_header_apply(const struct vnet_hdr *h, struct netdev_buf *b)
 {
@@ -198,9 +212,8 @@ static struct netdev_buf *rx_frame_locked(struct vnet *n)
 	u32 len;
 
 	while ((b = virtqueue_get(n->rxq, &len)) != NULL) {
-		struct vnet_hdr h;
+		struct vnet_hdr h = rx_header_fetch(b);
 
-		memcpy(&h, (u8 *)b + RX_OFF, sizeof(h));
 		b->next = NULL;
 		if (!n->mergeable)
 			h.num_buffers = 1;
@@ -308,7 +321,7 @@ static void hdr_fill(struct vnet_hdr *h, const struct netdev_tx *tx)
 
 static int tx_queue_locked(struct vnet *n, const struct netdev_tx *tx)
 {
-	struct virtio_buf bufs[NETDEV_TX_SEGS + 1];
+	struct virtio_buf bufs[NETDEV_TX_SEGS + 1] NO_AUTO_INIT;
 	struct tx_slot *s = &n->slots[n->free_slot];
 	unsigned k = 0;
 
@@ -330,7 +343,7 @@ static int tx_queue_locked(struct vnet *n, const struct netdev_tx *tx)
 /* One try. -EAGAIN: something was sent meanwhile, try again; -EBUSY: nothing was, and an interrupt will tell. */
 static int vnet_try_transmit(struct vnet *n, const struct netdev_tx *tx, bool notify)
 {
-	struct completion sent[REAP_BATCH];
+	struct completion sent[REAP_BATCH] NO_AUTO_INIT;
 	unsigned nsent = 0;
 	int r;
 	irq_flags_t f = spin_lock_irqsave(&n->tx_lock);
@@ -377,7 +390,7 @@ static void vnet_kick(struct netdev *d)
 static void vnet_reap(struct netdev *d)
 {
 	struct vnet *n = vnet_of(d);
-	struct completion sent[REAP_BATCH];
+	struct completion sent[REAP_BATCH] NO_AUTO_INIT;
 	unsigned nsent;
 
 	if (!virtqueue_pending(n->txq))
