@@ -234,3 +234,5 @@ const void *arch_vdso_image(size_t *ret_len)
 }
 phys_t arch_vvar_page(void);
 phys_t arch_vvar_page(void) { return 0; }
+u32 arch_hwcap(void) { return 1u << 26; }
+u32 arch_hwcap2(void) { return 0; }
