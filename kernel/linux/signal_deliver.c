@@ -39,6 +39,7 @@ static void settle_restart(struct user_regs *regs, bool handler, u64 flags)
 	case ERESTART_RESTARTBLOCK:
 		if (handler) {
 			regs->rax = (u64)-EINTR;
+			task_current()->restart = NULL;
 			break;
 		}
 		regs->rax = NR_RESTART_SYSCALL;

@@ -94,8 +94,9 @@ int main(void)
 	while (!(word & FUTEX_WAITERS))
 		usleep(1000);
 	usleep(20000);
-	CHECK("unlock", futex(FUTEX_UNLOCK_PI_PRIVATE, NULL));
+	long r = futex(FUTEX_UNLOCK_PI_PRIVATE, NULL);
 	pthread_join(t, NULL);
+	NOTE("unlock", "%ld", r);
 	NOTE("word", "%u", word);
 	CHECK("unlock free", futex(FUTEX_UNLOCK_PI_PRIVATE, NULL));
 	word = 4194303;

@@ -60,6 +60,7 @@ static void faults(void)
 	NOTE("addr", "%lx", addr);
 	TRY("read of PROT_NONE", *(volatile char *)guard);
 	NOTE("addr", "%d", addr == (unsigned long)guard);
+	(void)*(volatile char *)ro;
 	TRY("write of read-only", *(volatile char *)ro = 1);
 	NOTE("addr", "%d", addr == (unsigned long)ro);
 	TRY("non-canonical", *(volatile char *)0x1234567812345678ul);
@@ -75,10 +76,9 @@ static void faults(void)
 	TRY("int3", __asm__ volatile("int3"));
 	TRY("hlt", __asm__ volatile("hlt"));
 	TRY("cli", __asm__ volatile("cli"));
-	unsigned mxcsr = 0x1f80 & ~0x200u, normal = 0x1f80;
-	TRY("SSE divide", __asm__ volatile("ldmxcsr %0; pxor %%xmm1, %%xmm1; mov $1, %%eax; cvtsi2sd %%eax, %%xmm0; divsd %%xmm1, %%xmm0"
-					   :: "m"(mxcsr) : "eax", "xmm0", "xmm1"));
-	__asm__ volatile("ldmxcsr %0" :: "m"(normal));
+	unsigned short fcw = 0x37f & ~4;
+	TRY("x87 divide", __asm__ volatile("fldcw %0; fld1; fldz; fdivrp; fwait" :: "m"(fcw)));
+	__asm__ volatile("fninit");
 }
 
 static volatile uint64_t seen_rbx, seen_xmm;
