@@ -15,6 +15,7 @@
  */
 #include "net/inet_impl.h"
 #include "lwip/dhcp.h"
+#include "lwip/dns.h"
 #include "lwip/init.h"
 #include "lwip/prot/dhcp.h"
 
@@ -110,9 +111,7 @@ u32 inet_tcp_isn(const struct ip4_addr *local, u16 lport, const struct ip4_addr 
 	return h + (u32)(arch_clock_mono_ns() / 4000);
 }
 
-/* lwip/dns.h declares it only with its resolver built in. */
-void dns_setserver(u8_t index, const ip_addr_t *server);
-
+void dns_init(void) { }
 /* DHCP's servers arrive here (index by index), before the interface gets its address. */
 void dns_setserver(u8_t index, const ip_addr_t *server)
 {

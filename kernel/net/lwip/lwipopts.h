@@ -45,13 +45,14 @@ struct netif *inet_ip4_route(const struct ip4_addr *src, const struct ip4_addr *
 #define LWIP_IPV4                       1
 #define LWIP_IPV6                       0
 #define LWIP_RAW                        0
-#define LWIP_DNS                        0
+/* Only so that DHCP asks for servers: dns.c is not built, inet.c takes what it finds. */
+#define LWIP_DNS                        1
+#define DNS_MAX_SERVERS                 3
 #define LWIP_UDP                        1
 #define LWIP_TCP                        1
 #define LWIP_IGMP                       1
 #define LWIP_DHCP                       1
 #define DHCP_DOES_ARP_CHECK             0
-#define LWIP_DHCP_PROVIDE_DNS_SERVERS   1
 #define LWIP_DHCP_MAX_DNS_SERVERS       3
 #define LWIP_NETIF_HOSTNAME             1
 #define LWIP_NETIF_STATUS_CALLBACK      1

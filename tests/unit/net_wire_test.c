@@ -1,0 +1,499 @@
+/*
+ * net_wire_test.c - the stack over a fake Ethernet device that loses, reorders and duplicates, and
+ * that checks what the stack asks of it (checksum and segmentation offload).
+ *
+ * The wire is a mirror: a frame for 10.0.0.2 comes back with its two addresses exchanged, so that
+ * one stack has both ends of a connection, each with the other at 10.0.0.2. The device answers ARP
+ * for 10.0.0.2 itself, and speaks DHCP for the first test.
+ */
+#include "net_util.h"
+#include "dev/netdev.h"
+
+#define ME    0x0100000au            /* 10.0.0.1 */
+#define PEER  0x0200000au
+#define QUEUE 4096
+
+static const u8 peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
+
+struct frame {
+	u32 len;
+	bool csum_valid;
+	u8 data[66000];
+};
+static struct frame *queue[QUEUE];
+static unsigned head, tail;
+static unsigned lose_percent, reorder_percent, duplicate_percent;
+static unsigned sent_frames, gso_frames, released, lent, largest_gso, dhcp_acks;
+static bool refuse;                  /* the ring is full */
+static bool merge;                   /* deliver large frames uncut, as guest TSO does */
+
+static void put16(u8 *p, unsigned v) { p[0] = (u8)(v >> 8); p[1] = (u8)v; }
+static unsigned get16(const u8 *p) { return (unsigned)(p[0] << 8 | p[1]); }
+static u32 get32(const u8 *p) { return (u32)get16(p) << 16 | get16(p + 2); }
+static void put32(u8 *p, u32 v) { put16(p, v >> 16); put16(p + 2, v & 0xffff); }
+
+static u16 sum(const u8 *p, size_t n, u32 s)
+{
+	for (size_t i = 0; i + 1 < n; i += 2)
+		s += get16(p + i);
+	if (n & 1)
+		s += (u32)p[n - 1] << 8;
+	while (s >> 16)
+		s = (s & 0xffff) + (s >> 16);
+	return (u16)s;
+}
+static u16 l4_sum(const u8 *ip, size_t len)
+{
+	size_t l4 = len - 20;
+	return sum(ip + 20, l4, (u32)ip[9] + (u32)l4 + get16(ip + 12) + get16(ip + 14) + get16(ip + 16) + get16(ip + 18));
+}
+
+static void enqueue(const u8 *data, u32 len, bool valid)
+{
+	if (tail - head >= QUEUE)
+		return;
+	struct frame *f = malloc(sizeof(*f));
+	f->len = len;
+	f->csum_valid = valid;
+	memcpy(f->data, data, len);
+	unsigned at = tail++;
+	queue[at % QUEUE] = f;
+	if (reorder_percent && at > head && random_below(100) < reorder_percent) {
+		unsigned other = head + (unsigned)random_below(at - head);
+		struct frame *t = queue[other % QUEUE];
+		queue[other % QUEUE] = f;
+		queue[at % QUEUE] = t;
+	}
+}
+
+static struct netdev dev;
+static void announce_frames(void)
+{
+	if (head != tail && dev.on_event)
+		dev.on_event(&dev);
+}
+
+static void answer_arp(const u8 *d, u32 len)
+{
+	u8 r[42];
+
+	if (get16(d + 20) != 1 || memcmp(d + 38, &(u32){ PEER }, 4) != 0)
+		return;
+	memcpy(r, d + 6, 6);
+	memcpy(r + 6, peer_mac, 6);
+	memcpy(r + 12, d + 12, 8);
+	put16(r + 20, 2);
+	memcpy(r + 22, peer_mac, 6);
+	memcpy(r + 28, d + 38, 4);
+	memcpy(r + 32, d + 22, 10);
+	enqueue(r, 42, false);
+}
+
+static void answer_dhcp(const u8 *d, u32 len)
+{
+	static u8 r[600];
+	const u8 *b = d + 42;
+	u8 type = 0;
+
+	for (const u8 *o = b + 240; o < d + len && *o != 255; o += 2 + o[1])
+		if (*o == 53)
+			type = o[2];
+	memset(r, 0, sizeof r);
+	memset(r, 0xff, 6);
+	memcpy(r + 6, peer_mac, 6);
+	put16(r + 12, 0x800);
+	u8 *ip = r + 14, *u = ip + 20, *q = u + 8;
+	q[0] = 2; q[1] = 1; q[2] = 6;
+	memcpy(q + 4, b + 4, 4);
+	put32(q + 16, 0x0a000001);
+	memcpy(q + 28, b + 28, 16);
+	put32(q + 236, 0x63825363);
+	static const u8 options[] = { 54, 4, 10, 0, 0, 2, 51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 0, 2, 6, 8, 9, 9, 9, 9, 8, 8, 8, 8,
+				      15, 12, 'l', 'a', 'b', '.', 'i', 'n', 't', 'e', 'r', 'n', 'a', 'l', 255 };
+	q[240] = 53; q[241] = 1; q[242] = type == 1 ? 2 : 5;
+	dhcp_acks += type == 3;
+	memcpy(q + 243, options, sizeof options);
+	unsigned n = 243 + sizeof options + 8;
+	put16(u, 67); put16(u + 2, 68); put16(u + 4, n);
+	ip[0] = 0x45; put16(ip + 2, n + 20); ip[8] = 64; ip[9] = 17;
+	put32(ip + 12, 0x0a000002); put32(ip + 16, 0xffffffff);
+	put16(ip + 10, (u16)~sum(ip, 20, 0));
+	enqueue(r, n + 34, false);
+}
+
+/* One frame as it would be on the wire, every sum complete. */
+static void on_wire(u8 *d, u32 len)
+{
+	u8 *ip = d + 14;
+
+	sent_frames++;
+	assert_true(len >= 14 && len <= 65535 + 14);
+	if (get16(d + 12) == 0x806) {
+		answer_arp(d, len);
+		return;
+	}
+	assert_int_equal(get16(d + 12), 0x800);
+	assert_int_equal(get16(ip + 2), len - 14);
+	assert_int_equal(sum(ip, 20, 0), 0xffff);
+	if (ip[9] == 17 && get16(ip + 22) == 67) {
+		answer_dhcp(d, len);
+		return;
+	}
+	if (ip[9] == 6)
+		assert_int_equal(l4_sum(ip, len - 14), 0xffff);
+	if (memcmp(ip + 16, &(u32){ PEER }, 4) != 0)
+		return;
+	if (random_below(100) < lose_percent)
+		return;
+	u8 t[6];
+	memcpy(t, ip + 12, 4);
+	memcpy(ip + 12, ip + 16, 4);
+	memcpy(ip + 16, t, 4);
+	memcpy(t, d, 6);
+	memcpy(d, d + 6, 6);
+	memcpy(d + 6, t, 6);
+	enqueue(d, len, random_below(2));
+	if (random_below(100) < duplicate_percent)
+		enqueue(d, len, false);
+}
+
+static void complete_csum(u8 *d, u32 len, const struct netdev_tx *tx)
+{
+	u16 s = sum(d + tx->csum_start, len - tx->csum_start, 0);
+
+	put16(d + tx->csum_start + tx->csum_offset, (u16)~s);
+}
+
+static int fake_transmit(struct netdev *d, const struct netdev_tx *tx, bool notify)
+{
+	static u8 whole[66000], part[66000];
+	u32 len = 0;
+
+	if (refuse)
+		return -EBUSY;
+	assert_in_range(tx->nsegs, 1, NETDEV_TX_SEGS);
+	for (unsigned i = 0; i < tx->nsegs; i++) {
+		memcpy(whole + len, tx->segs[i].data, tx->segs[i].len);
+		len += tx->segs[i].len;
+	}
+	if (!tx->gso_size || merge) {
+		if (tx->needs_csum)
+			complete_csum(whole, len, tx);
+		largest_gso = MAX(largest_gso, len);
+		on_wire(whole, len);
+	} else {
+		/* Cut as a device does: RFC 793's headers again and again, PSH and FIN last. */
+		u32 h = tx->gso_hdr_len, off = h, seq = get32(whole + 14 + 24);
+		assert_true(tx->needs_csum);
+		assert_int_equal(sum(whole + 14, 20, 0), 0xffff);
+		gso_frames++;
+		largest_gso = MAX(largest_gso, len);
+		while (off < len) {
+			u32 n = MIN((u32)tx->gso_size, len - off);
+			memcpy(part, whole, h);
+			memcpy(part + h, whole + off, n);
+			u8 *ip = part + 14;
+			put16(ip + 2, h - 14 + n);
+			put16(ip + 10, 0);
+			put16(ip + 10, (u16)~sum(ip, 20, 0));
+			put32(ip + 24, seq);
+			if (off + n < len)
+				ip[33] &= (u8)~8;
+			put16(ip + 36, 0);
+			put16(ip + 36, (u16)~l4_sum(ip, h - 14 + n));
+			on_wire(part, h + n);
+			off += n;
+			seq += n;
+		}
+	}
+	tx->done(tx->arg);
+	announce_frames();
+	return 0;
+}
+
+static unsigned fake_receive(struct netdev *d, struct netdev_buf **ret, unsigned max, bool rearm)
+{
+	unsigned n = 0;
+
+	while (n < max && head != tail) {
+		struct frame *f = queue[head++ % QUEUE];
+		struct netdev_buf *first = NULL, **at = &first;
+		/* In pieces of a page, as mergeable buffers come. */
+		for (u32 off = 0; off < f->len || off == 0;) {
+			u32 k = MIN(f->len - off, 4000u);
+			struct netdev_buf *b = calloc(1, sizeof(*b));
+			b->data = malloc(k ? k : 1);
+			memcpy(b->data, f->data + off, k);
+			b->len = k;
+			b->dev = d;
+			b->csum_valid = f->csum_valid;
+			*at = b;
+			at = &b->next;
+			off += k;
+			lent++;
+			if (!k)
+				break;
+		}
+		free(f);
+		ret[n++] = first;
+	}
+	return n;
+}
+static void fake_release(struct netdev *d, struct netdev_buf *b)
+{
+	while (b) {
+		struct netdev_buf *next = b->next;
+		free(b->data);
+		free(b);
+		released++;
+		b = next;
+	}
+}
+static const struct netdev_ops fake_ops = { .transmit = fake_transmit, .receive = fake_receive, .release = fake_release };
+
+static unsigned configured;
+static void on_configured(const struct net_interface *ifc, const u32 *dns, unsigned ndns, const char *domain)
+{
+	configured++;
+	assert_int_equal(ifc->addr4, ME);
+	assert_int_equal(ifc->mask4, 0x00ffffff);
+	assert_int_equal(ifc->gateway4, PEER);
+	assert_int_equal(ndns, 2);
+	assert_int_equal(dns[0], 0x09090909);
+	assert_string_equal(domain, "lab.internal");
+	assert_string_equal(ifc->name, "eth0");
+}
+
+static int setup(void **state)
+{
+	static const struct net_config c = { .mode = NET_DHCP, .hostname = "tester", .on_configured = on_configured };
+
+	host_sched_start();
+	dev.ops = &fake_ops;
+	dev.mtu = 1500;
+	dev.features = NETDEV_CSUM | NETDEV_TSO4 | NETDEV_RX_CSUM;
+	dev.link_up = true;
+	memcpy(dev.mac, "\2\0\0\0\0\1", 6);
+	netdev_register(&dev);
+	return net_init(&c);
+}
+
+static void lease(void **state)
+{
+	u64 t = arch_clock_mono_ns();
+
+	assert_int_equal(net_wait_configured(t + 5 * NSEC_PER_SEC), 0);
+	assert_true(arch_clock_mono_ns() - t < 10 * NSEC_PER_MSEC);   /* two round trips, no waiting */
+	assert_int_equal(configured, 1);
+	assert_int_equal(dhcp_acks, 1);
+}
+
+static size_t bulk_len;
+static void bulk_sender(void *arg)
+{
+	struct socket *s = arg;
+	u8 *data = malloc(bulk_len);
+
+	for (size_t i = 0; i < bulk_len; i++)
+		data[i] = (u8)((u32)i * 2654435761u >> 24);
+	assert_int_equal(send_flags(s, data, bulk_len, 0), bulk_len);
+	assert_int_equal(sock_shutdown(s, LX_SHUT_WR), 0);
+	free(data);
+}
+
+static void transfer(size_t len)
+{
+	struct socket *c, *s;
+	static u8 buf[50000];
+	size_t total = 0;
+	ssize_t n;
+
+	tcp_pair(PEER, &c, &s);
+	bulk_len = len;
+	assert_int_equal(thread_spawn("bulk", bulk_sender, c), 0);
+	while ((n = recv_flags(s, buf, 1 + random_below(sizeof buf), 0)) > 0)
+		for (ssize_t i = 0; i < n; i++, total++)
+			if (buf[i] != (u8)((u32)total * 2654435761u >> 24))
+				fail_msg("byte %zu differs", total);
+	assert_int_equal(n, 0);
+	assert_int_equal(total, len);
+	sock_close(s);
+	sock_close(c);
+}
+
+static void clean_wire(void **state)
+{
+	transfer(2000000);
+	assert_true(gso_frames > 20);
+	assert_true(largest_gso > 20000);
+}
+
+static void merged_receive(void **state)
+{
+	merge = true;
+	transfer(1000000);
+	merge = false;
+}
+
+static void no_offload(void **state)
+{
+	unsigned before = gso_frames;
+
+	dev.features &= ~NETDEV_TSO4;
+	transfer(100000);
+	assert_int_equal(gso_frames, before);
+	dev.features = NETDEV_CSUM | NETDEV_TSO4 | NETDEV_RX_CSUM;
+}
+
+static void bad_wire(void **state)
+{
+	lose_percent = 2;
+	reorder_percent = 5;
+	duplicate_percent = 2;
+	for (int i = 0; i < 3; i++)
+		transfer(400000);
+	lose_percent = reorder_percent = duplicate_percent = 0;
+	let_run(5000);
+}
+
+static void full_ring(void **state)
+{
+	struct socket *c, *s;
+	static char b[8000];
+
+	tcp_pair(PEER, &c, &s);
+	refuse = true;
+	assert_int_equal(send_flags(c, b, sizeof b, 0), sizeof b);
+	let_run(50);
+	assert_int_equal(recv_flags(s, b, 1, LX_MSG_DONTWAIT), -EAGAIN);
+	refuse = false;
+	dev.on_event(&dev);
+	assert_int_equal(recv_flags(s, b, sizeof b, LX_MSG_WAITALL), sizeof b);
+	sock_close(c);
+	sock_close(s);
+}
+
+static void connect_to_nobody(void **state)
+{
+	struct socket *c = new_socket(LX_AF_INET, LX_SOCK_STREAM);
+	struct sock_addr a = in_addr(0x6300000a, 80);   /* 10.0.0.99: no ARP answer */
+	u64 t = arch_clock_mono_ns();
+
+	assert_int_equal(sock_connect(c, &a, false), -ETIMEDOUT);
+	assert_in_range((arch_clock_mono_ns() - t) / NSEC_PER_SEC, 10, 150);
+	sock_close(c);
+}
+
+/* Whatever comes in: no harm, and every buffer goes back. */
+static void hostile_frames(void **state)
+{
+	static u8 d[2000];
+	struct socket *l = listener(0, 7777, NULL), *u = new_socket(LX_AF_INET, LX_SOCK_DGRAM);
+	struct sock_addr a = in_addr(0, 7777);
+
+	assert_int_equal(sock_bind(u, &a), 0);
+	for (unsigned i = 0; i < 60000; i++) {
+		u32 len = (u32)random_below(i % 3 ? 120 : sizeof d);
+		random_bytes(d, sizeof d);
+		memcpy(d, dev.mac, 6);
+		if (i % 8 == 0)
+			memset(d, 0xff, 6);
+		put16(d + 12, i % 5 == 4 ? 0x806 : 0x800);
+		u8 *ip = d + 14;
+		ip[0] = (u8)(0x40 | (i % 4 ? 5 : random_below(16)));
+		put16(ip + 2, i % 7 ? (len > 14 ? len - 14 : 0) : (unsigned)random_below(65536));
+		if (i % 6)
+			put16(ip + 6, i % 6 == 1 ? (unsigned)random_below(65536) : 0);
+		static const u8 protos[] = { 1, 2, 6, 17, 6, 6, 17, 99 };
+		ip[9] = protos[i % 8];
+		memcpy(ip + 12, &(u32){ i % 10 ? PEER : 0x0100007f }, 4);
+		memcpy(ip + 16, &(u32){ i % 11 == 0 ? 0xffffffff : i % 13 == 0 ? 0x010000e0 : ME }, 4);
+		put16(ip + 10, 0);
+		put16(ip + 10, (u16)~sum(ip, 20, 0));
+		if (i % 3)
+			put16(ip + 22, 7777);
+		if (ip[9] == 6 && i % 2)
+			ip[33] &= 0x3f;
+		enqueue(d, len, true);
+		if (i % 64 == 0) {
+			announce_frames();
+			let_run(1);
+		}
+	}
+	/* a DHCP answer of rubbish, cut options */
+	for (unsigned i = 0; i < 3000; i++) {
+		random_bytes(d, 600);
+		memcpy(d, dev.mac, 6);
+		put16(d + 12, 0x800);
+		u8 *ip = d + 14;
+		ip[0] = 0x45; put16(ip + 2, 500); put16(ip + 6, 0); ip[9] = 17;
+		memcpy(ip + 12, &(u32){ PEER }, 4);
+		memcpy(ip + 16, &(u32){ ME }, 4);
+		put16(ip + 10, 0);
+		put16(ip + 10, (u16)~sum(ip, 20, 0));
+		put16(ip + 20, 67); put16(ip + 22, 68); put16(ip + 24, 480);
+		put32(ip + 28 + 236, 0x63825363);
+		enqueue(d, 514, true);
+		announce_frames();
+		if (i % 64 == 0)
+			let_run(1);
+	}
+	let_run(60000);
+	sock_close(l);
+	sock_close(u);
+	let_run(200000);
+	assert_int_equal(lent, released);
+	transfer(50000);
+}
+
+static void idle_is_idle(void **state)
+{
+	struct socket *c, *s;
+
+	tcp_pair(PEER, &c, &s);
+	let_run(60000);
+	u64 before = thread_current()->switches_voluntary, t = arch_clock_mono_ns();
+	unsigned frames = sent_frames;
+	let_run(50000);
+	assert_int_equal(sent_frames, frames);
+	assert_in_range(thread_current()->switches_voluntary - before, 0, 2);
+	assert_true(arch_clock_mono_ns() > t);
+	sock_close(c);
+	sock_close(s);
+}
+
+static void failing_memory(void **state)
+{
+	for (unsigned nth = 1; nth < 200; nth += 3) {
+		struct socket *c = new_socket(LX_AF_INET, LX_SOCK_STREAM), *l, *s = NULL;
+		unsigned port;
+		struct lx_timeval tv = { 30, 0 };
+		static u8 buf[100000];
+		l = listener(0, 0, &port);
+		struct sock_addr a = in_addr(PEER, port);
+		sock_setsockopt(c, LX_SOL_SOCKET, LX_SO_SNDTIMEO, &tv, sizeof tv);
+		heap_fail_nth(nth);
+		if (sock_connect(c, &a, false) == 0 && sock_accept(l, true, &s) == 0) {
+			sock_setsockopt(s, LX_SOL_SOCKET, LX_SO_RCVTIMEO, &tv, sizeof tv);
+			ssize_t n = send_flags(c, buf, sizeof buf, 0);
+			if (n > 0)
+				assert_int_equal(recv_flags(s, buf, (size_t)n, LX_MSG_WAITALL), n);
+		}
+		heap_fail_nth(0);
+		if (s)
+			sock_close(s);
+		sock_close(c);
+		sock_close(l);
+	}
+	transfer(50000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lease), cmocka_unit_test(clean_wire), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
