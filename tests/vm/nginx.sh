@@ -1,0 +1,49 @@
+#!/bin/sh
+# nginx.sh - Debian's nginx, unchanged, one process: files of 0 bytes to 100 MB with right checksums, ranges, errors, wrk.
+# Networking is the VMM's user mode with a forwarded port; loads stay below 30 connections there.
+. tests/vm/lib
+
+mkdir -p www
+printf '' >www/empty
+printf 'hello from a file\n' >www/small
+head -c 65536 /dev/urandom >www/64k
+head -c 1000003 /dev/urandom >www/1m
+head -c 104857600 /dev/urandom >www/100m
+cat >nginx.conf <<'C'
+daemon off;
+master_process off;
+worker_processes 1;
+error_log stderr;
+pid /run/nginx.pid;
+events { worker_connections 512; }
+http {
+    access_log off;
+    sendfile on;
+    keepalive_requests 100000;
+    client_body_temp_path /tmp/b; proxy_temp_path /tmp/p; fastcgi_temp_path /tmp/f; uwsgi_temp_path /tmp/u; scgi_temp_path /tmp/s;
+    server { listen 80; root /www; }
+}
+C
+get() { curl -s --max-time "${GET_SECONDS:-60}" "http://127.0.0.1:$port$1"; }
+
+for on in ${MACHINES_NGINX:-microvm:1 q35:4 pc:1}; do
+    port=$(free_port)
+    start nginx "$on" -m 256M -p "127.0.0.1:$port:80" -a nginx.conf:/etc/nginx/nginx.conf -a www:/www /usr/sbin/nginx -c /etc/nginx/nginx.conf
+    if wait_for 60 curl -sf --max-time 5 "http://127.0.0.1:$port/small"; then
+        for f in empty small 64k 1m 100m; do
+            is "nginx/$on/$f" "$(get /$f | sha256sum)" "$(sha256sum <www/$f)"
+        done
+        is "nginx/$on/404" "$(curl -s -o /dev/null -w '%{http_code}' --max-time 10 "http://127.0.0.1:$port/nothing")" 404
+        is "nginx/$on/range" "$(curl -s --max-time 20 -r 1000-1999 "http://127.0.0.1:$port/1m" | sha256sum)" "$(tail -c +1001 www/1m | head -c 1000 | sha256sum)"
+        wrk -t1 -c16 -d3s "http://127.0.0.1:$port/64k" >wrk.out 2>&1
+        if grep -q 'Requests/sec' wrk.out && ! grep -qE 'Non-2xx|Socket errors: connect [^0]' wrk.out; then
+            ok "nginx/$on/wrk"
+        else
+            not_ok "nginx/$on/wrk" "$(cat wrk.out)"
+        fi
+    else
+        not_ok "nginx/$on" "no answer: $(tail -n 3 nginx.log)"
+    fi
+    stop
+    is "nginx/$on/stop" "$status" 0
+done
