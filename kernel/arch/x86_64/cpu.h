@@ -71,6 +71,8 @@ struct arch_cpu {
 	u64 lapic_arm_tsc;           /* when the one-shot count was started */
 	u32 lapic_arm_count;
 	u32 tlb_pending;             /* atomic: a shoot-down asked and this CPU has not answered */
+	u32 idle;                    /* atomic: it waits in hlt */
+	u32 tlb_stale;               /* atomic: drop everything before leaving idle (tlb.c) */
 	bool up;
 	u64 gdt[GDT_ENTRIES];
 	struct tss tss ALIGNED(16);

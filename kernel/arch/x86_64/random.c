@@ -1,14 +1,6 @@
-/*
- * cpuops.c - small things a CPU does: idling, raw randomness.
- */
+/* random.c - raw randomness of the CPU. */
 #include "arch/x86_64/cpu.h"
 #include "base/string.h"
-
-void arch_cpu_idle(void)
-{
-	/* sti takes effect after the next instruction: no interrupt is lost between them. */
-	__asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
-}
 
 unsigned arch_random_seed(u8 buf[32])
 {
