@@ -46,3 +46,15 @@ u32 umask_set(u32 mask)
 {
 	return __atomic_exchange_n(&creation_mask, mask & 0777, __ATOMIC_RELAXED);
 }
+
+int cwd_set_path(const char *path)
+{
+	struct vnode *v;
+	int r = fs_namei(NULL, path, NAMEI_FOLLOW | NAMEI_DIRECTORY, &v);
+
+	if (r < 0)
+		return r;
+	r = cwd_set(v);
+	vnode_put(v);
+	return r;
+}

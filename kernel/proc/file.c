@@ -157,11 +157,11 @@ static s64 seek_target(struct file *f, s64 offset, int whence)
 		break;
 	case SEEK_BY:
 		if (__builtin_add_overflow((s64)f->pos, offset, &to))
-			return -EOVERFLOW;
+			return -EINVAL;
 		break;
 	case SEEK_FROM_END:
 		if (__builtin_add_overflow(size, offset, &to))
-			return -EOVERFLOW;
+			return -EINVAL;
 		break;
 	case SEEK_TO_DATA:
 	case SEEK_TO_HOLE:

@@ -94,7 +94,7 @@ void file_set_flags(struct file *f, u32 mask, u32 value);
 /* Read and write at the position (moved), or at *off if it is not NULL (not moved). Access modes are the caller's check. */
 ssize_t file_read(struct file *f, struct uio *u, const u64 *off, bool nonblock);
 ssize_t file_write(struct file *f, struct uio *u, const u64 *off, bool nonblock);
-/* Linux's lseek, whence 0..4. -ESPIPE, -EINVAL, -ENXIO, -EOVERFLOW. */
+/* Linux's lseek, whence 0..4. -ESPIPE, -EINVAL, -ENXIO. */
 s64 file_seek(struct file *f, s64 offset, int whence);
 /* Events that hold now; regular files are always ready. */
 static inline u32 file_poll(struct file *f, struct poll_table *pt)
@@ -145,6 +145,7 @@ int pipe_create(u32 flags, struct file **ret_read, struct file **ret_write) MUST
 /* Working directory and root of walks. Borrowed reference of the cwd is taken with cwd_get/vnode_put. */
 struct vnode *cwd_get(void);
 int cwd_set(struct vnode *v);
+int cwd_set_path(const char *path);           /* absolute; boot */
 /* Boot: descriptors 0, 1, 2; unix_fs_ops; the procfs entries of fd. */
 int files_init(void);
 

@@ -6,7 +6,7 @@
  * files and meet only each other.
  *
  * Invariants:
- *  1. Ranges of one owner in x->posix do not overlap, and neighbours differ in type.
+ *  1. Ranges of one owner in x->posix do not overlap, stand together in order, and neighbours differ in type.
  *  2. Each lock counts as a user of the vnode_ext.
  *
  * Locks: locks_mutex > vnode_ext_mutex. Waiters sleep on x->waitq with neither held; a waiter
@@ -91,7 +91,7 @@ static void carve_locked(struct vnode *v, struct list *locks, const struct file 
 			tail->start = end + 1;
 			tail->end = l->end;
 			l->end = start - 1;
-			list_append(locks, &tail->link);
+			list_push(&l->link, &tail->link);
 			return;
 		}
 		if (l->start < start)
@@ -101,6 +101,24 @@ static void carve_locked(struct vnode *v, struct list *locks, const struct file 
 		else
 			lock_free(v, l);
 	}
+}
+
+/* Put l among its owner's, in order. */
+static void insert_locked(struct list *locks, struct lock *fresh)
+{
+	struct list *after = locks->prev;
+	struct lock *l;
+
+	list_for_each_entry(l, locks, link) {
+		if (l->owner != fresh->owner)
+			continue;
+		if (l->start > fresh->start) {
+			after = l->link.prev;
+			break;
+		}
+		after = &l->link;
+	}
+	list_push(after, &fresh->link);
 }
 
 /* Grow l over neighbours of the same owner and type. */
@@ -132,7 +150,7 @@ static int apply_locked(struct vnode *v, struct vnode_ext *x, const struct file 
 	} else {
 		carve_locked(v, &x->posix, owner, r->start, r->end, &spare);
 		if (fresh) {
-			list_append(&x->posix, &fresh->link);
+			insert_locked(&x->posix, fresh);
 			merge_locked(v, &x->posix, fresh);
 			fresh = NULL;
 		}

@@ -339,8 +339,6 @@ int pipe_resize(struct pipe *p, u64 bytes)
 		return -EINVAL;
 	while (n * PAGE_SIZE < bytes)
 		n *= 2;
-	if (!bytes)
-		return -EINVAL;
 	mutex_lock(&p->mtx);
 	r = n > p->nbufs && n * PAGE_SIZE > PIPE_MAX_BYTES ? -EPERM : resize_locked(p, n);
 	mutex_unlock(&p->mtx);

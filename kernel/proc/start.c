@@ -3,6 +3,7 @@
  *
  * Invariant: the machine ends from here only if the program cannot be started (`cannot-run`).
  */
+#include "proc/file.h"
 #include "proc/process.h"
 #include "proc/crash.h"
 #include "proc/exec.h"
@@ -27,6 +28,8 @@ int process_start(const struct exec_args *a)
 	start_args = *a;
 	process_crash_hook = crash_report;
 	str_copy(process.name, base ? base + 1 : a->path, sizeof(process.name));
+	if (a->cwd && cwd_set_path(a->cwd) < 0)
+		process_cannot_run(126, "%s: no such working directory", a->cwd);
 	int r = task_create(first_task, NULL, &t);
 	if (r)
 		process_cannot_run(126, "%s: not enough memory to start it", a->path);
