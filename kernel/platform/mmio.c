@@ -93,7 +93,8 @@ void mmio_scan_microvm(void)
 
 	if (!window)
 		return;
-	for (unsigned i = 0; i < slots; i++) {
+	/* QEMU gives its first device the last slot: downwards is the order of its command line, and so that of names. */
+	for (unsigned i = slots; i-- > 0;) {
 		const volatile u32 *regs = window + i * MICROVM_SLOT_LEN / 4;
 
 		if (regs[0] == VIRTIO_MAGIC && regs[2] != 0)    /* magic, device kind */
