@@ -101,7 +101,7 @@ $(B)/pith: $(TOBJ)
 # ---- Tests -----------------------------------------------------------------------------
 
 # Kernel sources as a host library, under the sanitizers.
-HSRC     := $(filter-out kernel/mm/heap.c kernel/arch/x86_64/% kernel/boot/% kernel/platform/% kernel/init/%,$(call rwild,kernel,*.c))
+HSRC     := $(filter-out kernel/mm/heap.c kernel/arch/x86_64/% kernel/boot/% kernel/platform/% kernel/init/%,$(call rwild,kernel,*.c)) kernel/init/bootconf.c
 HOBJ     := $(HSRC:%.c=$(B)/host/%.o) $(LWIP_SRC:%.c=$(B)/host/lwip-obj/%.o)
 HCFLAGS  := -std=gnu17 -O1 -g $(WARN) -DPITH_HOST -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
             -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections -Ikernel -I. -Itests/unit -DPITH_VERSION='"$(VERSION)"'

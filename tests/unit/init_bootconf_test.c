@@ -1,0 +1,169 @@
+/* init_bootconf_test.c - the boot configuration (shared/bootconf.h): what is right, what is wrong, what is hostile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/errno.h"
+#include "init/bootconf.h"
+#include "mm/heap.h"
+#include "shared/bootconf.h"
+
+static char *block;              /* exactly as long as the configuration: the sanitizer sees any byte read beyond */
+
+static int parse_bytes(const void *bytes, size_t len, struct bootconf *c, const char **why)
+{
+	free(block);
+	block = malloc(len ? len : 1);
+	memcpy(block, bytes, len);
+	return bootconf_parse(block, len, c, why);
+}
+
+static void drop(struct bootconf *c)
+{
+	heap_free(c->argv);
+	heap_free(c->envp);
+}
+
+#define PARSE(c, why, text) parse_bytes(BOOTCONF_MAGIC text, sizeof(BOOTCONF_MAGIC text) - 1, c, why)
+#define BASE "exec=/bin/x\0arg=x\0"
+
+static void everything(void **state)
+{
+	struct bootconf c;
+	const char *why;
+
+	assert_int_equal(PARSE(&c, &why, "exec=/bin/sh\0arg=sh\0arg=-c\0arg=\0env=A=b=c\0cwd=/tmp\0hostname=h\0root=1048576:4096\0"
+			       "net=10.0.2.15/24\0gateway=10.0.2.2\0dns=1.2.3.4\0dns=8.8.8.8\0trace=1\0verbose=0\0tsc_khz=2100000\0"
+			       "time_ns=1795310400000000000\0seed=00ffA5\0"), 0);
+	assert_string_equal(c.exec, "/bin/sh");
+	assert_int_equal(c.argc, 3);
+	assert_string_equal(c.argv[1], "-c");
+	assert_string_equal(c.argv[2], "");
+	assert_null(c.argv[3]);
+	assert_int_equal(c.envc, 1);
+	assert_string_equal(c.envp[0], "A=b=c");
+	assert_string_equal(c.cwd, "/tmp");
+	assert_int_equal(c.root_off, 1048576);
+	assert_int_equal(c.root_len, 4096);
+	assert_int_equal(c.net, BOOTCONF_NET_STATIC);
+	assert_memory_equal(&c.addr, "\x0a\0\x02\x0f", 4);
+	assert_memory_equal(&c.mask, "\xff\xff\xff\0", 4);
+	assert_int_equal(c.ndns, 2);
+	assert_true(c.trace);
+	assert_false(c.verbose);
+	assert_int_equal(c.tsc_khz, 2100000);
+	assert_int_equal(c.seed_len, 3);
+	assert_memory_equal(c.seed, "\0\xff\xa5", 3);
+	drop(&c);
+}
+
+static void defaults_and_padding(void **state)
+{
+	struct bootconf c;
+	const char *why;
+
+	assert_int_equal(PARSE(&c, &why, BASE "\0" "garbage without an end"), 0);
+	assert_string_equal(c.cwd, "/");
+	assert_string_equal(c.hostname, "pith");
+	assert_int_equal(c.net, BOOTCONF_NET_NONE);
+	assert_int_equal(c.root_len, 0);
+	drop(&c);
+	/* An unknown key is ignored; a record cut off by the end of the block does not count. */
+	assert_int_equal(PARSE(&c, &why, BASE "future=1\0arg=cut"), 0);
+	assert_int_equal(c.argc, 1);
+	drop(&c);
+}
+
+#define REFUSED(text)                                                  \
+	do {                                                           \
+		struct bootconf c_;                                    \
+		const char *why_;                                      \
+		assert_int_equal(PARSE(&c_, &why_, text), -EINVAL);    \
+		assert_non_null(why_);                                 \
+		drop(&c_);                                             \
+	} while (0)
+
+static void refused(void **state)
+{
+	struct bootconf c;
+	const char *why;
+
+	assert_int_equal(parse_bytes("", 0, &c, &why), -EINVAL);
+	assert_int_equal(parse_bytes("PITHCONF2\nexec=/x", 17, &c, &why), -EINVAL);
+	assert_int_equal(parse_bytes("PITHCONF1", 9, &c, &why), -EINVAL);
+	REFUSED("");
+	REFUSED("arg=x\0");
+	REFUSED("exec=/bin/x\0");
+	REFUSED("exec=bin/x\0arg=x\0");
+	REFUSED("exec\0arg=x\0");
+	REFUSED(BASE "net=10.0.0.1\0");
+	REFUSED(BASE "net=10.0.0.1/33\0");
+	REFUSED(BASE "net=10.0.0.256/8\0");
+	REFUSED(BASE "net=10.0..1/8\0");
+	REFUSED(BASE "net=10.0.0/8\0");
+	REFUSED(BASE "net=10.0.0.1.2/8\0");
+	REFUSED(BASE "gateway=\0");
+	REFUSED(BASE "dns=1.2.3.\0");
+	REFUSED(BASE "root=12:34\0");
+	REFUSED(BASE "root=512\0");
+	REFUSED(BASE "root=512:18446744073709551615\0");
+	REFUSED(BASE "seed=0\0");
+	REFUSED(BASE "seed=zz\0");
+	REFUSED(BASE "trace=yes\0");
+	REFUSED(BASE "tsc_khz=-1\0");
+	REFUSED(BASE "tsc_khz=100000000001\0");
+	REFUSED(BASE "time_ns=18446744073709551615\0");
+	REFUSED(BASE "hostname=\0");
+}
+
+/* Bytes at random, and right configurations with bytes changed: no read outside, no crash. */
+static void hostile(void **state)
+{
+	static const char good[] = BOOTCONF_MAGIC BASE "root=512:4096\0net=1.2.3.4/8\0dns=9.9.9.9\0seed=0011\0env=A=b\0";
+	char bytes[sizeof(good)];
+	struct bootconf c;
+	const char *why;
+
+	srandom(7);
+	for (unsigned i = 0; i < 20000; i++) {
+		size_t len = (size_t)random() % sizeof(good);
+
+		memcpy(bytes, good, sizeof(good));
+		for (unsigned n = (unsigned)random() % 6; n > 0; n--)
+			bytes[BOOTCONF_MAGIC_LEN + (size_t)random() % (sizeof(good) - BOOTCONF_MAGIC_LEN)] = (char)random();
+		int err = parse_bytes(bytes, len, &c, &why);
+		assert_true(err == 0 || err == -EINVAL);
+		if (err == 0)
+			assert_true(c.exec && c.exec[0] == '/' && c.argc >= 1);
+		drop(&c);
+	}
+}
+
+static void no_memory(void **state)
+{
+	struct bootconf c;
+	const char *why;
+
+	for (unsigned n = 1; n <= 2; n++) {
+		heap_fail_nth(n);
+		assert_int_equal(PARSE(&c, &why, BASE), -ENOMEM);
+		heap_fail_nth(0);
+		drop(&c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(everything), cmocka_unit_test(defaults_and_padding), cmocka_unit_test(refused),
+		cmocka_unit_test(hostile), cmocka_unit_test(no_memory),
+	};
+	int r = cmocka_run_group_tests(tests, NULL, NULL);
+
+	free(block);
+	return r;
+}
