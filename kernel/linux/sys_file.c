@@ -61,11 +61,11 @@ static int open_file(int dirfd, const char *path, const struct lx_open_how *how,
 		return r;
 	r = fs_open(start, path, flags, (u32)how->mode & ~umask_get(), resolve_to_namei(how->resolve), &v, &created);
 	if (r == 0) {
+		if (created)
+			notify_at(start, path, LX_IN_CREATE, NULL);
 		r = file_from_vnode(v, flags & ~LX_O_NOT_STATUS, ret);
 		vnode_put(v);
 	}
-	if (r == 0 && created)
-		notify_at(start, path, LX_IN_CREATE, NULL);
 	walk_end(start);
 	return r;
 }

@@ -16,15 +16,15 @@ void notify_at_slow(struct vnode *start, const char *path, u32 mask, struct vnod
 	struct vnode *dir;
 	bool slash;
 
-	if (fs_namei_parent(start, path, 0, &dir, name, &slash) == 0) {
-		notify_name(dir, name, mask, 0, v && v->type == VNODE_DIR);
-		vnode_put(dir);
-	}
 	if (v && mask & LX_IN_DELETE) {
 		struct vattr a;
 		notify_self(v, LX_IN_ATTRIB);
 		if (v->type == VNODE_DIR || (fs_getattr(v, &a) == 0 && a.nlink == 0))
 			notify_self(v, LX_IN_DELETE_SELF);
+	}
+	if (fs_namei_parent(start, path, 0, &dir, name, &slash) == 0) {
+		notify_name(dir, name, mask, 0, v && v->type == VNODE_DIR);
+		vnode_put(dir);
 	}
 }
 

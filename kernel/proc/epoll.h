@@ -13,7 +13,7 @@
 #define LX_EPOLLWAKEUP    (1u << 29)
 #define LX_EPOLLONESHOT   (1u << 30)
 #define LX_EPOLLET        (1u << 31)
-#define EPOLL_NESTS_MAX   5u         /* sets inside sets */
+#define EPOLL_NESTS_MAX   4u         /* sets inside sets */
 
 /* Linux's layout on x86-64. */
 struct lx_epoll_event {

@@ -13,6 +13,7 @@
 #include "proc/notify.h"
 #include "proc/pipe.h"
 #include "proc/signal.h"
+#include "vm/aspace.h"
 
 static ssize_t vnode_file_read(struct file *f, struct uio *u, u64 off, bool nonblock)
 {
@@ -79,8 +80,13 @@ static int vnode_file_ioctl(struct file *f, u32 cmd, void *kbuf)
 
 static int vnode_file_mmap_object(struct file *f, u32 prot, bool shared, struct vm_object **ret)
 {
+	u32 seals;
+
 	if (!f->vnode->object)
 		return -ENODEV;
+	if (shared && prot & VM_PROT_WRITE && fs_memfile_seals(f->vnode, &seals) == 0 &&
+	    seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE))
+		return -EPERM;
 	vm_object_get(f->vnode->object);
 	*ret = f->vnode->object;
 	return 0;

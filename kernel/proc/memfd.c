@@ -1,15 +1,12 @@
 /* memfd.c - unnamed memory files. What can fail: memory. */
 #include "proc/event_files.h"
-#include "base/print.h"
 
 int memfd_create_file(const char *name, bool sealable, struct file **ret)
 {
-	char shown[FS_NAME_MAX + 1];
 	struct vnode *v;
 	int r;
 
-	fmt_buf(shown, sizeof(shown), "memfd:%s", name);
-	r = fs_new_memfile(shown, &v);
+	r = fs_new_memfile(name, &v);
 	if (r < 0)
 		return r;
 	if (!sealable)
