@@ -12,6 +12,7 @@
 #include "proc/file.h"
 #include "proc/process.h"
 #include "vm/aspace.h"
+#include "base/log.h"
 
 #define LX_PROT_READ   1u
 #define LX_PROT_WRITE  2u
@@ -87,6 +88,16 @@ static int mmap_check(u64 addr, size_t len, u32 flags)
 	return 0;
 }
 
+/* Memory that the program can both write and run was asked for: one event, and once a line that says what it means. */
+static long refuse_mapping(int errno_to_return)
+{
+	static bool told;
+
+	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		log_warn("the program wants to run memory that it can write (a JIT compiler?): refused\n");
+	return syscall_refuse_event("refused-mapping", errno_to_return);
+}
+
 /* What a file allows: fills the request's object, file and max_prot. */
 static int mmap_file(struct file *f, u32 flags, struct vm_map_request *rq)
 {
@@ -116,7 +127,7 @@ static int mmap_file(struct file *f, u32 flags, struct vm_map_request *rq)
 	}
 	if (f->vnode && f->vnode->mount && !f->vnode->mount->readonly && !vm_policy_allow_jit) {
 		if (rq->prot & VM_PROT_EXEC)
-			return (int)syscall_refuse_event("refused-mapping", EPERM);
+			return (int)refuse_mapping(EPERM);
 		rq->max_prot &= ~VM_PROT_EXEC;
 	}
 	if (!f->ops->mmap_object)
@@ -145,12 +156,10 @@ static int mmap_anonymous(u32 flags, struct vm_map_request *rq)
 	return -EINVAL;
 }
 
-/* vm/ refuses with -EACCES only for W^X: that is an event. */
+/* vm/ refuses with -EACCES only for W^X. */
 static long mapped(intptr_t r)
 {
-	if (unlikely(r == -EACCES))
-		return syscall_refuse_event("refused-mapping", EACCES);
-	return r;
+	return unlikely(r == -EACCES) ? refuse_mapping(EACCES) : r;
 }
 
 long sys_mmap(struct uaddr addr, size_t len, int prot, int flags, int fd, s64 offset)
@@ -212,7 +221,7 @@ long sys_mprotect(struct uaddr addr, size_t len, int prot)
 	int r = vm_protect(start, len, p & LX_PROT_RWX);
 	/* -EACCES without W^X behind it is a shared mapping of a file that was opened for reading. */
 	if (unlikely(r == -EACCES) && (p & LX_PROT_EXEC))
-		return syscall_refuse_event("refused-mapping", EACCES);
+		return refuse_mapping(EACCES);
 	return r;
 }
 
