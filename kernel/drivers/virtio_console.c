@@ -339,6 +339,13 @@ static bool vcon_eof(unsigned port)
 	return (closed || absent) && !rx_look(p);
 }
 
+static bool vcon_gone(unsigned port)
+{
+	struct vport *p = port_get(port);
+
+	return p && __atomic_load_n(&p->host_closed, __ATOMIC_ACQUIRE);
+}
+
 static void rx_on_used(struct virtqueue *vq)
 {
 	struct vport *p = vq->arg;
@@ -440,9 +447,11 @@ static void control_on_used(struct virtqueue *vq)
 	}
 	spin_unlock_irqrestore(&c->ctl_lock, f);
 	vcon_bury(c);
-	for (unsigned i = 0; i < PITH_NPORTS && changed; i++)
+	for (unsigned i = 0; i < PITH_NPORTS && changed; i++) {
 		if (c->ports[i].rxq)
 			port_notify_read(i);
+		port_notify_write(i);
+	}
 }
 
 /* ---- The end, and panics -------------------------------------------------------------- */
@@ -518,6 +527,7 @@ static const struct port_ops vcon_ops = {
 	.read_nowait = vcon_read_nowait,
 	.readable = vcon_readable,
 	.eof = vcon_eof,
+	.gone = vcon_gone,
 	.writable = vcon_writable,
 	.queued = vcon_queued,
 	.drain = vcon_drain,

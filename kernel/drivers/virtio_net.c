@@ -4,7 +4,8 @@
  *
  * Receive: each buffer is a page that begins with its own struct netdev_buf; the device writes
  * behind it. A frame goes up without a copy and comes back by release, onto a small stock from which the
- * ring is refilled in batches. Interrupts are off from the first one until receive finds nothing more.
+ * ring is refilled in batches. The ring begins with few buffers and gets more under load. Interrupts
+ * are off from the first one until receive finds nothing more.
  * Transmit: header from a table of slots, data where the stack has it. No interrupt unless the ring
  * was full; what has been sent is found by the next transmit, or by reap.
  *
@@ -55,6 +56,7 @@ _Static_assert(sizeof(struct vnet_hdr) == 12, "section 5.1.6");
 #define FRAME_MAX     (65535u + ETH_HDR_LEN + 4u)
 #define RX_OFF        ROUND_UP(sizeof(struct netdev_buf), 64)  /* what the device gets of a page */
 #define RX_LEN        ((u32)(PAGE_SIZE - RX_OFF))
+#define RX_BEGIN      32u            /* buffers at first */
 #define RX_KEEP       8u             /* buffers below which frames are dropped rather than the ring run dry */
 #define REAP_BATCH    16u
 
@@ -72,7 +74,7 @@ struct vnet {
 	bool mergeable;
 	bool buried;
 	struct spinlock rx_lock;
-	unsigned rx_target;          /* buffers that the ring should have */
+	unsigned rx_target, rx_max;  /* buffers that the ring should have, and at most: the target doubles when half was not enough */
 	struct netdev_buf *stock;
 	unsigned nstock;
 	struct spinlock tx_lock;
@@ -245,6 +247,12 @@ static struct netdev_buf *rx_frame_locked(struct vnet *n)
 	return NULL;
 }
 
+/* Used buffers that have not been taken yet. What the device says is no more than a hint here. */
+static unsigned rx_waiting(const struct vnet *n)
+{
+	return MIN((unsigned)(u16)(READ_ONCE(n->rxq->used->idx) - n->rxq->used_idx), (unsigned)n->rxq->ninflight);
+}
+
 static unsigned vnet_receive(struct netdev *d, struct netdev_buf **ret_frames, unsigned max, bool rearm)
 {
 	struct vnet *n = vnet_of(d);
@@ -254,6 +262,8 @@ static unsigned vnet_receive(struct netdev *d, struct netdev_buf **ret_frames, u
 	do {
 		struct netdev_buf *b;
 
+		if (unlikely(n->rxq->ninflight - rx_waiting(n) < n->rx_target / 2 && n->rx_target < n->rx_max) && !virtio_is_broken(n->d))
+			n->rx_target *= 2;
 		while (got < max && (b = rx_frame_locked(n)) != NULL)
 			ret_frames[got++] = b;
 		rx_refill_locked(n);
@@ -564,7 +574,8 @@ static int vnet_init(struct vnet *n)
 		log_error("virtio-net: rings of %u and %u entries are too small\n", n->rxq->size, n->txq->size);
 		return -EINVAL;
 	}
-	n->rx_target = n->rxq->size;
+	n->rx_max = n->rxq->size;
+	n->rx_target = MIN(n->rx_max, RX_BEGIN);
 	n->nslots = (u16)(n->txq->size / 2u);
 	n->slots = heap_alloc_array(n->nslots, sizeof(*n->slots));
 	if (!n->slots)
