@@ -10,6 +10,7 @@
 #include "fs/pseudo.h"
 #include "proc/cwd.h"
 #include "proc/link_vnode.h"
+#include "proc/task.h"
 #include "shared/bootconf.h"
 
 /* ---- /proc/self/fd ---- */
@@ -101,6 +102,7 @@ int files_init(void)
 	int r;
 
 	unix_fs_ops = &unix_ops;
+	sock_identity = (struct sock_identity){ PROC_PID, PROC_UID, PROC_GID };
 	if ((r = standard_fd(0, PITH_PORT_STDIN, LX_O_RDONLY)) < 0 ||
 	    (r = standard_fd(1, PITH_PORT_STDOUT, LX_O_WRONLY)) < 0 ||
 	    (r = standard_fd(2, PITH_PORT_STDERR, LX_O_WRONLY)) < 0)
