@@ -3,7 +3,8 @@
  *
  * Invariants: a waiter registers on the wait queue before it asks the driver, and the driver
  * notifies after it changed what it would answer.
- * Locks: the wait queues' own. Can fail: interruption; a host that takes nothing makes writers wait.
+ * Locks: the wait queues' own. Can fail: interruption; a host that takes nothing makes writers wait. Once the
+ * host closed a port nobody waits for it: QEMU drops a buffer that it holds then, and never returns it.
  */
 #include "dev/port.h"
 
@@ -42,8 +43,10 @@ ssize_t port_write(unsigned port, const void *data, size_t len, bool interruptib
 	size_t done = port_write_nowait(port, p, len);
 
 	while (done < len) {
-		int r = WAIT_EVENT_FULL(&write_waitq[port], port_ops->writable(port), interruptible, WAIT_FOREVER);
+		int r = WAIT_EVENT_FULL(&write_waitq[port], port_ops->writable(port) || port_ops->gone(port), interruptible, WAIT_FOREVER);
 
+		if (r == 0 && port_ops->gone(port))
+			r = -EPIPE;
 		if (r < 0)
 			return done ? (ssize_t)done : r;
 		done += port_ops->write_nowait(port, p + done, len - done);
@@ -71,6 +74,8 @@ ssize_t port_read(unsigned port, void *data, size_t len, bool nonblock)
 	}
 }
 
+bool port_gone(unsigned port) { return !at_end(port) && port_ops->gone(port); }
+
 u32 port_poll(unsigned port, struct poll_table *pt)
 {
 	u32 events = 0;
@@ -85,13 +90,15 @@ u32 port_poll(unsigned port, struct poll_table *pt)
 		events |= POLL_IN | POLL_RDNORM | POLL_HUP;
 	if (port_ops->writable(port))
 		events |= POLL_OUT | POLL_WRNORM;
+	if (port_ops->gone(port))
+		events |= POLL_OUT | POLL_WRNORM | POLL_ERR;
 	return events;
 }
 
 void port_flush(unsigned port)
 {
 	if (!at_end(port))
-		WAIT_EVENT(&write_waitq[port], port_ops->queued(port) == 0);
+		WAIT_EVENT(&write_waitq[port], port_ops->queued(port) == 0 || port_ops->gone(port));
 }
 
 void port_drain(unsigned port)

@@ -15,6 +15,8 @@ struct port_ops {
 	size_t (*read_nowait)(unsigned port, void *data, size_t len);
 	bool (*readable)(unsigned port);
 	bool (*eof)(unsigned port);
+	/* The host closed its side: nobody reads what is written. */
+	bool (*gone)(unsigned port);
 	/* Whether write_nowait would take something; if not, port_notify_write will be called when it would. */
 	bool (*writable)(unsigned port);
 	/* Bytes that the host has not taken yet; if any, port_notify_write will be called as they go. */
@@ -37,6 +39,7 @@ size_t port_write_nowait(unsigned port, const void *data, size_t len);
 /* Read some; sleeps unless nonblock. 0 at the end, -EAGAIN, -ERESTARTSYS. */
 ssize_t port_read(unsigned port, void *data, size_t len, bool nonblock);
 u32 port_poll(unsigned port, struct poll_table *pt);
+bool port_gone(unsigned port);               /* the host closed its side: writers get EPIPE */
 void port_flush(unsigned port);              /* sleeps */
 void port_drain(unsigned port);              /* polls; any context */
 void port_write_panic(unsigned port, const void *data, size_t len);

@@ -2,11 +2,13 @@
  * file_port.c - descriptors 0, 1 and 2: byte channels to the host, shown as pipes.
  *
  * Bytes go through a buffer on the stack, so that no user copy happens in the driver.
- * A write sleeps while the host takes nothing; what was taken before a signal counts.
+ * A write sleeps while the host takes nothing; what was taken before a signal counts. A stream that
+ * the host closed is a pipe without readers: EPIPE and SIGPIPE.
  *
  * Locks: none of its own. What can fail: the program's addresses; waiting can be interrupted.
  */
 #include "proc/file_port.h"
+#include "proc/pipe.h"
 #include "dev/port.h"
 #include "base/print.h"
 
@@ -51,7 +53,9 @@ static ssize_t port_file_write(struct file *f, struct uio *u, u64 off, bool nonb
 		size_t len = uio_get(u, buf, sizeof(buf));
 		if (!len)
 			break;
-		ssize_t n = write_piece(port_file_number(f), buf, len, nonblock);
+		ssize_t n = port_gone(port_file_number(f)) ? -EPIPE : write_piece(port_file_number(f), buf, len, nonblock);
+		if (n == -EPIPE && !done)
+			pipe_raise_sigpipe();
 		if (n < 0)
 			return done ? (ssize_t)done : n;
 		done += (size_t)n;
@@ -68,7 +72,7 @@ static u32 port_file_poll(struct file *f, struct poll_table *pt)
 	if (!file_can_read(f))
 		ev &= ~(POLL_IN | POLL_RDNORM | POLL_HUP | POLL_RDHUP);
 	if (!file_can_write(f))
-		ev &= ~(POLL_OUT | POLL_WRNORM);
+		ev &= ~(POLL_OUT | POLL_WRNORM | POLL_ERR);
 	return ev;
 }
 
