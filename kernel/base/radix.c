@@ -106,12 +106,11 @@ static void radix_shrink(struct radix *r, u64 index)
 
 int radix_insert(struct radix *r, u64 index, void *item)
 {
-	if (radix_get(r, index))
-		return -EEXIST;
-	if (radix_grow(r, index)) {
+	if (radix_grow(r, index))
 		return -ENOMEM;
-	}
 	if (r->height == 0) {
+		if (r->root)
+			return -EEXIST;
 		r->root = item;
 		r->root_mark = false;
 		return 0;
@@ -134,9 +133,29 @@ int radix_insert(struct radix *r, u64 index, void *item)
 		parent = n;
 		n = level ? n->slots[radix_slot(index, level)] : NULL;
 	}
-	parent->slots[radix_slot(index, 0)] = item;
+	void **slot = &parent->slots[radix_slot(index, 0)];
+	if (*slot)
+		return -EEXIST;
+	*slot = item;
 	parent->count++;
 	return 0;
+}
+
+void radix_get_run(const struct radix *r, u64 index, unsigned n, void **ret_items)
+{
+	for (unsigned i = 0, run; i < n; i += run) {
+		unsigned slot = radix_slot(index + i, 0);
+		run = MIN(n - i, RADIX_SLOTS - slot);
+		struct radix_node *leaf = r->root;
+		if (r->height == 0 || index + i > radix_capacity_last(r->height))
+			leaf = NULL;
+		for (u32 level = r->height; leaf && level-- > 1;)
+			leaf = leaf->slots[radix_slot(index + i, level)];
+		for (unsigned k = 0; k < run; k++)
+			ret_items[i + k] = leaf ? leaf->slots[slot + k] : NULL;
+		if (r->height == 0 && index + i == 0)
+			ret_items[i] = r->root;
+	}
 }
 
 void *radix_remove(struct radix *r, u64 index)

@@ -134,13 +134,13 @@ struct page *vm_object_lookup(struct vm_object *o, u64 index)
 void object_gang(struct vm_object *o, u64 index, unsigned n, struct page **ret_pages)
 {
 	spin_lock(&o->lock);
+	radix_get_run(&o->tree, index, n, (void **)ret_pages);
 	for (unsigned i = 0; i < n; i++) {
-		struct page *p = radix_get(&o->tree, index + i);
+		struct page *p = ret_pages[i];
 		if (p && page_has(p, PAGE_UPTODATE))
 			page_get(p);
 		else
-			p = NULL;
-		ret_pages[i] = p;
+			ret_pages[i] = NULL;
 	}
 	spin_unlock(&o->lock);
 }
@@ -194,47 +194,48 @@ static void fill_window(struct vm_object *o, u64 index, u64 want, u64 *ret_first
 	*ret_last = last;
 }
 
-/* Insert fresh locked pages into the holes of the window that touch index, whose page is given. Returns how many, in order. */
-static int fill_insert(struct vm_object *o, u64 index, u64 want, struct page *p, struct page *pages[FILL_MAX])
+/* Make a fresh page for an empty place beside the one that is read; false: no memory, or it is not worth it. */
+static bool fill_add(struct vm_object *o, u64 index, struct page **ret_page)
 {
-	u64 first, last, lo = index, n = 0;
-	UNINITIALISED struct page *below[FILL_MAX];
-	unsigned nbelow = 0;
+	struct page *p = page_alloc(0, 0);
+
+	if (!p)
+		return false;
+	if (object_insert_locked(o, index, p, PAGE_LOCKED)) {
+		page_put(p);
+		return false;
+	}
+	page_get(p);                     /* ours while it is read */
+	*ret_page = p;
+	return true;
+}
+
+/*
+ * Insert fresh locked pages into the holes of the window that touch index, whose page p is given. On success
+ * pages[*ret_from ..] are *ret_n consecutive pages.
+ */
+static int fill_insert(struct vm_object *o, u64 index, u64 want, struct page *p, struct page *pages[FILL_MAX],
+		       unsigned *ret_from, unsigned *ret_n)
+{
+	u64 first, last;
 
 	fill_window(o, index, want, &first, &last);
+	unsigned at = (unsigned)(index - first), from = at, end = at + 1, n = (unsigned)(last - first) + 1;
 	spin_lock(&o->lock);
-	int r = object_insert_locked(o, index, p, PAGE_LOCKED);
-	if (r) {
-		spin_unlock(&o->lock);
-		return r;
+	radix_get_run(&o->tree, first, n, (void **)pages);
+	int r = pages[at] ? -EEXIST : object_insert_locked(o, index, p, PAGE_LOCKED);
+	if (r == 0) {
+		page_get(p);
+		pages[at] = p;
+		while (from > 0 && !pages[from - 1] && fill_add(o, first + from - 1, &pages[from - 1]))
+			from--;
+		while (end < n && !pages[end] && fill_add(o, first + end, &pages[end]))
+			end++;
 	}
-	for (; lo > first && !radix_get(&o->tree, lo - 1); lo--) {
-		struct page *q = page_alloc(0, 0);
-		if (!q)
-			break;
-		if (object_insert_locked(o, lo - 1, q, PAGE_LOCKED)) {
-			page_put(q);
-			break;
-		}
-		below[nbelow++] = q;
-	}
-	while (nbelow)
-		pages[n++] = below[--nbelow];
-	pages[n++] = p;
-	for (u64 hi = index + 1; hi <= last && n < FILL_MAX; hi++) {
-		struct page *q = radix_get(&o->tree, hi) ? NULL : page_alloc(0, 0);
-		if (!q)
-			break;
-		if (object_insert_locked(o, hi, q, PAGE_LOCKED)) {
-			page_put(q);
-			break;
-		}
-		pages[n++] = q;
-	}
-	for (u64 i = 0; i < n; i++)
-		page_get(pages[i]);      /* ours while they are read */
 	spin_unlock(&o->lock);
-	return (int)n;
+	*ret_from = from;
+	*ret_n = end - from;
+	return r;
 }
 
 /* A page was read, or not: unlock it and drop our reference. */
@@ -263,28 +264,30 @@ static void fill_done(struct vm_object *o, struct page *p, int error)
 /* Read the page at index, which was absent, and some around it. -EEXIST: someone else was faster. */
 static int object_fill(struct vm_object *o, u64 index, u64 want, struct page **ret_page)
 {
-	UNINITIALISED struct page *pages[FILL_MAX];
+	UNINITIALISED struct page *window[FILL_MAX];
 	struct page *p = page_alloc_wait(0, 0);
+	unsigned from, n;
 
 	if (!p)
 		return -ENOMEM;
-	int n = fill_insert(o, index, want, p, pages);
-	if (n < 0) {
+	int r = fill_insert(o, index, want, p, window, &from, &n);
+	if (r) {
 		page_put(p);
-		return n;
+		return r;
 	}
-	page_get(p);
-	int r = o->ops->read_pages(o, pages, (unsigned)n);
+	struct page **pages = window + from;
+	page_get(p);                     /* the caller's */
+	r = o->ops->read_pages(o, pages, n);
 	if (r && n > 1) {
 		/* Perhaps only a neighbour is bad: forget them and read the one page. */
-		for (int i = 0; i < n; i++)
+		for (unsigned i = 0; i < n; i++)
 			if (pages[i] != p)
 				fill_done(o, pages[i], r);
-		r = o->ops->read_pages(o, &p, 1);
-		pages[0] = p;
+		pages = &p;
 		n = 1;
+		r = o->ops->read_pages(o, pages, n);
 	}
-	for (int i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		fill_done(o, pages[i], r);
 	if (r) {
 		page_put(p);
