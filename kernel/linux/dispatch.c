@@ -27,13 +27,11 @@ typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 
-/* Handlers that are not linked are null: their calls answer as unknown ones. */
-#define LX_PRAGMA(x) _Pragma(#x)
-#define LX_WEAK_FULL(name)   LX_PRAGMA(weak sys_##name)
-#define LX_WEAK_PART(name)   LX_PRAGMA(weak sys_##name)
-#define LX_WEAK_REFUSE(name)
-#define LX_WEAK_NONE(name)
-#define LX_ENTRY(nr, name, lvl, ...) LX_WEAK_##lvl(name)
+#define LX_FN_FULL(name)   (syscall_fn)(void (*)(void))sys_##name
+#define LX_FN_PART(name)   (syscall_fn)(void (*)(void))sys_##name
+#define LX_FN_REFUSE(name) sys_refused
+#define LX_FN_NONE(name)   sys_unknown
+#define LX_ENTRY(nr, name, lvl, ...) [nr] = LX_FN_##lvl(name),
 #define SYSCALL0 LX_ENTRY
 #define SYSCALL1 LX_ENTRY
 #define SYSCALL2 LX_ENTRY
@@ -41,14 +39,6 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 #define SYSCALL4 LX_ENTRY
 #define SYSCALL5 LX_ENTRY
 #define SYSCALL6 LX_ENTRY
-#include "linux/syscalls.def"
-#undef LX_ENTRY
-
-#define LX_FN_FULL(name)   (syscall_fn)(void (*)(void))sys_##name
-#define LX_FN_PART(name)   (syscall_fn)(void (*)(void))sys_##name
-#define LX_FN_REFUSE(name) sys_refused
-#define LX_FN_NONE(name)   sys_unknown
-#define LX_ENTRY(nr, name, lvl, ...) [nr] = LX_FN_##lvl(name),
 static const syscall_fn table[SYSCALL_MAX] = {
 #include "linux/syscalls.def"
 };
@@ -56,6 +46,26 @@ static const syscall_fn table[SYSCALL_MAX] = {
 
 #define LX_ENTRY(nr, name, lvl, ...) [nr] = #name,
 static const char *const names[SYSCALL_MAX] = {
+#include "linux/syscalls.def"
+};
+
+#undef LX_ENTRY
+#undef SYSCALL0
+#undef SYSCALL1
+#undef SYSCALL2
+#undef SYSCALL3
+#undef SYSCALL4
+#undef SYSCALL5
+#undef SYSCALL6
+
+#define SYSCALL0(nr, ...) [nr] = 0,
+#define SYSCALL1(nr, ...) [nr] = 1,
+#define SYSCALL2(nr, ...) [nr] = 2,
+#define SYSCALL3(nr, ...) [nr] = 3,
+#define SYSCALL4(nr, ...) [nr] = 4,
+#define SYSCALL5(nr, ...) [nr] = 5,
+#define SYSCALL6(nr, ...) [nr] = 6,
+static const u8 nargs[SYSCALL_MAX] = {
 #include "linux/syscalls.def"
 };
 
@@ -84,7 +94,9 @@ long syscall_refuse_event(const char *event, int errno_to_return)
 	const struct user_regs *r = current_regs();
 	const u64 args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
 
-	tripwire_report(event, current_name(), args, 6, r->rip, "refused");
+	unsigned nr = (unsigned)r->orig_rax;
+
+	tripwire_report(event, current_name(), args, nr < SYSCALL_MAX ? nargs[nr] : 6, r->rip, "refused");
 	return -errno_to_return;
 }
 
