@@ -73,11 +73,13 @@ u32 virtio_pci_identify(struct device *dev)
 /* One capability: which block it describes, if it is the first of its kind. */
 static void capability_take(struct vpci *p, u8 cap)
 {
+	if (cap > 0xf0)
+		return;
 	u32 head = pci_read(p->dev, cap, 4);
 	u32 bar = pci_read(p->dev, cap + 4, 1), off = pci_read(p->dev, cap + 8, 4), len = pci_read(p->dev, cap + 12, 4);
 	unsigned cap_len = head >> 16 & 0xff, kind = head >> 24;
 
-	if (cap_len < 16 || cap > 0xf0)
+	if (cap_len < 16)
 		return;
 	switch (kind) {
 	case CFG_COMMON:
