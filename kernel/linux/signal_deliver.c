@@ -105,7 +105,7 @@ static void deliver(struct user_regs *regs)
 void lx_user_work(struct user_regs *regs)
 {
 	struct thread *self = thread_current();
-	const u32 mine = THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_SYSCALL_RESTART | THREAD_WORK_RESCHED;
+	const u32 mine = THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_SYSCALL_RESTART | THREAD_WORK_RESCHED | THREAD_WORK_MOVED;
 	bool preempted = false;
 	u32 work;
 
@@ -114,6 +114,10 @@ void lx_user_work(struct user_regs *regs)
 			task_leave(0);
 		if (work & THREAD_WORK_RESCHED) {
 			sched_user_work();
+			preempted = true;
+		}
+		if (work & THREAD_WORK_MOVED) {
+			thread_clear_work(self, THREAD_WORK_MOVED);
 			preempted = true;
 		}
 		if (work & (THREAD_WORK_SIGNAL | THREAD_WORK_SYSCALL_RESTART)) {

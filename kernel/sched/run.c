@@ -71,6 +71,7 @@ static struct thread *steal(unsigned cpu)
 			list_remove(&found->run_link);
 			WRITE_ONCE(rq->nqueued, rq->nqueued - 1);
 			found->cpu = cpu;                /* keeps (I2) */
+			__atomic_fetch_or(&found->user_work, THREAD_WORK_MOVED, __ATOMIC_RELAXED);
 		}
 		spin_unlock(&rq->lock);
 		if (found)
@@ -250,6 +251,8 @@ void thread_wake(struct thread *t)
 		goto out;
 	}
 	unsigned cpu = choose_cpu(t);
+	if (t->cpu != cpu)
+		__atomic_fetch_or(&t->user_work, THREAD_WORK_MOVED, __ATOMIC_RELAXED);
 	t->cpu = cpu;                            /* keeps (I2) */
 	spin_unlock(&rq->lock);
 	make_runnable(t, cpu);
