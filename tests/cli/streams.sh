@@ -85,6 +85,11 @@ start forward
 kill -USR1 $pid
 wait $pid
 is usr1-forwarded "$(sed 1d out)" "signal 10"
+start stop
+kill -TERM $pid
+kill -TERM $pid
+wait $pid
+is doubled-stop-is-one "$?" 7
 start hang --stop-timeout 1
 kill -TERM $pid
 wait $pid
@@ -92,7 +97,7 @@ is stop-timeout "$?" 137
 is stop-timeout-one-line "$(wc -l <err)" 1
 start hang
 kill -TERM $pid
-sleep 0.2
+sleep 0.7
 kill -TERM $pid
 wait $pid
 is second-stop-is-at-once "$?" 137

@@ -21,11 +21,13 @@
 
 #define UNUSED_MAX_S  (7 * 24 * 3600)
 #define ENTRIES_MAX   64u
+#define TOTAL_MAX     (2ull << 30) /* bytes on disk */
 #define FACT_LEN_MAX  4096
 
 struct entry {
 	char *name;
 	time_t used;
+	uint64_t len; /* on disk */
 };
 
 static int entry_compare_newest(const void *a, const void *b)
@@ -52,6 +54,7 @@ void cache_prune(const char *directory)
 	DIR *dir = opendir(directory);
 	struct entry *entries = NULL;
 	size_t count = 0;
+	uint64_t total = 0;
 	struct dirent *d;
 	struct stat st;
 
@@ -64,7 +67,7 @@ void cache_prune(const char *directory)
 			file_remove_tree(path);
 		} else if (is_entry(d->d_name) && stat(path, &st) == 0) {
 			entries = xrealloc(entries, (count + 1) * sizeof *entries);
-			entries[count++] = (struct entry){ .name = xstrdup(path), .used = st.st_mtime };
+			entries[count++] = (struct entry){ .name = xstrdup(path), .used = st.st_mtime, .len = (uint64_t)st.st_blocks * 512 };
 		}
 		free(path);
 	}
@@ -72,7 +75,8 @@ void cache_prune(const char *directory)
 	if (count)
 		qsort(entries, count, sizeof *entries, entry_compare_newest);
 	for (size_t i = 0; i < count; i++) {
-		if (i >= ENTRIES_MAX || time(NULL) - entries[i].used > UNUSED_MAX_S)
+		total += entries[i].len;
+		if (i >= ENTRIES_MAX || total > TOTAL_MAX || time(NULL) - entries[i].used > UNUSED_MAX_S)
 			unlink(entries[i].name);
 		free(entries[i].name);
 	}

@@ -15,7 +15,7 @@
 
 #include "util/str.h"
 
-/* Removes roots and marks not used for a week, beyond 64 of them the oldest, and what dead processes left. */
+/* Removes roots and marks not used for a week, beyond 64 of them or 2 GiB the oldest, and what dead processes left. */
 void cache_prune(const char *directory);
 
 /* A fact about this boot of the host: false when it is not known. Never an error: it can be measured again. */

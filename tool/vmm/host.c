@@ -5,9 +5,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -104,15 +104,7 @@ static int port_check(const struct opts_publish *publish)
 
 int host_tap_check(const struct opts *opts)
 {
-	char *path;
-	bool there;
-
-	if (opts->net_kind != OPTS_NET_TAP)
-		return 0;
-	path = xasprintf("/sys/class/net/%s/tun_flags", opts->tap_name);
-	there = access(path, F_OK) == 0;
-	free(path);
-	if (there)
+	if (opts->net_kind != OPTS_NET_TAP || if_nametoindex(opts->tap_name))
 		return 0;
 	return err_report(PITH_FAILED, "--net", "there is no tap interface %s on this host; make it: ip tuntap add %s mode tap", opts->tap_name,
 			  opts->tap_name);

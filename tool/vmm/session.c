@@ -20,6 +20,9 @@
 /* After its last word the guest flushes its ports and ends the machine; this is how long it may take. */
 #define FLUSH_MS 2000
 
+/* A second stop sooner than this is the first one again: timeout(1) and shells signal a process and its group. */
+#define TWICE_MS 500
+
 int64_t session_now_ms(void)
 {
 	struct timespec now;
@@ -111,10 +114,12 @@ void session_signal(struct session *s, int number)
 
 	if (number == SIGINT || number == SIGTERM) {
 		if (s->stopping) { /* the second time: at once */
-			session_end_within(s, 0);
+			if (session_now_ms() - s->stopping_since_ms >= TWICE_MS)
+				session_end_within(s, 0);
 			return;
 		}
 		s->stopping = true;
+		s->stopping_since_ms = session_now_ms();
 		ctl_send(s, "stop\n");
 		if (!s->status_known)
 			session_end_within(s, (int64_t)s->vm->opts->stop_timeout_s * 1000);

@@ -33,6 +33,7 @@ struct session {
 	int status;             /* the command's exit status */
 	int wait_status;        /* of the VMM */
 	bool stopping;
+	int64_t stopping_since_ms;
 	int64_t deadline_ms;    /* when the VMM is killed, monotonic; 0: never */
 };
 
