@@ -262,6 +262,18 @@ static struct inet_sock *find_leader(const struct inet_sock *s)
 	return NULL;
 }
 
+/* Bound side by side with SO_REUSEADDR is fine, listening is not. */
+static bool listen_clashes(const struct inet_sock *s)
+{
+	struct inet_sock *o;
+
+	list_for_each_entry(o, &inet_bound, bound_link)
+		if (o != s && o->state == INET_LISTEN && o->lport == s->lport && (!o->laddr || !s->laddr || o->laddr == s->laddr) &&
+		    !(o->sock.reuseport && s->sock.reuseport))
+			return true;
+	return false;
+}
+
 static int tcp_op_listen(struct socket *sock, int backlog)
 {
 	struct inet_sock *s = inet_sock_of(sock), *leader;
@@ -278,12 +290,12 @@ static int tcp_op_listen(struct socket *sock, int backlog)
 			if (r < 0)
 				goto out;
 		}
+		if (listen_clashes(s)) {
+			r = -EADDRINUSE;
+			goto out;
+		}
 		leader = find_leader(s);
 		if (leader) {
-			if (!s->sock.reuseport || !leader->sock.reuseport) {
-				r = -EADDRINUSE;
-				goto out;
-			}
 			if (s->tcp) {
 				struct tcp_pcb *p = s->tcp;
 				pcb_detach(s);
@@ -516,8 +528,8 @@ static int tcp_op_connect(struct socket *sock, const struct sock_addr *a, bool n
 		break;
 	}
 	if (s->state == INET_CONNECTING) {
-		inet_unlock();           /* the SYN leaves here */
-		r = connect_wait(s, nonblock && READ_ONCE(s->state) == INET_CONNECTING, would);
+		inet_unlock();           /* the SYN leaves here; the loopback has answered when this returns */
+		r = connect_wait(s, nonblock, would);
 		if (r < 0)
 			return r;
 		inet_lock();

@@ -255,6 +255,7 @@ ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
 	u64 deadline = socket_deadline(sock->rcvtimeo_ns);
 	size_t want = m->uio->resid, done = 0;
 	size_t lowat = MAX(sock->rcvlowat, 1u), target = m->flags & LX_MSG_WAITALL ? want : MIN(lowat, want);
+	bool nothing = want == 0;    /* Linux: asks whether there would be something */
 	bool looked = false;
 	ssize_t r = 0;
 
@@ -271,7 +272,7 @@ ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
 			if (!peek)
 				window_free(s, n);
 			done += n;
-			r = done >= target || m->uio->fault ? 0 : recv_empty(s);
+			r = (nothing ? s->rx_len != 0 : done >= target) || m->uio->fault ? 0 : recv_empty(s);
 			if (done && r <= 0)
 				r = 0;
 		}
