@@ -239,7 +239,7 @@ out:
 
 struct dentry *dcache_prepare(const char *name, size_t len)
 {
-	return dentry_new(name, len);
+	return dentry_new(name, MIN(len, (size_t)FS_NAME_MAX));   /* longer ones will not be used */
 }
 
 void dcache_discard_prepared(struct dentry *d)

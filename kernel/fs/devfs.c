@@ -101,10 +101,6 @@ static int devfs_add(const struct pseudo_dev *dev, const struct pseudo_link *sym
 	if (r) {
 		list_remove(&e->link);
 		heap_free(e);
-	} else if (devfs) {
-		/* The name cache may know that it was not there. */
-		const char *slash = strchr(entry_path(e), '/');
-		dcache_forget(devfs->m.root, entry_path(e), slash ? (size_t)(slash - entry_path(e)) : strlen(entry_path(e)));
 	}
 	mutex_unlock(&devfs_lock);
 	return r;
@@ -239,6 +235,7 @@ int fs_mount_devfs(const char *path)
 		return r;
 	mutex_lock(&devfs_lock);
 	devfs = t;
+	t->m.root->flags |= VNODE_VOLATILE;
 	list_for_each_entry(e, &devfs_entries, link) {
 		r = devfs_make_locked(e);
 		if (r)

@@ -41,7 +41,7 @@ static int make_begin(struct walk *w, struct vnode *start, const char *path, boo
 		vnode_put(v);
 		r = -EEXIST;
 	} else if (r == -ENOENT) {
-		r = w->trailing && !is_dir ? -ENOENT : fs_is_readonly(w->at) ? -EROFS : 0;
+		r = w->at->flags & VNODE_DEAD || (w->trailing && !is_dir) ? -ENOENT : fs_is_readonly(w->at) ? -EROFS : 0;
 	}
 	if (!r)
 		return 0;
@@ -167,6 +167,8 @@ static int remove_checked(struct walk *w, struct vnode *v, bool is_dir)
 	}
 	rwlock_write(&v->lock);
 	int r = is_dir ? ops->rmdir(w->at, w->name, w->name_len, v) : ops->unlink(w->at, w->name, w->name_len, v);
+	if (is_dir && !r)
+		v->flags |= VNODE_DEAD;
 	rwlock_unlock_write(&v->lock);
 	if (!r)
 		dcache_forget(w->at, w->name, w->name_len);
@@ -296,6 +298,8 @@ static int rename_locked(struct rename *x)
 	if (x->victim)
 		rwlock_write(&x->victim->lock);
 	r = x->o.at->ops->rename(x->o.at, x->o.name, x->o.name_len, x->n.at, x->n.name, x->n.name_len, x->victim, x->flags);
+	if (!r && x->victim && x->victim->type == VNODE_DIR && !(x->flags & LX_RENAME_EXCHANGE))
+		x->victim->flags |= VNODE_DEAD;
 	if (x->victim)
 		rwlock_unlock_write(&x->victim->lock);
 	if (r)

@@ -78,11 +78,13 @@ int namei_lookup_locked(struct vnode *dir, const char *name, size_t len, struct 
 	int r = dcache_lookup(dir, name, len, ret);
 	if (r != -EAGAIN)
 		return r;
+	if (len > FS_NAME_MAX)
+		return -ENAMETOOLONG;
 	if (!dir->ops->lookup)
 		return -ENOTDIR;
 	struct vnode *v = NULL;
 	r = dir->ops->lookup(dir, name, len, &v);
-	if (r == -ENOENT)
+	if (r == -ENOENT && !(dir->flags & VNODE_VOLATILE))
 		dcache_enter(dir, name, len, NULL);
 	if (r)
 		return r;
@@ -129,8 +131,6 @@ static int walk_up(struct walk *w)
 /* Look name up in w->at, entering mounts. */
 static int walk_lookup(struct walk *w, const char *name, size_t len, struct vnode **ret)
 {
-	if (unlikely(len > FS_NAME_MAX))
-		return -ENAMETOOLONG;
 	int r = namei_lookup(w->at, name, len, ret);
 	if (r)
 		return r;
@@ -249,7 +249,7 @@ int walk_to_parent(struct walk *w)
 			w->trailing |= next != end;
 			w->name = name;
 			w->name_len = len;
-			return len > FS_NAME_MAX ? -ENAMETOOLONG : 0;
+			return 0;
 		}
 		int r = walk_step(w, name, len);
 		if (r)
@@ -328,6 +328,8 @@ int fs_namei_parent(struct vnode *start, const char *path, u32 flags, struct vno
 	if (r)
 		return r;
 	r = walk_to_parent(&w);
+	if (!r && w.name_len > FS_NAME_MAX)
+		r = -ENAMETOOLONG;
 	if (!r) {
 		memcpy(name, w.name, w.name_len);
 		name[w.name_len] = '\0';

@@ -160,8 +160,7 @@ static struct pnode *pseudo_alias(struct pnode *dir, const char *name, size_t le
 static int pseudo_add(enum pseudo_fs fs, const char *path, enum pnode_kind kind, const void *what)
 {
 	struct pnode *dir = pseudo_root(fs);
-	struct vnode *stale = NULL;
-	const char *p = path, *stale_name = NULL;
+	const char *p = path;
 	int r = 0;
 	if (!dir)
 		return fs > PSEUDO_SYS ? -EINVAL : -ENOMEM;
@@ -197,10 +196,6 @@ static int pseudo_add(enum pseudo_fs fs, const char *path, enum pnode_kind kind,
 			if (end)
 				n->file = NULL;
 			list_append(&dir->children, &n->siblings);
-			if (!stale && dir->vnode && vnode_tryget(dir->vnode)) {
-				stale = dir->vnode;
-				stale_name = n->name;
-			}
 		}
 		if (!end)
 			break;
@@ -208,13 +203,6 @@ static int pseudo_add(enum pseudo_fs fs, const char *path, enum pnode_kind kind,
 		p = end + 1;
 	}
 	spin_unlock(&pseudo_lock);
-	if (stale) {
-		/* The name cache may believe that there is no such name. */
-		rwlock_write(&stale->lock);
-		dcache_forget(stale, stale_name, strlen(stale_name));
-		rwlock_unlock_write(&stale->lock);
-		vnode_put(stale);
-	}
 	return r;
 }
 

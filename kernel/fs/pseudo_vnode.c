@@ -63,8 +63,7 @@ static struct pseudo_inode *pseudo_inode_new(struct mount *m, struct pnode *n, e
 	i->kind = kind;
 	if (type == VNODE_REG && n->fs == PSEUDO_SYS)
 		i->v.size = PAGE_SIZE;
-	if (kind != PSEUDO_NODE)
-		i->v.flags = VNODE_NOCACHE;
+	i->v.flags = (kind != PSEUDO_NODE ? VNODE_NOCACHE : 0) | (type == VNODE_DIR ? VNODE_VOLATILE : 0);
 	return i;
 }
 

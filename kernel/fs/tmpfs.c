@@ -72,6 +72,8 @@ int tmpfs_getattr(struct vnode *v, struct vattr *ret)
 	ret->btime = i->btime;
 	if (v->type == VNODE_DIR)
 		ret->size = 20 * (i->nentries + 2);  /* Linux counts 20 bytes an entry */
+	if (v->type == VNODE_LINK && v->size >= 128)
+		ret->blocks512 = PAGE_SIZE / 512;    /* Linux keeps long ones in a page */
 	if (v->type == VNODE_REG)
 		ret->blocks512 = READ_ONCE(v->object->npages) * (PAGE_SIZE / 512);
 	return 0;

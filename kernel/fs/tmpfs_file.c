@@ -213,7 +213,7 @@ int tmpfs_truncate(struct tmpfs_inode *i, u64 size)
 		return -EPERM;
 	if (size > old && i->seals & LX_F_SEAL_GROW)
 		return -EPERM;
-	if (size >= old) {
+	if (size > old) {
 		tmpfs_extend(i, size);
 		return 0;
 	}

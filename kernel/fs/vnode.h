@@ -77,7 +77,11 @@ struct vnode_ops {
 	int (*tmpfile)(struct vnode *dir, u32 mode, bool linkable, struct vnode **ret);
 };
 
-enum { VNODE_NOCACHE = 1u << 0 };    /* the name cache must not keep it: it comes and goes by itself */
+enum {
+	VNODE_NOCACHE  = 1u << 0,    /* the name cache must not keep it: it comes and goes by itself */
+	VNODE_VOLATILE = 1u << 1,    /* a directory where names appear by themselves: that one is absent is not remembered */
+	VNODE_DEAD     = 1u << 2,    /* a directory that was removed: nothing is made in it any more */
+};
 
 struct vnode {
 	const struct vnode_ops *ops;
@@ -93,7 +97,7 @@ struct vnode {
 	void *priv;                  /* the file system's */
 	void *locks;                 /* proc/: advisory record locks */
 	struct list cache_link;      /* the file system's */
-	u32 flags;                   /* VNODE_*, constant */
+	u32 flags;                   /* VNODE_*; DEAD is set once, under lock, the others are constant */
 	u32 idle_refs;               /* atomic: references of the name cache and of the file system's own tree; refs above them are use */
 	struct dentry *dentry;       /* dcache.c: the name by which it was last found */
 };
