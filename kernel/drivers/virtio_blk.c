@@ -18,7 +18,7 @@
 #include "dev/blkdev.h"
 #include "dev/virtio.h"
 #include "mm/heap.h"
-#include "sched/spinlock.h"
+#include "arch/spinlock.h"
 
 COUNTER(virtio_blk_bad_status);
 

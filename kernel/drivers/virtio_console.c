@@ -30,7 +30,7 @@
 #include "mm/heap.h"
 #include "mm/page.h"
 #include "shared/bootconf.h"
-#include "sched/spinlock.h"
+#include "arch/spinlock.h"
 
 COUNTER(virtio_console_bad_control);
 

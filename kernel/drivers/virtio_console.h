@@ -3,7 +3,7 @@
 #define DRIVERS_VIRTIO_CONSOLE_H
 
 #include "dev/virtio.h"
-#include "sched/spinlock.h"
+#include "arch/spinlock.h"
 #include "shared/bootconf.h"
 
 #define F_MULTIPORT (1ull << 1)

@@ -26,7 +26,7 @@
 #include "mm/heap.h"
 #include "mm/page.h"
 #include "sched/random.h"
-#include "sched/spinlock.h"
+#include "arch/spinlock.h"
 
 COUNTER(virtio_net_rx_bad);          /* frames dropped for what the device said of them */
 COUNTER(virtio_net_rx_no_memory);
