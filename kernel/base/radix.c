@@ -16,9 +16,10 @@
 
 #define RADIX_MAX_HEIGHT 11u  /* 6 * 11 = 66 bits */
 
-static u64 radix_capacity_last(u32 height)
+static void radix_set_height(struct radix *r, u32 height)
 {
-	return height * RADIX_BITS >= 64 ? UINT64_MAX : (1ull << (height * RADIX_BITS)) - 1;
+	r->height = height;
+	r->last = height * RADIX_BITS >= 64 ? UINT64_MAX : (1ull << (height * RADIX_BITS)) - 1;
 }
 static unsigned radix_slot(u64 index, u32 level)
 {
@@ -29,12 +30,11 @@ void *radix_get(const struct radix *r, u64 index)
 {
 	void *p = r->root;
 
-	if (!p || index > radix_capacity_last(r->height))
+	if (!p || index > r->last)
 		return NULL;
-	for (u32 level = r->height; level-- > 0;) {
-		p = ((struct radix_node *)p)->slots[radix_slot(index, level)];
-		if (!p)
-			return NULL;
+	for (unsigned shift = r->height * RADIX_BITS; p && shift;) {
+		shift -= RADIX_BITS;
+		p = ((struct radix_node *)p)->slots[(index >> shift) & (RADIX_SLOTS - 1)];
 	}
 	return p;
 }
@@ -42,9 +42,9 @@ void *radix_get(const struct radix *r, u64 index)
 /* Make the tree high enough for index; keeps (I1). */
 static int radix_grow(struct radix *r, u64 index)
 {
-	while (index > radix_capacity_last(r->height)) {
+	while (index > r->last) {
 		if (!r->root) {
-			r->height++;
+			radix_set_height(r, r->height + 1);
 			continue;
 		}
 		struct radix_node *n = r->mem->alloc();
@@ -56,7 +56,7 @@ static int radix_grow(struct radix *r, u64 index)
 			n->marks = 1;
 		r->root = n;
 		r->root_mark = false;
-		r->height++;
+		radix_set_height(r, r->height + 1);
 	}
 	return 0;
 }
@@ -66,7 +66,7 @@ static bool radix_path(const struct radix *r, u64 index, struct radix_node *path
 {
 	struct radix_node *n = r->root;
 
-	if (!n || index > radix_capacity_last(r->height))
+	if (!n || index > r->last)
 		return false;
 	for (u32 level = r->height; level-- > 0;) {
 		path[level] = n;
@@ -101,7 +101,7 @@ static void radix_shrink(struct radix *r, u64 index)
 		}
 	}
 	if (!r->root)
-		r->height = 0;
+		radix_set_height(r, 0);
 }
 
 int radix_insert(struct radix *r, u64 index, void *item)
@@ -147,7 +147,7 @@ void radix_get_run(const struct radix *r, u64 index, unsigned n, void **ret_item
 		unsigned slot = radix_slot(index + i, 0);
 		run = MIN(n - i, RADIX_SLOTS - slot);
 		struct radix_node *leaf = r->root;
-		if (r->height == 0 || index + i > radix_capacity_last(r->height))
+		if (r->height == 0 || index + i > r->last)
 			leaf = NULL;
 		for (u32 level = r->height; leaf && level-- > 1;)
 			leaf = leaf->slots[radix_slot(index + i, level)];
@@ -237,7 +237,7 @@ static void *radix_find(const struct radix *r, u64 *index, bool marked)
 			return NULL;
 		return r->root;
 	}
-	while (at <= radix_capacity_last(r->height)) {
+	while (at <= r->last) {
 		const struct radix_node *n = r->root;
 		u32 level = r->height;
 		while (level-- > 0) {

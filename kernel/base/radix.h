@@ -24,6 +24,7 @@ struct radix_mem {
 };
 struct radix {
 	void *root;                  /* height 0: the item of index 0; else a node */
+	u64 last;                    /* the highest index that this height can hold */
 	u32 height;
 	bool root_mark;              /* height 0: the item's mark */
 	const struct radix_mem *mem;

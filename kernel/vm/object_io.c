@@ -12,38 +12,73 @@
 #include "vm/vm_impl.h"
 #include "sched/thread.h"
 
+#define READ_GANG 16u
+
+/* One page's share of a read; p may be NULL (absent). Bytes moved, or an error if nothing could be. */
+static ALWAYS_INLINE ssize_t read_page(struct vm_object *o, struct uio *u, struct page *p, u64 off, size_t n, size_t todo)
+{
+	size_t in_page = off & (PAGE_SIZE - 1);
+
+	if (unlikely(!p)) {
+		if (object_is_memory(o))
+			return (ssize_t)uio_put_zero(u, n);
+		int r = object_get(o, off >> PAGE_SHIFT, DIV_ROUND_UP(in_page + todo, PAGE_SIZE), &p);
+		if (r)
+			return r;
+	}
+	size_t moved = uio_put(u, (u8 *)page_to_virt(p) + in_page, n);
+	page_put(p);
+	return (ssize_t)moved;
+}
+
+/* The pages of a longer read, looked up READ_GANG at a time. */
+static ssize_t read_many(struct vm_object *o, struct uio *u, u64 off, size_t todo)
+{
+	UNINITIALISED struct page *pages[READ_GANG];
+	unsigned have = 0, at = 0;
+	size_t done = 0;
+	ssize_t moved = 0;
+
+	while (todo) {
+		size_t in_page = off & (PAGE_SIZE - 1), n = MIN(PAGE_SIZE - in_page, todo);
+		if (at == have) {
+			have = (unsigned)MIN((in_page + todo + PAGE_SIZE - 1) >> PAGE_SHIFT, READ_GANG);
+			at = 0;
+			object_gang(o, off >> PAGE_SHIFT, have, pages);
+			sched_poll();
+		}
+		/* A page that was absent when the gang was looked up may have come with its neighbour. */
+		struct page *p = pages[at++];
+		if (!p)
+			p = vm_object_lookup(o, off >> PAGE_SHIFT);
+		moved = read_page(o, u, p, off, n, todo);
+		if (moved <= 0)
+			break;
+		done += (size_t)moved;
+		off += (size_t)moved;
+		todo -= (size_t)moved;
+		if (unlikely((size_t)moved < n))
+			break;
+	}
+	while (at < have) {
+		if (pages[at])
+			page_put(pages[at]);
+		at++;
+	}
+	return done || moved >= 0 ? uio_result(u, done) : moved;
+}
+
 ssize_t vm_object_read(struct vm_object *o, struct uio *u, u64 off, u64 size)
 {
-	size_t done = 0;
-
 	if (off >= size)
 		return 0;
 	size_t todo = MIN((u64)u->resid, size - off);
-	while (todo) {
-		size_t in_page = off & (PAGE_SIZE - 1);
-		size_t n = MIN(PAGE_SIZE - in_page, todo), moved;
-		struct page *p = vm_object_lookup(o, off >> PAGE_SHIFT);
-		if (likely(p)) {
-			moved = uio_put(u, (u8 *)page_to_virt(p) + in_page, n);
-			page_put(p);
-		} else if (object_is_memory(o)) {
-			moved = uio_put_zero(u, n);
-		} else {
-			int r = object_get(o, off >> PAGE_SHIFT, DIV_ROUND_UP(in_page + todo, PAGE_SIZE), &p);
-			if (r)
-				return done ? (ssize_t)done : r;
-			moved = uio_put(u, (u8 *)page_to_virt(p) + in_page, n);
-			page_put(p);
-		}
-		done += moved;
-		off += moved;
-		todo -= moved;
-		if (unlikely(moved < n))
-			break;
-		if (unlikely(todo))
-			sched_poll();
-	}
-	return uio_result(u, done);
+	if ((off & (PAGE_SIZE - 1)) + todo > PAGE_SIZE)
+		return read_many(o, u, off, todo);
+	if (unlikely(!todo))
+		return 0;
+	ssize_t moved = read_page(o, u, vm_object_lookup(o, off >> PAGE_SHIFT), off, todo, todo);
+	return moved < 0 ? moved : uio_result(u, (size_t)moved);
 }
 
 /* Write a whole page that is not in the object: fill a fresh one, then insert it; keeps (I2). Bytes moved or errno. */

@@ -52,7 +52,7 @@ static void uio_advance(struct uio *u, size_t n)
 }
 
 /* Move up to n bytes at a user address; returns how many were moved. */
-static size_t uio_move_user(enum uio_dir dir, uintptr_t va, void *buf, size_t n)
+static ALWAYS_INLINE size_t uio_move_user(enum uio_dir dir, uintptr_t va, void *buf, size_t n)
 {
 	if (unlikely(va > ARCH_USER_TOP || n > ARCH_USER_TOP - va))
 		return 0;
@@ -80,7 +80,7 @@ static size_t uio_move_kernel(enum uio_dir dir, uintptr_t base, void *buf, size_
 	return n;
 }
 
-static ALWAYS_INLINE size_t uio_move(struct uio *u, enum uio_dir dir, void *buf, size_t len)
+static NOINLINE size_t uio_move_slow(struct uio *u, enum uio_dir dir, void *buf, size_t len)
 {
 	size_t done = 0;
 
@@ -99,6 +99,25 @@ static ALWAYS_INLINE size_t uio_move(struct uio *u, enum uio_dir dir, void *buf,
 			u->fault = true;
 	}
 	return done;
+}
+
+/* The common case, all inside one buffer of the program, in a few instructions. */
+static ALWAYS_INLINE size_t uio_move(struct uio *u, enum uio_dir dir, void *buf, size_t len)
+{
+	/* len - 1: an empty move is not common either, and its cursor may stand behind the last buffer. */
+	if (unlikely(!u->user || u->fault || len - 1 >= u->resid))
+		return uio_move_slow(u, dir, buf, len);
+	const struct uio_seg *seg = &u->segs[u->at];
+	if (unlikely(len > seg->len - u->at_off))
+		return uio_move_slow(u, dir, buf, len);
+	size_t moved = uio_move_user(dir, seg->base + u->at_off, buf, len);
+	u->at_off += moved;
+	u->resid -= moved;
+	if (u->at_off == seg->len)
+		uio_advance(u, 0);
+	if (unlikely(moved < len))
+		u->fault = true;
+	return moved;
 }
 
 size_t uio_put(struct uio *u, const void *src, size_t len)
