@@ -20,16 +20,11 @@
 #include "base/string.h"
 
 #define STOCK_MAX   32u
-#define STOCK_BATCH 16u
+#define STOCK_ORDER 4u               /* filled by a block of 16 */
+#define STOCK_BATCH (1u << STOCK_ORDER)
 #define GROW_ORDER  6u               /* the frontier moves by at least 256 KiB */
 
-struct range {
-	u64 first_pfn, end_pfn;      /* pages that can be given out */
-	u64 frontier;                /* P: page_lock */
-	struct page *pages;          /* of first_pfn */
-};
-
-static struct range ranges[BOOT_MAX_RANGES];
+struct page_range page_ranges[BOOT_MAX_RANGES];       /* P: frontier */
 static unsigned nranges;
 static struct spinlock page_lock = SPINLOCK_INIT;
 static struct list free_lists[PAGE_ORDER_MAX + 1];   /* P */
@@ -43,24 +38,24 @@ static struct {
 static unsigned (*shrinkers[4])(unsigned want);
 static unsigned nshrinkers;
 
-static struct range *range_of_page(const struct page *p)
+static struct page_range *range_of_page(const struct page *p)
 {
-	for (struct range *r = ranges; r < ranges + nranges; r++)
-		if (p >= r->pages && p < r->pages + (r->end_pfn - r->first_pfn))
+	for (struct page_range *r = page_ranges; r < page_ranges + nranges; r++)
+		if (p >= r->pages && p < r->pages + r->count)
 			return r;
-	return NULL;
+	panic("a struct page that is none");
 }
 
-phys_t page_to_phys(const struct page *p)
+phys_t page_to_phys_slow(const struct page *p)
 {
-	const struct range *r = range_of_page(p);
+	const struct page_range *r = range_of_page(p);
 	return (r->first_pfn + (u64)(p - r->pages)) << PAGE_SHIFT;
 }
 
-struct page *phys_to_page(phys_t pa)
+struct page *phys_to_page_slow(phys_t pa)
 {
 	u64 pfn = pa >> PAGE_SHIFT;
-	for (struct range *r = ranges; r < ranges + nranges; r++)
+	for (struct page_range *r = page_ranges; r < page_ranges + nranges; r++)
 		if (pfn >= r->first_pfn && pfn < r->frontier)
 			return r->pages + (pfn - r->first_pfn);
 	return NULL;
@@ -74,7 +69,7 @@ static void block_add_locked(struct page *p, unsigned order)
 }
 
 /* Give a block back, merging it with free buddies as far as that goes: keeps (I2). */
-static void block_free_locked(struct range *r, u64 pfn, unsigned order)
+static void block_free_locked(struct page_range *r, u64 pfn, unsigned order)
 {
 	while (order < PAGE_ORDER_MAX) {
 		u64 buddy = pfn ^ (1ull << order);
@@ -92,7 +87,7 @@ static void block_free_locked(struct range *r, u64 pfn, unsigned order)
 }
 
 /* Make [from, to) of r, just passed by the frontier, free blocks of the largest aligned sizes. */
-static void add_span_locked(struct range *r, u64 from, u64 to)
+static void add_span_locked(struct page_range *r, u64 from, u64 to)
 {
 	memset(r->pages + (from - r->first_pfn), 0, (to - from) * sizeof(struct page));
 	while (from < to) {
@@ -108,9 +103,9 @@ static void add_span_locked(struct range *r, u64 from, u64 to)
 static bool grow_locked(unsigned order)
 {
 	unsigned step = MAX(order, GROW_ORDER);
-	for (struct range *r = ranges + nranges; r-- > ranges;) {
+	for (struct page_range *r = page_ranges; r < page_ranges + nranges; r++) {
 		u64 from = r->frontier;
-		u64 to = MIN(ROUND_UP(from, 1ull << step) + (1ull << step), r->end_pfn);
+		u64 to = MIN(ROUND_UP(from, 1ull << step) + (1ull << step), r->first_pfn + r->count);
 		if (from >= to)
 			continue;
 		r->frontier = to;
@@ -148,13 +143,14 @@ static struct page *stock_take(void)
 
 	if (!stocks[cpu].count) {
 		spin_lock(&page_lock);
-		while (stocks[cpu].count < STOCK_BATCH) {
-			struct page *p = block_alloc_locked(0);
-			if (!p)
-				break;
-			stocks[cpu].page[stocks[cpu].count++] = p;
-		}
+		unsigned order = STOCK_ORDER;
+		struct page *p = block_alloc_locked(order);
+		while (!p && order)
+			p = block_alloc_locked(--order);
 		spin_unlock(&page_lock);
+		/* Handed out in ascending order. */
+		for (unsigned i = 1u << order; p && i-- > 0;)
+			stocks[cpu].page[stocks[cpu].count++] = p + i;
 		if (!stocks[cpu].count)
 			return NULL;
 	}
@@ -169,7 +165,7 @@ static void stock_give(struct page *p)
 		spin_lock(&page_lock);
 		while (stocks[cpu].count > STOCK_MAX - STOCK_BATCH) {
 			struct page *q = stocks[cpu].page[--stocks[cpu].count];
-			struct range *r = range_of_page(q);
+			struct page_range *r = range_of_page(q);
 			block_free_locked(r, r->first_pfn + (u64)(q - r->pages), 0);
 			free_pages++;
 		}
@@ -214,7 +210,7 @@ void page_free(struct page *p, unsigned order)
 	if (order == 0) {
 		stock_give(p);
 	} else {
-		struct range *r = range_of_page(p);
+		struct page_range *r = range_of_page(p);
 		spin_lock(&page_lock);
 		block_free_locked(r, r->first_pfn + (u64)(p - r->pages), order);
 		free_pages += 1ull << order;
@@ -266,22 +262,30 @@ struct page *page_alloc_wait(unsigned order, unsigned flags)
 	}
 }
 
+/* Take over one run of RAM. The structs of its pages come first in it; they are not touched here: keeps (I1). */
+static void range_add(u64 first, u64 n)
+{
+	u64 own = DIV_ROUND_UP(n * sizeof(struct page), PAGE_SIZE + sizeof(struct page));
+	if (n < own + 2)
+		return;
+	struct page_range r = {
+		.pages = arch_phys_to_virt(first << PAGE_SHIFT),
+		.first_pfn = first + own, .frontier = first + own, .count = n - own,
+	};
+	unsigned at = nranges++;
+	if (r.count > page_ranges[0].count) {
+		page_ranges[at] = page_ranges[0];
+		at = 0;
+	}
+	page_ranges[at] = r;
+	total_pages += r.count;
+}
+
 void page_init(void)
 {
 	for (unsigned k = 0; k <= PAGE_ORDER_MAX; k++)
 		list_init(&free_lists[k]);
-	for (unsigned i = 0; i < boot_info.nram; i++) {
-		u64 first = boot_info.ram[i].base >> PAGE_SHIFT;
-		u64 n = boot_info.ram[i].len >> PAGE_SHIFT;
-		/* The structs of the range's pages come first in it; they are not touched here: keeps (I1). */
-		u64 own = DIV_ROUND_UP(n * sizeof(struct page), PAGE_SIZE + sizeof(struct page));
-		if (n < own + 2)
-			continue;
-		struct range *r = &ranges[nranges++];
-		r->pages = arch_phys_to_virt(first << PAGE_SHIFT);
-		r->first_pfn = r->frontier = first + own;
-		r->end_pfn = first + n;
-		total_pages += n - own;
-	}
+	for (unsigned i = 0; i < boot_info.nram; i++)
+		range_add(boot_info.ram[i].base >> PAGE_SHIFT, boot_info.ram[i].len >> PAGE_SHIFT);
 	free_pages = total_pages;
 }

@@ -55,8 +55,29 @@ static inline void page_get(struct page *p) { __atomic_fetch_add(&p->refs, 1, __
 /* Drop a reference of a single page; the last one frees it. */
 void page_put(struct page *p);
 
-phys_t page_to_phys(const struct page *p);
-struct page *phys_to_page(phys_t pa);                     /* NULL if pa is no allocatable RAM */
+/* A run of allocatable RAM and the structs of its pages; [0] is the largest. For the inlines below only. */
+struct page_range {
+	struct page *pages;          /* of first_pfn */
+	u64 first_pfn, count;
+	u64 frontier;                /* pages below it have been given out at some time; changes under page.c's lock */
+};
+extern struct page_range page_ranges[];
+phys_t page_to_phys_slow(const struct page *p);
+struct page *phys_to_page_slow(phys_t pa);
+
+static inline phys_t page_to_phys(const struct page *p)
+{
+	const struct page_range *r = &page_ranges[0];
+	u64 i = (u64)(p - r->pages);
+	return likely(i < r->count) ? (r->first_pfn + i) << PAGE_SHIFT : page_to_phys_slow(p);
+}
+/* NULL if pa is no allocatable RAM */
+static inline struct page *phys_to_page(phys_t pa)
+{
+	const struct page_range *r = &page_ranges[0];
+	u64 i = (pa >> PAGE_SHIFT) - r->first_pfn;
+	return likely(i < r->frontier - r->first_pfn) ? r->pages + i : phys_to_page_slow(pa);
+}
 static inline void *page_to_virt(const struct page *p) { return arch_phys_to_virt(page_to_phys(p)); }
 static inline struct page *virt_to_page(const void *v) { return phys_to_page(arch_virt_to_phys(v)); }
 
