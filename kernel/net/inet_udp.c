@@ -258,11 +258,6 @@ static int send_to(struct inet_sock *s, struct sock_msg *m, u32 dst, u16 port)
 		return -EACCES;
 	if (n == &inet_eth && src == 0)
 		return -ENETUNREACH;
-	if (!s->bound) {
-		r = udp_autobind(s);
-		if (r < 0)
-			return r;
-	}
 	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16)len, PBUF_RAM);
 	if (!p)
 		return -ENOBUFS;
@@ -305,7 +300,10 @@ static ssize_t udp_op_send(struct socket *sock, struct sock_msg *m)
 			return -EINVAL;
 	}
 	inet_lock();
-	r = socket_take_error(sock);
+	/* As Linux: any attempt gives the socket a port. */
+	r = s->bound ? 0 : udp_autobind(s);
+	if (r == 0)
+		r = socket_take_error(sock);
 	if (r == 0 && s->snd_shut)
 		r = -EPIPE;
 	if (r == 0 && port == 0) {

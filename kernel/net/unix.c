@@ -138,19 +138,21 @@ int unix_resolve(const struct sock_addr *a, void **ret_node)
 	return unix_fs_ops ? unix_fs_ops->lookup(path, ret_node) : -ENOENT;
 }
 
-static struct unix_sock *find_name(const u8 *bytes, u32 len, const void *node)
+/* Abstract names of different types do not know each other (as Linux); paths do. */
+static struct unix_sock *find_name(const u8 *bytes, u32 len, const void *node, int type)
 {
 	struct unix_sock *s;
 
 	list_for_each_entry(s, &names, name_link)
-		if (node ? s->name->node == node : !s->name->node && s->name->len == len && memcmp(s->name->bytes, bytes, len) == 0)
+		if (node ? s->name->node == node
+			 : !s->name->node && s->sock.type == type && s->name->len == len && memcmp(s->name->bytes, bytes, len) == 0)
 			return s;
 	return NULL;
 }
 
 int unix_find_locked(const struct sock_addr *a, int type, void *node, struct unix_sock **ret)
 {
-	struct unix_sock *s = find_name(a->bytes, a->len, node);
+	struct unix_sock *s = find_name(a->bytes, a->len, node, type);
 
 	if (!s)
 		return -ECONNREFUSED;
@@ -173,7 +175,7 @@ void unix_name_fill(const struct unix_name *n, struct sock_addr *ret)
 }
 
 /* An unused abstract name of five digits, as Linux gives. U. */
-static int autobind(struct unix_name *n)
+static int autobind(struct unix_name *n, int type)
 {
 	static const char digits[] = "0123456789abcdef";
 	u32 v = (u32)random_u64();
@@ -183,10 +185,21 @@ static int autobind(struct unix_name *n)
 		for (int i = 0; i < 5; i++)
 			n->bytes[3 + i] = (u8)digits[v >> (16 - 4 * i) & 15];
 		n->len = 8;
-		if (!find_name(n->bytes, n->len, NULL))
+		if (!find_name(n->bytes, n->len, NULL, type))
 			return 0;
 	}
 	return -ENOSPC;
+}
+
+/* A bound socket is bound once more: Linux first looks whether the path could be made. */
+static int bind_again(const char *path)
+{
+	void *node;
+	int r = unix_fs_ops ? unix_fs_ops->lookup(path, &node) : -ENOENT;
+
+	if (r == 0)
+		unix_fs_ops->put(node);
+	return r == 0 || r == -ECONNREFUSED ? -EADDRINUSE : -EINVAL;
 }
 
 static int unix_op_bind(struct socket *sock, const struct sock_addr *a)
@@ -206,7 +219,7 @@ static int unix_op_bind(struct socket *sock, const struct sock_addr *a)
 		path_of(a, (char *)n->bytes + 2);
 		n->len = 2 + (u32)strlen((char *)n->bytes + 2) + 1;
 		if (READ_ONCE(s->name))
-			r = -EINVAL;
+			r = bind_again((char *)n->bytes + 2);
 		else
 			r = unix_fs_ops ? unix_fs_ops->create((char *)n->bytes + 2, &n->node) : -EOPNOTSUPP;
 		if (r < 0) {
@@ -221,8 +234,8 @@ static int unix_op_bind(struct socket *sock, const struct sock_addr *a)
 	if (s->name)
 		r = a->len == 2 ? 0 : -EINVAL;       /* autobind of a bound socket changes nothing */
 	else if (a->len == 2)
-		r = autobind(n);
-	else if (!n->node && find_name(n->bytes, n->len, NULL))
+		r = autobind(n, sock->type);
+	else if (!n->node && find_name(n->bytes, n->len, NULL, sock->type))
 		r = -EADDRINUSE;
 	if (r == 0 && !s->name) {
 		s->name = n;
@@ -282,10 +295,6 @@ static int connect_try(struct unix_sock *s, const struct sock_addr *a, void *nod
 	struct unix_sock *l;
 	int r;
 
-	if (s->state == UNIX_CONNECTED)
-		return -EISCONN;
-	if (s->state != UNIX_IDLE)
-		return -EINVAL;
 	r = unix_find_locked(a, s->sock.type, node, &l);
 	if (r < 0)
 		return r;
@@ -296,6 +305,10 @@ static int connect_try(struct unix_sock *s, const struct sock_addr *a, void *nod
 	if (l->naccepts > l->backlog) {
 		*ret_full = l;           /* keeps the reference */
 		return 1;
+	}
+	if (s->state != UNIX_IDLE) {
+		unix_put_locked(l);
+		return s->state == UNIX_CONNECTED ? -EISCONN : -EINVAL;
 	}
 	embryo->name = l->name;
 	l->name->refs++;
@@ -379,8 +392,6 @@ static int unix_op_connect(struct socket *sock, const struct sock_addr *a, bool 
 		return r;
 	if (a->len == 2)
 		return -EINVAL;
-	if (sock->type != LX_SOCK_DGRAM && READ_ONCE(s->state) == UNIX_CONNECTED)
-		return -EISCONN;
 	r = unix_resolve(a, &node);
 	if (r < 0)
 		return r;

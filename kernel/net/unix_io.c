@@ -352,8 +352,8 @@ static struct unix_msg *first_msg(struct unix_sock *s)
 }
 
 /*
- * Copy what a stream's queue has; stops before a message that carries descriptors when something
- * was copied, and after it. R. Returns false if the queue was empty.
+ * Copy what a stream's queue has; stops after a message that carried descriptors. R. Returns
+ * false if the queue was empty.
  */
 static bool stream_take(struct unix_sock *s, struct sock_msg *m, size_t *done, size_t *peeked, bool *stop)
 {
@@ -369,8 +369,6 @@ static bool stream_take(struct unix_sock *s, struct sock_msg *m, size_t *done, s
 			msg = msg->link.next == &s->msgs ? NULL : list_entry(msg->link.next, struct unix_msg, link);
 			continue;
 		}
-		if (msg->rights && *done && !peek)
-			break;
 		if (m->addr && !*done)
 			unix_name_fill(msg->from, m->addr);
 		any = true;

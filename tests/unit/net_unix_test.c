@@ -169,7 +169,7 @@ static void names(void **state)
 	assert_int_equal(sock_getname(l, false, &a), 0);
 	assert_int_equal(a.len, 8);
 	c = new_socket(LX_AF_UNIX, LX_SOCK_STREAM);
-	assert_int_equal(sock_connect(c, &a, false), -EPROTOTYPE);
+	assert_int_equal(sock_connect(c, &a, false), -ECONNREFUSED);
 	sock_close(c);
 	sock_close(l);
 }
@@ -280,9 +280,7 @@ static void rights(void **state)
 	assert_int_equal(send_flags(a, "plain", 5, 0), 5);
 	assert_int_equal(send_rights(a, "with", 4, &file, 2), 4);
 	assert_int_equal(send_flags(a, "after", 5, 0), 5);
-	assert_int_equal(recv_rights(b, buf, 20, &r, &flags), 5);       /* stops before */
-	assert_int_equal(r.count, 0);
-	assert_int_equal(recv_rights(b, buf, 20, &r, &flags), 4);       /* and after */
+	assert_int_equal(recv_rights(b, buf, 20, &r, &flags), 9);       /* stops after */
 	assert_int_equal(r.count, 2);
 	assert_ptr_equal(r.files[1], &file);
 	assert_int_equal(recv_rights(b, buf, 20, &r, &flags), 5);
