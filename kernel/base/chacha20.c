@@ -2,14 +2,16 @@
 #include "base/chacha20.h"
 #include "base/string.h"
 
-static u32 rotl(u32 x, int n) { return x << n | x >> (32 - n); }
+static ALWAYS_INLINE u32 rotl(u32 x, int n) { return x << n | x >> (32 - n); }
 
-static void quarter(u32 s[16], int a, int b, int c, int d)
+static ALWAYS_INLINE void quarter(u32 s[16], int a, int b, int c, int d)
 {
-	s[a] += s[b]; s[d] = rotl(s[d] ^ s[a], 16);
-	s[c] += s[d]; s[b] = rotl(s[b] ^ s[c], 12);
-	s[a] += s[b]; s[d] = rotl(s[d] ^ s[a], 8);
-	s[c] += s[d]; s[b] = rotl(s[b] ^ s[c], 7);
+	u32 x = s[a], y = s[b], z = s[c], w = s[d];
+	x += y; w = rotl(w ^ x, 16);
+	z += w; y = rotl(y ^ z, 12);
+	x += y; w = rotl(w ^ x, 8);
+	z += w; y = rotl(y ^ z, 7);
+	s[a] = x; s[b] = y; s[c] = z; s[d] = w;
 }
 
 void chacha20_block(const u32 key[8], u32 counter, const u32 nonce[3], u8 out[64])

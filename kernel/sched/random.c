@@ -12,22 +12,21 @@
 
 static struct spinlock random_lock = SPINLOCK_INIT;
 static u32 key[8];                   /* R: random_lock */
-static u8 stock[480];                /* R: unused output; consumed bytes are erased */
+static u8 stock[160];                /* R: unused output; consumed bytes are erased */
 static unsigned stock_left;          /* R */
 static unsigned credit_bits;         /* R */
 static const u32 nonce[3] = { 0x68746950, 0, 0 };
 
-/* New key, new stock. 8 blocks: the first half of block 0 becomes the key. */
+/* Three blocks: the first half of the last one becomes the key, the rest is new stock. */
 static void refill_locked(void)
 {
 	u8 block[64];
 
-	chacha20_block(key, 0, nonce, block);
-	for (unsigned i = 0; i < sizeof stock / 64; i++)
-		chacha20_block(key, i + 1, nonce, stock + 64 * i);
-	chacha20_block(key, 100, nonce, block);
+	chacha20_block(key, 0, nonce, stock);
+	chacha20_block(key, 1, nonce, stock + 64);
+	chacha20_block(key, 2, nonce, block);
 	memcpy(key, block, sizeof key);
-	memcpy(stock + sizeof stock / 64 * 64, block + 32, sizeof stock % 64);
+	memcpy(stock + 128, block + 32, 32);
 	memset(block, 0, sizeof block);
 	barrier();
 	stock_left = sizeof stock;
