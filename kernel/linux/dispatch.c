@@ -112,7 +112,7 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	if (nr >= SYSCALL_MAX)
 		log_warn("system call %u is not known: ENOSYS\n", nr);
 	else if (!__atomic_exchange_n(&told[nr], 1, __ATOMIC_RELAXED))
-		log_warn("system call %u (%s) is not supported: ENOSYS; see docs/syscalls.md\n", nr, names[nr] ? names[nr] : "?");
+		log_warn("system call %u (%s) is not supported: ENOSYS; see docs/linux-abi.md\n", nr, names[nr] ? names[nr] : "?");
 	return -ENOSYS;
 }
 
