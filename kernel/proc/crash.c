@@ -118,27 +118,44 @@ static void scan_stack(struct backtrace *bt, uintptr_t from, uintptr_t stack_end
 	}
 }
 
+static void say_frames(struct backtrace *bt, const struct user_regs *r, uintptr_t stack_end)
+{
+	u64 word, saved;
+
+	/* A leaf function may have no frame of its own: then its return address is the first word. */
+	if (fetch(r->rsp, &word, sizeof(word)) && crash_is_return_address(word) &&
+	    !(fetch(r->rbp + 8, &saved, sizeof(saved)) && saved == word))
+		say_frame(bt, word, false, false);
+	uintptr_t known = follow_frames(bt, r->rbp, r->rsp + (bt->frames > 1 ? 8 : 0), stack_end);
+	if (bt->frames < 3)
+		scan_stack(bt, known, stack_end);
+}
+
 static void say_backtrace(const struct user_regs *r)
 {
 	struct backtrace bt = { .frames = 0 };
-	struct vm_area stack;
+	struct vm_area stack = { .end = 0 };
 
 	say("crash: backtrace\n");
 	say_frame(&bt, r->rip, true, true);
 	if (!vm_find_area(r->rsp, &stack)) {
-		say("crash:  the stack pointer points nowhere\n");
+		/* Below a stack: it has overflowed. The frames above are there. */
+		u64 above = r->rsp;
+		for (unsigned i = 0; i < 512 && !stack.end && above < ARCH_USER_TOP - PAGE_SIZE; i++)
+			if (vm_find_area(above += PAGE_SIZE, &stack))
+				break;
+		if (!stack.end) {
+			say("crash:  the stack pointer points nowhere\n");
+			return;
+		}
+		say("crash:  the stack pointer is below the stack: an overflow\n");
+		struct user_regs moved = *r;
+		moved.rsp = stack.start;
+		say_frames(&bt, &moved, stack.end);
 		return;
 	}
-	/* A leaf function may have no frame of its own: then its return address is the first word. */
-	u64 word, saved;
-	if (fetch(r->rsp, &word, sizeof(word)) && crash_is_return_address(word) &&
-	    !(fetch(r->rbp + 8, &saved, sizeof(saved)) && saved == word))
-		say_frame(&bt, word, false, false);
-	uintptr_t known = follow_frames(&bt, r->rbp, r->rsp + (bt.frames > 1 ? 8 : 0), stack.end);
-	if (bt.frames < 3)
-		scan_stack(&bt, known, stack.end);
+	say_frames(&bt, r, stack.end);
 }
-
 static void say_registers(const struct user_regs *r)
 {
 	say("crash:  rip %016llx  rsp %016llx  flags %08llx\n", (unsigned long long)r->rip, (unsigned long long)r->rsp, (unsigned long long)r->rflags);

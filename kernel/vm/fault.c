@@ -63,13 +63,13 @@ static int anon_read(struct vm_area *a, uintptr_t va)
 
 static int anon_write(struct vm_area *a, uintptr_t va)
 {
-	struct page *p = page_alloc(0, PAGE_ZERO);
+	struct page *p = reclaim_page_for_user(PAGE_ZERO);
 	bool replaced = false;
 	phys_t pa;
 	unsigned flags;
 	int r = 0;
 
-	if (unlikely(!p) && !(p = page_alloc_wait(0, PAGE_ZERO)))
+	if (unlikely(!p))
 		return -ENOMEM;
 	p->object = NULL;
 	spin_lock(&vm_as.pt_lock);
@@ -125,7 +125,7 @@ static int private_write(struct vm_area *a, uintptr_t va, u64 index)
 	spin_unlock(&vm_as.pt_lock);
 	if (!src && (r = object_get(a->object, index, 1, &src)))
 		return r;
-	copy = page_alloc_wait(0, 0);
+	copy = reclaim_page_for_user(0);
 	if (!copy) {
 		page_put(src);
 		return -ENOMEM;
@@ -342,6 +342,15 @@ static int fault_one(uintptr_t va, enum arch_fault_access access, int *ret_code)
 	}
 }
 
+static void say_out_of_memory(void)
+{
+	static bool said;
+
+	if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		log_error("out of memory: the program uses %llu of %llu KiB and wants more\n",
+			  (unsigned long long)READ_ONCE(vm_as.anon_pages) * 4, (unsigned long long)page_total_count() * 4);
+}
+
 int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool from_user)
 {
 	int code = 0;
@@ -353,6 +362,8 @@ int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool fro
 		r = -EIO;
 		code = BUS_ADRERR;
 	}
+	if (r == -ENOMEM)
+		say_out_of_memory();
 	/* Nothing sleeps from here to the trap that reads it. */
 	fault_infos[arch_cpu_id()] = (struct vm_fault_info){ r, code };
 	return r;

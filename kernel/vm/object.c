@@ -389,7 +389,7 @@ int vm_object_grab_page(struct vm_object *o, u64 index, struct page **ret_page)
 		}
 		if (r != -EAGAIN)
 			break;
-		if (!fresh && !(fresh = page_alloc_wait(0, PAGE_ZERO)))
+		if (!fresh && !(fresh = object_is_memory(o) ? reclaim_page_for_user(PAGE_ZERO) : page_alloc_wait(0, PAGE_ZERO)))
 			return -ENOMEM;
 	}
 	if (fresh)

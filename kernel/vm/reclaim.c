@@ -121,7 +121,38 @@ static unsigned reclaim_pages(unsigned want)
 	return freed;
 }
 
+static unsigned reserve_pages;       /* kept from the program; constant after boot */
+
+/* The program's memory goes below the reserve: get some back, or say no. */
+static NOINLINE struct page *user_page_short(struct page *p, unsigned flags)
+{
+	if (!p)
+		p = page_alloc_wait(0, flags);
+	for (unsigned tries = 0; p && page_free_count() < reserve_pages; tries++) {
+		if (tries == 3 || !page_reclaim(64)) {
+			page_put(p);
+			return NULL;
+		}
+	}
+	return p;
+}
+
+struct page *reclaim_page_for_user(unsigned flags)
+{
+	/* How much is free is looked at now and then: counting is not free either. */
+	static unsigned ticks;
+	struct page *p = page_alloc(0, flags);
+
+	if (unlikely(!p || (++ticks & 15) == 0))
+		return user_page_short(p, flags);
+	return p;
+}
+
 void reclaim_init(void)
 {
+	u64 share = page_total_count() / 64;
+
+	share = MAX(share, 48u);
+	reserve_pages = (unsigned)MIN(share, 1024u);
 	page_reclaim_register(reclaim_pages);
 }

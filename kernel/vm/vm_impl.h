@@ -169,6 +169,11 @@ int object_get(struct vm_object *o, u64 index, u64 want_pages, struct page **ret
 void object_gang(struct vm_object *o, u64 index, unsigned n, struct page **ret_pages);
 /* Put a fresh page (refs 1, which becomes the tree's) at index. -EEXIST, -ENOMEM: it is still the caller's. O held. */
 int object_insert_locked(struct vm_object *o, u64 index, struct page *p, u32 flags) MUST_CHECK;
+/*
+ * A page for the program (or a memory file), which nothing can take back: the last pages of the machine are kept for the
+ * kernel, so that it can end the program in good order. NULL after reclaim has failed. May sleep.
+ */
+struct page *reclaim_page_for_user(unsigned flags) MUST_CHECK;
 void lru_add(struct page *p);
 void lru_remove(struct page *p);
 void reclaim_init(void);
