@@ -4,6 +4,9 @@
  * Rate, in order: kvmclock's scale; CPUID leaves 0x40000010 and 0x15; the hint of the boot configuration; measured for
  * MEASURE_NS against the HPET, the ACPI PM timer, or PIT channel 0 (latched; the speaker's port 0x61 is not there
  * on every machine); CPUID 0x16; 1 GHz. All are checked for plausibility: they come from outside.
+ *
+ * A measured rate is good to some tenths of a per cent. It is measured again over the whole time since then, after 1, 10 and
+ * 100 seconds: the reference has wrapped meanwhile, but the rate known so far tells how often.
  */
 #include "arch/x86_64/calibrate.h"
 #include "arch/x86_64/cpu.h"
@@ -68,6 +71,8 @@ static u64 cpuid_khz(void)
 }
 
 /* ---- Reference counters ---- */
+
+u64 calibrate_refine_tsc = UINT64_MAX;
 
 struct reference {
 	u64 (*read)(void);
@@ -140,22 +145,45 @@ static u64 mul_div(u64 a, u64 b, u64 c)
 	return lo;
 }
 
+static struct reference ref;
+static u64 ref_tsc, ref_value;          /* both counters at the first measurement */
+static unsigned refined;                /* how often it was measured again */
+static const u64 refine_after_s[] = { 1, 10, 100 };
+
 static u64 measure_khz(void)
 {
-	struct reference r;
-	u64 t0, t1, v0, ticks, want, spins = 0;
+	u64 t1, ticks, want, spins = 0;
 
-	if (!reference_open(&r))
+	if (!reference_open(&ref))
 		return 0;
-	want = r.hz * MEASURE_NS / NSEC_PER_SEC;
-	v0 = read_pair(&r, &t0);
+	want = ref.hz * MEASURE_NS / NSEC_PER_SEC;
+	ref_value = read_pair(&ref, &ref_tsc);
 	do {
 		if (++spins > 1000000)
 			return 0;               /* it stands still: not there */
-		ticks = (r.read() - v0) & r.mask;
+		ticks = (ref.read() - ref_value) & ref.mask;
 	} while (ticks < want);
-	ticks = (read_pair(&r, &t1) - v0) & r.mask;
-	return ticks ? mul_div(t1 - t0, r.hz, ticks) / 1000 : 0;
+	ticks = (read_pair(&ref, &t1) - ref_value) & ref.mask;
+	calibrate_refine_tsc = ref_tsc + mul_div(t1 - ref_tsc, ref.hz, ticks) * refine_after_s[0];
+	return ticks ? mul_div(t1 - ref_tsc, ref.hz, ticks) / 1000 : 0;
+}
+
+u64 calibrate_refine(u64 khz)
+{
+	u64 tsc, value = read_pair(&ref, &tsc), elapsed = tsc - ref_tsc;
+	u64 expected = mul_div(elapsed, ref.hz, khz * 1000), ticks, better;
+	s64 off;
+
+	/* The number of ticks next to what is expected whose low bits are those that were read. */
+	off = (s64)((value - ref_value - expected) & ref.mask);
+	if ((u64)off > ref.mask / 2)
+		off -= (s64)ref.mask + 1;
+	ticks = expected + (u64)off;
+	refined++;
+	calibrate_refine_tsc = refined < ARRAY_SIZE(refine_after_s) ? ref_tsc + khz * 1000 * refine_after_s[refined] : UINT64_MAX;
+	better = ticks ? mul_div(elapsed, ref.hz, ticks * 1000) : 0;
+	/* More than one per cent away is no better measurement but a counter that jumped. */
+	return better > khz - khz / 100 && better < khz + khz / 100 ? better : khz;
 }
 
 u64 calibrate_tsc_khz(u64 hint_khz)

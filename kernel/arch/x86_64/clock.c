@@ -2,7 +2,7 @@
  * clock.c - the clock: the time-stamp counter scaled to nanoseconds since the machine's first instruction.
  *
  * ns = base_ns + ((tsc - base_tsc) * mult >> 32). The same numbers lie in the page that the vDSO reads, under a sequence
- * counter. They change only in clock_set_rate, which joins the old line to the new one without a step back.
+ * counter. They change only in clock_set_rate_locked, which joins the old line to the new one without a step back.
  *
  * Invariant (C1): time does not run backwards on any CPU: counters of a virtual machine's CPUs are one counter
  * with one offset (QEMU, KVM, Xen); lfence keeps the read after what came before.
@@ -20,6 +20,7 @@ static union {
 	struct vvar v;
 	u8 page[PAGE_SIZE];
 } vvar_page ALIGNED(4096);
+static u64 tsc_khz;
 static u64 tsc_per_ns_q32;              /* the other direction, for TSC-deadline */
 static struct spinlock clock_lock = SPINLOCK_INIT;
 
@@ -65,9 +66,8 @@ void arch_clock_set_real_offset(u64 offset_ns)
 	spin_unlock_irqrestore(&clock_lock, f);
 }
 
-static void clock_set_rate(u64 khz)
+static void clock_set_rate_locked(u64 khz)
 {
-	irq_flags_t f = spin_lock_irqsave(&clock_lock);
 	u64 now_tsc = tsc_ordered(), base = vvar.base_tsc ? vvar.base_tsc : boot_info.entry_tsc;
 	u64 mult = (1000000ull << 32) / khz;
 
@@ -80,14 +80,24 @@ static void clock_set_rate(u64 khz)
 	vvar.mult = mult;
 	vvar_write_end();
 	tsc_per_ns_q32 = (khz << 32) / 1000000ull;
-	spin_unlock_irqrestore(&clock_lock, f);
+	tsc_khz = khz;
+}
+
+/* From the timer interrupt: rarely true. */
+void clock_refine_irq(void)
+{
+	if (likely(x86_rdtsc() < READ_ONCE(calibrate_refine_tsc)) || !spin_trylock(&clock_lock))
+		return;
+	if (x86_rdtsc() >= calibrate_refine_tsc)
+		clock_set_rate_locked(calibrate_refine(tsc_khz));
+	spin_unlock(&clock_lock);
 }
 
 void arch_clock_init(u64 tsc_khz_hint, u64 real_time_ns_hint)
 {
 	u64 khz = calibrate_tsc_khz(tsc_khz_hint), real;
 
-	clock_set_rate(khz);
+	clock_set_rate_locked(khz);     /* nobody else is there yet */
 	vvar.usable = 1;
 	real = calibrate_real_time_ns(real_time_ns_hint);
 	arch_clock_set_real_offset(real - MIN(real, arch_clock_mono_ns()));

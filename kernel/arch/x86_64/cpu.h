@@ -134,6 +134,7 @@ void lapic_timer_stop(void);
 /* clock.c: time-stamp counter against the kernel's clock */
 u64 clock_tsc_to_ns(u64 tsc);
 u64 clock_ns_to_tsc_delta(u64 ns);
+void clock_refine_irq(void);
 /* pagetable.c */
 int kernel_map(uintptr_t va, phys_t pa, size_t len, u64 pte_flags) MUST_CHECK;
 phys_t kernel_unmap_page(uintptr_t va);

@@ -147,6 +147,7 @@ void lapic_timer_irq(void)
 	struct arch_cpu *c = this_cpu();
 	u64 deadline = c->timer_deadline_ns;
 
+	clock_refine_irq();
 	if (!cpu_features.tsc_deadline)
 		learn_rate(c);
 	if (deadline == UINT64_MAX)
