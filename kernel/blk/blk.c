@@ -268,26 +268,26 @@ static u64 request_fill(const struct blkdev *d, struct sync_request *s, const st
 static int sync_transfer(struct blkdev *d, enum blk_op op, u64 sector, const struct sync_memory *m, u64 len)
 {
 	struct sync_call call = { .q = queue_of(d) };
-	struct sync_request *s = heap_alloc_array(len > SYNC_SEGS * PAGE_SIZE ? SYNC_INFLIGHT : 1, sizeof(*s));
-	unsigned slots = len > SYNC_SEGS * PAGE_SIZE ? SYNC_INFLIGHT : 1;
+	struct sync_request one NO_AUTO_INIT;
+	struct sync_request *many = len > SYNC_SEGS * PAGE_SIZE ? heap_alloc_array(SYNC_INFLIGHT, sizeof(*many)) : NULL;
+	struct sync_request *s = many ? many : &one;   /* reading may be what memory waits for: it needs none */
+	unsigned slots = many ? SYNC_INFLIGHT : 1;
 	u64 off = 0;
 
-	if (!call.q || !s) {
-		heap_free(s);
+	if (!call.q) {
+		heap_free(many);
 		return -ENOMEM;
 	}
 	/* A round at a time: slots are free again when all of a round is done. */
 	while (off < len && call.status == 0) {
 		for (unsigned i = 0; i < slots && off < len; i++) {
-			s[i].rq.op = op;
-			s[i].rq.sector = sector + off / SECTOR;
-			s[i].rq.segs = s[i].segs;
+			s[i].rq = (struct blk_request){ .op = op, .sector = sector + off / SECTOR, .segs = s[i].segs };
 			off += request_fill(d, &s[i], m, off, len);
 			sync_submit(d, &call, &s[i].rq);
 		}
 		WAIT_EVENT(&call.q->done_waitq, sync_pending(&call) == 0);
 	}
-	heap_free(s);
+	heap_free(many);
 	return call.status;
 }
 

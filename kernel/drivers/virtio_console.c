@@ -71,22 +71,16 @@ static void vcon_bury(struct vcon *c)
 /* ---- Guest to host ----------------------------------------------------------------- */
 
 /* The ring's memory, on the first write. Lock held. */
-static bool tx_ring_get_locked(struct vport *p)
+static void tx_ring_get_locked(struct vport *p)
 {
-	if (p->tx_ring)
-		return true;
-	for (unsigned order = p->tx_order;; order--) {
-		struct page *page = page_alloc(order, 0);
+	struct page *page = page_alloc(p->tx_order, 0);
 
-		if (page) {
-			p->tx_ring = page_to_virt(page);
-			p->tx_order = order;
-			p->tx_room = (u32)(PAGE_SIZE << order);
-			return true;
-		}
-		if (order == 0)
-			return false;
+	if (!page) {
+		p->tx_order = 0;
+		page = page_alloc(0, 0);
 	}
+	p->tx_ring = page ? page_to_virt(page) : p->small_ring;
+	p->tx_room = page ? (u32)(PAGE_SIZE << p->tx_order) : sizeof(p->small_ring);
 }
 
 /* Give the device what is written but not sent, as far as there are spans. Lock held. */
@@ -159,8 +153,10 @@ static size_t tx_write_locked(struct vport *p, const u8 *data, size_t len)
 {
 	size_t done = 0;
 
-	if (virtio_is_broken(p->con->d) || !tx_ring_get_locked(p))
+	if (virtio_is_broken(p->con->d))
 		return len;
+	if (!p->tx_ring)
+		tx_ring_get_locked(p);
 	while (done < len) {
 		u32 room = tx_room_locked(p), at = p->head & (p->tx_room - 1);
 		u32 n = MIN(room, p->tx_room - at);
@@ -614,7 +610,7 @@ static void vcon_free(struct vcon *c)
 		struct vport *p = &c->ports[i];
 
 		heap_free(p->rx_memory);
-		if (p->tx_ring)
+		if (p->tx_ring && p->tx_ring != p->small_ring)
 			page_free(virt_to_page(p->tx_ring), p->tx_order);
 	}
 	heap_free(c->control_in);

@@ -43,6 +43,7 @@ struct vport {
 	struct virtqueue *txq, *rxq; /* NULL: this port has no such direction */
 	/* guest to host */
 	u8 *tx_ring;                 /* NULL until the first write */
+	u8 small_ring[256];          /* the ring of a machine without a free page: slow, but nothing is lost */
 	unsigned tx_order;
 	u32 tx_room;                 /* bytes of the ring, a power of two */
 	u32 head, sent, tail;

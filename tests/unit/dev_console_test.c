@@ -311,6 +311,26 @@ static void log_lines(void **state)
 	assert_int_equal(take(PITH_PORT_LOG, seen, sizeof(seen)), 4096);
 }
 
+/* Without a free page every byte arrives all the same. */
+static void no_memory(void **state)
+{
+	struct list pages = LIST_INIT(pages);
+	struct page *p;
+	size_t n = 0, got = 0;
+
+	while ((p = page_alloc(0, 0)) != NULL)
+		list_append(&pages, &p->link);
+	while (n < 5000) {
+		n += port_write_nowait(PITH_PORT_CTL, sent + n, MIN((size_t)700, 5000 - n));
+		got += take(PITH_PORT_CTL, seen + got, sizeof(seen) - got);
+	}
+	got += take(PITH_PORT_CTL, seen + got, sizeof(seen) - got);
+	assert_int_equal(got, 5000);
+	assert_memory_equal(seen, sent, 5000);
+	while (!list_empty(&pages))
+		page_free(list_entry(list_pop(&pages), struct page, link), 0);
+}
+
 static void host_takes_on_kick(struct fake *fake, unsigned q)
 {
 	struct fake_chain c;
@@ -412,7 +432,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define CON(t) cmocka_unit_test_setup_teardown(t, plug, unplug)
 		CON(handshake), CON(output), CON(back_pressure), CON(many_small), CON(input), CON(end_of_input), CON(no_such_port),
-		CON(sleeping_reader), CON(log_lines), CON(panics), CON(hostile_control), CON(empty_inputs),
+		CON(sleeping_reader), CON(log_lines), CON(no_memory), CON(panics), CON(hostile_control), CON(empty_inputs),
 		cmocka_unit_test(probe_failures),
 	};
 
