@@ -117,13 +117,25 @@ uintptr_t place_find_locked(uintptr_t hint, size_t len, u32 map_flags);
 void place_freed_locked(uintptr_t start, uintptr_t end);
 
 /* ---- zap.c: taking pages out of the page tables ---- */
-#define VM_GATHER_MAX 64u
+#define VM_GATHER_MAX     64u    /* of an object: their links are the LRU list's */
+#define VM_GATHER_PRIVATE 2048u  /* private ones hang on their own links */
 struct vm_gather {
 	uintptr_t start, end;            /* to flush */
-	unsigned n;
+	unsigned n, nprivate;
+	struct list private_pages;
 	struct page *pages[VM_GATHER_MAX];
 };
-static inline void gather_init(struct vm_gather *g) { g->start = UINTPTR_MAX; g->end = 0; g->n = 0; }
+static inline void gather_init(struct vm_gather *g)
+{
+	g->start = UINTPTR_MAX;
+	g->end = 0;
+	g->n = g->nprivate = 0;
+	list_init(&g->private_pages);
+}
+static inline bool gather_has_room(const struct vm_gather *g)
+{
+	return g->n < VM_GATHER_MAX && g->nprivate < VM_GATHER_PRIVATE;
+}
 static inline void gather_range(struct vm_gather *g, uintptr_t va)
 {
 	if (va < g->start)

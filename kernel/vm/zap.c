@@ -20,6 +20,11 @@ void gather_finish(struct vm_gather *g)
 		arch_tlb_flush(g->start, g->end);
 	for (unsigned i = 0; i < g->n; i++)
 		page_put(g->pages[i]);
+	struct list *l, *next;
+	for (l = g->private_pages.next; l != &g->private_pages; l = next) {
+		next = l->next;
+		page_put(list_entry(l, struct page, link));
+	}
 }
 
 /* The program no longer shows pa: account, and put its page into g. P held. */
@@ -28,11 +33,14 @@ static void zap_entry_locked(struct vm_area *a, phys_t pa, struct vm_gather *g)
 	if (pa == vm_as.zero_pa || (a->flags & VM_AREA_RAW))
 		return;
 	struct page *p = phys_to_page(pa);
-	if (!p->object)
+	if (!p->object) {
 		vm_as.anon_pages--;
-	else
+		list_append(&g->private_pages, &p->link);
+		g->nprivate++;
+	} else {
 		vm_as.file_pages--;
-	g->pages[g->n++] = p;
+		g->pages[g->n++] = p;
+	}
 }
 
 static void zap_hidden(uintptr_t start, uintptr_t end)
@@ -57,7 +65,7 @@ void zap_area_range(struct vm_area *a, uintptr_t start, uintptr_t end)
 	while (va < end) {
 		gather_init(&g);
 		spin_lock(&vm_as.pt_lock);
-		while (g.n < VM_GATHER_MAX && (va = arch_user_next_mapped(va, end)) < end) {
+		while (gather_has_room(&g) && (va = arch_user_next_mapped(va, end)) < end) {
 			phys_t pa;
 			unsigned flags;
 			if (arch_user_unmap(va, &pa, &flags)) {
@@ -113,7 +121,7 @@ static int hide_range(struct vm_area *a, uintptr_t start, uintptr_t end)
 	while (va < end && r == 0) {
 		gather_init(&g);
 		spin_lock(&vm_as.pt_lock);
-		while (g.n < VM_GATHER_MAX && (va = arch_user_next_mapped(va, end)) < end) {
+		while (gather_has_room(&g) && (va = arch_user_next_mapped(va, end)) < end) {
 			phys_t pa;
 			unsigned flags;
 			if (!arch_user_lookup(va, &pa, &flags)) {
@@ -161,8 +169,11 @@ int zap_reprotect(struct vm_area *a, uintptr_t start, uintptr_t end)
 		unsigned flags;
 		if (!arch_user_lookup(va, &pa, &flags))
 			continue;
-		arch_user_protect(va, area_pte_flags(a, entry_may_write(a, pa)));
-		gather_range(&g, va);
+		unsigned now = area_pte_flags(a, entry_may_write(a, pa));
+		arch_user_protect(va, now);
+		/* Rights that were added need no flush: a stale entry faults, and the fault finds all well. */
+		if (flags & ~now & (ARCH_PTE_WRITE | ARCH_PTE_EXEC))
+			gather_range(&g, va);
 	}
 	spin_unlock(&vm_as.pt_lock);
 	gather_finish(&g);
