@@ -63,7 +63,8 @@ bool mptable_read(void)
 		return false;
 	p = (const u8 *)t;
 	firmware.lapic = t->lapic;
-	for (unsigned i = 0; i < t->entries && at < t->length; i++) {
+	/* By length: qboot leaves the count of entries at 0. Kinds above 4 are not of the base table. */
+	while (at < t->length && p[at] <= 4) {
 		unsigned len = p[at] == 0 ? 20 : 8;
 
 		if (at + len > t->length)
