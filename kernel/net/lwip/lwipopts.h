@@ -39,7 +39,8 @@ struct netif *inet_ip4_route(const struct ip4_addr *src, const struct ip4_addr *
 #define LWIP_SUPPORT_CUSTOM_PBUF        1
 #define PBUF_POOL_BUFSIZE               1536
 /* A second link: of the transmit queue and the loopback queue (a pbuf is on one of them at most). */
-#define LWIP_PBUF_CUSTOM_DATA           struct pbuf *queue_next;
+/* ... and, of a TCP segment, what the peer takes in one packet (its MSS); see inet_tcp_io.c. */
+#define LWIP_PBUF_CUSTOM_DATA           struct pbuf *queue_next; u16_t peer_mss;
 
 /* Families */
 #define LWIP_IPV4                       1
@@ -92,13 +93,15 @@ u16 inet_checksum(const void *data, int len);
 #define TCP_SND_QUEUELEN                16384
 #define TCP_SNDLOWAT                    2048
 #define TCP_SNDQUEUELOWAT               8
-#define TCP_WND_UPDATE_THRESHOLD        (TCP_WND / 8u)
+/* At most a quarter of the window that a peer without window scaling sees: it would never be told otherwise. */
+#define TCP_WND_UPDATE_THRESHOLD        LWIP_MIN(TCP_WND / 8u, 16384u)
 #define TCP_OVERSIZE                    512
 #define TCP_QUEUE_OOSEQ                 1
 #define TCP_OOSEQ_MAX_BYTES             (TCP_WND)
 #define TCP_OOSEQ_MAX_PBUFS             2048
 #define LWIP_TCP_SACK_OUT               1
 #define LWIP_TCP_TIMESTAMPS             1
+#define LWIP_TCP_PCB_NUM_EXT_ARGS       1
 #define TCP_LISTEN_BACKLOG              1
 #define TCP_MSL                         15000
 #define TCP_MAXRTX                      12
