@@ -33,7 +33,7 @@ done
 # Places of text, heap, mappings, stack, vDSO and interpreter over twelve starts: no value twice.
 for program in memory memory-static; do
     : >places
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
         vm microvm:1 ./$program where 2>/dev/null </dev/null >>places
     done
     column=0
