@@ -15,25 +15,30 @@
 #define SEL_CPU       0x7b   /* its limit holds the CPU's index */
 #define GDT_ENTRIES   16
 
-#define CR0_PE (1u << 0)
-#define CR0_MP (1u << 1)
-#define CR0_EM (1u << 2)
-#define CR0_TS (1u << 3)
-#define CR0_ET (1u << 4)
-#define CR0_NE (1u << 5)
-#define CR0_WP (1u << 16)
-#define CR0_AM (1u << 18)
-#define CR0_PG (1u << 31)
-#define CR4_PAE        (1u << 5)
-#define CR4_MCE        (1u << 6)
-#define CR4_PGE        (1u << 7)
-#define CR4_OSFXSR     (1u << 9)
-#define CR4_OSXMMEXCPT (1u << 10)
-#define CR4_UMIP       (1u << 11)
-#define CR4_FSGSBASE   (1u << 16)
-#define CR4_OSXSAVE    (1u << 18)
-#define CR4_SMEP       (1u << 20)
-#define CR4_SMAP       (1u << 21)
+#ifdef __ASSEMBLER__
+#define X86_BITS(v, at) (v << at)
+#else
+#define X86_BITS(v, at) (v##u << at)
+#endif
+#define CR0_PE X86_BITS(1, 0)
+#define CR0_MP X86_BITS(1, 1)
+#define CR0_EM X86_BITS(1, 2)
+#define CR0_TS X86_BITS(1, 3)
+#define CR0_ET X86_BITS(1, 4)
+#define CR0_NE X86_BITS(1, 5)
+#define CR0_WP X86_BITS(1, 16)
+#define CR0_AM X86_BITS(1, 18)
+#define CR0_PG X86_BITS(1, 31)
+#define CR4_PAE        X86_BITS(1, 5)
+#define CR4_MCE        X86_BITS(1, 6)
+#define CR4_PGE        X86_BITS(1, 7)
+#define CR4_OSFXSR     X86_BITS(1, 9)
+#define CR4_OSXMMEXCPT X86_BITS(1, 10)
+#define CR4_UMIP       X86_BITS(1, 11)
+#define CR4_FSGSBASE   X86_BITS(1, 16)
+#define CR4_OSXSAVE    X86_BITS(1, 18)
+#define CR4_SMEP       X86_BITS(1, 20)
+#define CR4_SMAP       X86_BITS(1, 21)
 
 #define MSR_APIC_BASE    0x1b
 #define MSR_TSC_DEADLINE 0x6e0
@@ -47,19 +52,19 @@
 #define MSR_GS_BASE      0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX      0xc0000103
-#define EFER_SCE (1u << 0)
-#define EFER_LME (1u << 8)
-#define EFER_NXE (1u << 11)
+#define EFER_SCE X86_BITS(1, 0)
+#define EFER_LME X86_BITS(1, 8)
+#define EFER_NXE X86_BITS(1, 11)
 
-#define RFLAGS_CF (1u << 0)
-#define RFLAGS_TF (1u << 8)
-#define RFLAGS_IF (1u << 9)
-#define RFLAGS_DF (1u << 10)
-#define RFLAGS_IOPL (3u << 12)
-#define RFLAGS_NT (1u << 14)
-#define RFLAGS_RF (1u << 16)
-#define RFLAGS_VM (1u << 17)
-#define RFLAGS_AC (1u << 18)
+#define RFLAGS_CF X86_BITS(1, 0)
+#define RFLAGS_TF X86_BITS(1, 8)
+#define RFLAGS_IF X86_BITS(1, 9)
+#define RFLAGS_DF X86_BITS(1, 10)
+#define RFLAGS_IOPL X86_BITS(3, 12)
+#define RFLAGS_NT X86_BITS(1, 14)
+#define RFLAGS_RF X86_BITS(1, 16)
+#define RFLAGS_VM X86_BITS(1, 17)
+#define RFLAGS_AC X86_BITS(1, 18)
 
 #ifndef __ASSEMBLER__
 #include "base/types.h"
