@@ -399,21 +399,22 @@ unsigned dcache_count(void)
 	return READ_ONCE(dcache_n);
 }
 
-/* Unhash one idle entry, the oldest that was not used since it was last looked at. False: none among the next few. */
-static bool dcache_evict_one(struct dcache_drop *x)
+/* Unhash one idle entry, the oldest that was not used since it was last looked at. False: none, or *budget looks are used up. */
+static bool dcache_evict_one(struct dcache_drop *x, unsigned *budget)
 {
 	bool found = false;
 	spin_lock(&dcache_lock);
-	for (unsigned tries = 0; tries < 128 && !list_empty(&dcache_lru); tries++) {
+	while (!found && *budget && !list_empty(&dcache_lru)) {
 		struct dentry *d = list_entry(list_first(&dcache_lru), struct dentry, lru);
+		--*budget;
 		if (!d->used && dcache_is_idle(d)) {
 			dcache_kill_locked(d, false, x);
 			found = true;
-			break;
+		} else {
+			d->used = 0;
+			list_remove(&d->lru);
+			list_append(&dcache_lru, &d->lru);
 		}
-		d->used = 0;
-		list_remove(&d->lru);
-		list_append(&dcache_lru, &d->lru);
 	}
 	spin_unlock(&dcache_lock);
 	return found;
@@ -421,11 +422,12 @@ static bool dcache_evict_one(struct dcache_drop *x)
 
 unsigned dcache_shrink(unsigned want)
 {
-	unsigned n = 0;
+	/* The first round over all of them may only clear the used marks. */
+	unsigned n = 0, budget = 2 * dcache_count() + 1;
+	struct dcache_drop x;
 	while (n < want) {
-		struct dcache_drop x = { 0 };
-		/* The first round may only have cleared the used marks. */
-		if (!dcache_evict_one(&x) && !dcache_evict_one(&x))
+		x = (struct dcache_drop){ 0 };
+		if (!dcache_evict_one(&x, &budget))
 			break;
 		dcache_drop(&x);
 		n++;

@@ -123,6 +123,8 @@ static inline struct erofs *erofs_of(struct vnode *v) { return container_of(v->m
 int erofs_corrupt(struct erofs *e, u64 nid, const char *what);
 
 /* ---- erofs_super.c ---- */
+/* Free e, whose root is gone. */
+void erofs_free(struct erofs *e);
 /* The page of the image that holds pa, with a reference, and where pa is in it. */
 int erofs_meta_page(struct erofs *e, u64 pa, struct page **ret_page, const u8 **ret_at) MUST_CHECK;
 /* Copy [pa, pa + len) of the image. -EUCLEAN if it is not in it. */

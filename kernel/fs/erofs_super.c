@@ -134,13 +134,13 @@ static int erofs_statfs(struct mount *m, struct fs_statfs *ret)
 
 static int erofs_fill(struct erofs *e, u64 len)
 {
-	u8 *block = heap_alloc(EROFS_BLOCK);
+	struct page *block = page_alloc_wait(0, 0);
 	if (!block)
 		return -ENOMEM;
-	int r = blk_rw_sync(e->dev, BLK_READ, e->dev_off / 512, block, EROFS_BLOCK);
+	int r = blk_rw_pages_sync(e->dev, BLK_READ, e->dev_off, &block, 1);
 	if (!r)
-		r = erofs_read_super(e, block, len);
-	heap_free(block);
+		r = erofs_read_super(e, page_to_virt(block), len);
+	page_put(block);
 	if (r < 0)
 		return r;
 	u64 root_nid = (u64)r;
@@ -152,6 +152,12 @@ static int erofs_fill(struct erofs *e, u64 len)
 		return erofs_corrupt(e, root_nid, "the root is no directory");
 	}
 	return 0;
+}
+
+void erofs_free(struct erofs *e)
+{
+	vm_object_put(&e->meta);             /* drops its pages */
+	heap_free(e);
 }
 
 int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len)
@@ -182,10 +188,7 @@ int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len)
 		if (r)
 			vnode_put(e->m.root);
 	}
-	if (r) {
-		vm_object_drop(&e->meta, 0, UINT64_MAX);
-		vm_object_put(&e->meta);
-		heap_free(e);
-	}
+	if (r)
+		erofs_free(e);
 	return r;
 }

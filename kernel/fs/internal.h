@@ -84,6 +84,8 @@ int namei_lookup_locked(struct vnode *dir, const char *name, size_t len, struct 
 void mount_init(struct mount *m, const char *fstype);
 /* Put m, whose root is made, onto the directory at path (NULL: it becomes the root). */
 int mount_attach(struct mount *m, const char *path);
+/* Undo mount_attach(m, NULL), when nobody uses the mount any more (tests and fuzzers: a machine keeps its root). */
+void mount_detach_root(struct mount *m);
 /* If mounts lie on v, exchange the reference for their root. */
 struct vnode *mount_enter(struct vnode *v);
 

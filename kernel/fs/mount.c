@@ -29,9 +29,27 @@ struct mount *fs_anon_mount(void)
 	return &anon;
 }
 
+/* Memory is short: names that nobody uses, and with them the vnodes and pages that only they kept. */
+static unsigned fs_shrink(unsigned want_pages)
+{
+	u64 before = page_free_count();
+	for (unsigned k = 0; k < 16; k++) {
+		unsigned n = dcache_shrink(64);
+		u64 now = page_free_count();
+		if (n < 64 || now >= before + want_pages)
+			break;
+	}
+	u64 now = page_free_count();
+	return now > before ? (unsigned)(now - before) : 0;
+}
+
 int mount_attach(struct mount *m, const char *path)
 {
+	static bool registered;
 	struct vnode *dir = NULL;
+	if (!registered)
+		page_reclaim_register(fs_shrink);
+	registered = true;
 	if (path) {
 		int r = fs_namei(NULL, path, NAMEI_FOLLOW | NAMEI_DIRECTORY, &dir);
 		if (r)
@@ -53,6 +71,15 @@ int mount_attach(struct mount *m, const char *path)
 	list_append(&mounts, &m->link);
 	spin_unlock(&mount_lock);
 	return 0;
+}
+
+void mount_detach_root(struct mount *m)
+{
+	spin_lock(&mount_lock);
+	list_remove(&m->link);
+	if (mount_root == m)
+		mount_root = NULL;
+	spin_unlock(&mount_lock);
 }
 
 struct vnode *mount_enter(struct vnode *v)
