@@ -18,20 +18,21 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "mm/heap.h"
-#include "sched/mutex.h"
+#include "sched/thread.h"
 #include "sched/waitq.h"
 
 COUNTER(blk_io_errors);
 
 #define SECTOR        512u
 #define SYNC_SEGS     16u            /* of one request of a synchronous transfer */
+#define DONE_WAITQS   8u
 #define SYNC_INFLIGHT 4u             /* requests of one synchronous transfer at a time */
 
 struct blk_queue {
 	struct spinlock lock;
 	struct list waiting;
 	unsigned nwaiting;
-	struct waitq done_waitq;     /* synchronous callers */
+	struct waitq done_waitq[DONE_WAITQS]; /* synchronous callers, spread over them */
 	struct waitq room_waitq;     /* submitters over the limit */
 };
 
@@ -49,7 +50,8 @@ static struct blk_queue *queue_of(struct blkdev *d)
 		return NULL;
 	spin_init(&fresh->lock);
 	list_init(&fresh->waiting);
-	waitq_init(&fresh->done_waitq);
+	for (unsigned i = 0; i < DONE_WAITQS; i++)
+		waitq_init(&fresh->done_waitq[i]);
 	waitq_init(&fresh->room_waitq);
 	irq_flags_t f = spin_lock_irqsave(&create_lock);
 
@@ -172,7 +174,7 @@ void blk_submit(struct blkdev *d, struct blk_request *rq)
 /* ---- Synchronous transfers ------------------------------------------------------- */
 
 struct sync_call {
-	struct blk_queue *q;
+	struct waitq *waitq;         /* one of the queue's; NULL: there is no queue */
 	u32 pending;                 /* atomic: requests under way */
 	int status;                  /* the first error */
 };
@@ -185,15 +187,15 @@ struct sync_request {
 static void sync_done(struct blk_request *rq)
 {
 	struct sync_call *call = rq->arg;
-	struct blk_queue *q = call->q;
+	struct waitq *waitq = call->waitq;
 
 	if (rq->status < 0) {
 		counter_bump(blk_io_errors);
 		__atomic_store_n(&call->status, rq->status, __ATOMIC_RELAXED);
 	}
-	/* The caller may return as soon as it sees the count: only q is touched from here on. */
+	/* The caller may return as soon as it sees the count: only the wait queue is touched from here on. */
 	__atomic_fetch_sub(&call->pending, 1, __ATOMIC_ACQ_REL);
-	waitq_wake_all(&q->done_waitq);
+	waitq_wake_all(waitq);
 }
 
 static u32 sync_pending(struct sync_call *call)
@@ -209,14 +211,22 @@ static void sync_submit(struct blkdev *d, struct sync_call *call, struct blk_req
 	blk_submit(d, rq);
 }
 
+/* Callers that wait for different things are woken apart, mostly. */
+static struct waitq *sync_waitq(struct blkdev *d)
+{
+	struct blk_queue *q = queue_of(d);
+
+	return q ? &q->done_waitq[((uintptr_t)thread_current() * 0x9e3779b97f4a7c15ull >> 32) % DONE_WAITQS] : NULL;
+}
+
 static int sync_simple(struct blkdev *d, struct blk_request *rq)
 {
-	struct sync_call call = { .q = queue_of(d) };
+	struct sync_call call = { .waitq = sync_waitq(d) };
 
-	if (!call.q)
+	if (!call.waitq)
 		return -ENOMEM;
 	sync_submit(d, &call, rq);
-	WAIT_EVENT(&call.q->done_waitq, sync_pending(&call) == 0);
+	WAIT_EVENT(call.waitq, sync_pending(&call) == 0);
 	return call.status;
 }
 
@@ -267,14 +277,14 @@ static u64 request_fill(const struct blkdev *d, struct sync_request *s, const st
 /* Move [0, len) between memory and the device, several requests at a time. */
 static int sync_transfer(struct blkdev *d, enum blk_op op, u64 sector, const struct sync_memory *m, u64 len)
 {
-	struct sync_call call = { .q = queue_of(d) };
+	struct sync_call call = { .waitq = sync_waitq(d) };
 	struct sync_request one NO_AUTO_INIT;
 	struct sync_request *many = len > SYNC_SEGS * PAGE_SIZE ? heap_alloc_array(SYNC_INFLIGHT, sizeof(*many)) : NULL;
 	struct sync_request *s = many ? many : &one;   /* reading may be what memory waits for: it needs none */
 	unsigned slots = many ? SYNC_INFLIGHT : 1;
 	u64 off = 0;
 
-	if (!call.q) {
+	if (!call.waitq) {
 		heap_free(many);
 		return -ENOMEM;
 	}
@@ -285,7 +295,7 @@ static int sync_transfer(struct blkdev *d, enum blk_op op, u64 sector, const str
 			off += request_fill(d, &s[i], m, off, len);
 			sync_submit(d, &call, &s[i].rq);
 		}
-		WAIT_EVENT(&call.q->done_waitq, sync_pending(&call) == 0);
+		WAIT_EVENT(call.waitq, sync_pending(&call) == 0);
 	}
 	heap_free(many);
 	return call.status;
