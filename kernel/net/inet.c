@@ -239,7 +239,7 @@ static void describe(struct net_interface *i, struct netif *n, unsigned index, c
 		i->mtu = 65536;
 	} else {
 		i->flags = LX_IFF_UP | LX_IFF_BROADCAST | LX_IFF_RUNNING | LX_IFF_MULTICAST;
-		i->mtu = n->mtu;
+		i->mtu = inet_eth_mtu();
 		memcpy(i->mac, n->hwaddr, 6);
 		i->bcast4 = i->addr4 ? i->addr4 | ~i->mask4 : 0;
 	}

@@ -56,6 +56,8 @@ int inet_eth_init(struct netdev *d);
 bool inet_eth_receive(unsigned max);
 /* Hand queued frames to the driver; deliver the loopback's. True if anything was delivered (and more may be queued). C. */
 void inet_flush(void);
+bool inet_eth_cuts(void);
+u16 inet_eth_mtu(void);
 /* The interface with this index (1 is the loopback), or NULL. */
 struct netif *inet_netif_by_index(unsigned index);
 
@@ -104,6 +106,7 @@ struct inet_sock {
 	bool rcv_shut, snd_shut;     /* C; our side's shutdown, or the end of the connection */
 	bool peer_fin;               /* C; the peer sent FIN */
 	bool nospace;                /* C; the send queue is (nearly) full: tell when it is not; read without it by poll */
+	bool large;                  /* C; segments of several times the peer's MSS (inet_tcp_io.c) */
 	bool nodelay, cork, freebind, recverr, pktinfo, recvttl, recvtos;
 	u8 tos, ttl, mtu_discover, mcast_ttl;
 	bool mcast_loop;
@@ -158,6 +161,13 @@ int inet_udp_open(struct inet_sock *s);
 ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m);
 ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m);
 u32 inet_tcp_poll(struct socket *sock, struct poll_table *pt);
+/* The peer's MSS. C; there is a pcb. */
+static inline u16 inet_tcp_peer_mss(const struct inet_sock *s)
+{
+	u16 mss = (u16)(uintptr_t)tcp_ext_arg_get(s->tcp, 0);
+
+	return mss ? mss : s->tcp->mss;
+}
 bool inet_tcp_writable(const struct inet_sock *s);
 int inet_tcp_pending(struct socket *sock, bool output);
 /* An ICMP error about a packet of ours: protocol, our and their address, error (negative errno). C. */

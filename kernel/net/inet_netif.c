@@ -5,8 +5,9 @@
  * the core lock, builds requests for the driver: neighbours on the queue that are consecutive
  * segments of one TCP connection with the same acknowledgement, window and options become one
  * request that the device cuts up again (segmentation offload). TCP's own rules stay untouched,
- * because every segment was a proper one when lwIP sent it. Data is not copied: a request
- * refers to the pbufs' memory and holds a reference until the driver says done.
+ * because every segment was a proper one when lwIP sent it. A segment may also be a large one
+ * already (inet_tcp_io.c says when): then the device cuts it to the peer's MSS. Data is not
+ * copied: a request refers to the pbufs' memory and holds a reference until the driver says done.
  *
  * Receiving. A frame of some size is lent to lwIP as a chain of custom pbufs, one for each
  * driver buffer, which go back to the driver when lwIP or the socket's reader frees them. Small
@@ -156,6 +157,7 @@ struct frame_headers {
 	struct tcp_hdr *tcp;         /* NULL: not TCP */
 	u16 l4_off, hdr_len;         /* to the end of the TCP header */
 	u16 payload;
+	u16 unit;                    /* most payload that the peer takes in one packet */
 };
 
 /* Look at a frame of ours: true if it is plain IPv4 TCP or UDP. */
@@ -180,6 +182,10 @@ static bool frame_parse(struct pbuf *p, struct frame_headers *f)
 		if (p->len < f->hdr_len)
 			return false;
 		f->payload = (u16)(p->tot_len - f->hdr_len);
+		u16 options = (u16)(f->hdr_len - f->l4_off - TCP_HLEN);
+		f->unit = p->peer_mss > options ? (u16)(p->peer_mss - options) : f->payload;
+		if (f->payload < f->unit)
+			f->unit = f->payload;
 		return true;
 	}
 	return IPH_PROTO(f->ip) == IP_PROTO_UDP;
@@ -192,7 +198,7 @@ static bool frame_mergeable(const struct frame_headers *a, const struct frame_he
 
 	return y && b->payload && lwip_ntohl(y->seqno) == seq && x->src == y->src && x->dest == y->dest &&
 	       x->ackno == y->ackno && x->wnd == y->wnd && a->hdr_len == b->hdr_len &&
-	       (TCPH_FLAGS(y) & ~TCP_PSH) == TCP_ACK && b->payload <= a->payload &&
+	       (TCPH_FLAGS(y) & ~TCP_PSH) == TCP_ACK && b->unit <= a->unit &&
 	       memcmp(&a->ip->src, &b->ip->src, 8) == 0 && IPH_TOS(a->ip) == IPH_TOS(b->ip) &&
 	       IPH_TTL(a->ip) == IPH_TTL(b->ip) && memcmp(a->eth, b->eth, SIZEOF_ETH_HDR) == 0 &&
 	       memcmp(x + 1, y + 1, a->hdr_len - a->l4_off - TCP_HLEN) == 0;
@@ -206,7 +212,7 @@ static unsigned run_length(struct pbuf *p, const struct frame_headers *first, u3
 	unsigned n = 1;
 
 	*ret_payload = total;
-	if (!first->payload || TCPH_FLAGS(first->tcp) != TCP_ACK)
+	if (!first->payload || TCPH_FLAGS(first->tcp) != TCP_ACK || first->payload % first->unit)
 		return 1;
 	for (p = p->queue_next; p && n < TX_PBUFS; p = p->queue_next, n++) {
 		if (!frame_parse(p, &f) || !frame_mergeable(first, &f, seq) ||
@@ -215,7 +221,7 @@ static unsigned run_length(struct pbuf *p, const struct frame_headers *first, u3
 		total += f.payload;
 		seq += f.payload;
 		*ret_payload = total;
-		if ((TCPH_FLAGS(f.tcp) & TCP_PSH) || f.payload < first->payload) {
+		if ((TCPH_FLAGS(f.tcp) & TCP_PSH) || f.payload % first->unit) {
 			n++;
 			break;
 		}
@@ -275,6 +281,10 @@ static struct tx *tx_single(struct pbuf *p, const struct frame_headers *f)
 	t->pbufs[t->npbufs++] = p;
 	if (f && f->tcp && (inet_dev->features & NETDEV_CSUM))
 		csum_prepare(&t->req, f->ip, f->tcp, f->l4_off, p->tot_len - f->l4_off, true);
+	if (f && f->tcp && f->payload > f->unit) {
+		t->req.gso_size = f->unit;
+		t->req.gso_hdr_len = f->hdr_len;
+	}
 	return t;
 }
 
@@ -316,7 +326,7 @@ static struct tx *tx_merged(struct pbuf *p, const struct frame_headers *f, unsig
 	if (psh)
 		TCPH_SET_FLAG(tcp, TCP_PSH);
 	csum_prepare(&t->req, ip, tcp, f->l4_off, total + f->hdr_len - f->l4_off, true);
-	t->req.gso_size = f->payload;
+	t->req.gso_size = f->unit;
 	t->req.gso_hdr_len = f->hdr_len;
 	counter_bump(inet_tx_merged);
 	*ret_used = used;
@@ -658,6 +668,9 @@ drop:
 	return 1;
 }
 
+/* Can the device cut large segments? */
+bool inet_eth_cuts(void) { return inet_dev && (inet_dev->features & (NETDEV_CSUM | NETDEV_TSO4)) == (NETDEV_CSUM | NETDEV_TSO4); }
+
 bool inet_addr_is_own(u32 addr)
 {
 	return (u8)addr == 127 || (addr && addr == ip4_addr_get_u32(netif_ip4_addr(&inet_eth)));
@@ -703,14 +716,34 @@ static void eth_on_event(struct netdev *d)
 	inet_kick();
 }
 
+u16 inet_eth_mtu(void) { return inet_dev && inet_dev->mtu ? inet_dev->mtu : 1500; }
+
+/*
+ * IP must not fragment a large segment, which the device will cut: for the moment between this
+ * and eth_output the interface has no limit. Both are steps of one call from TCP to IP.
+ */
+u32 *inet_tcp_out(struct pbuf *p, const struct tcp_pcb *pcb, u32 *opts)
+{
+	p->peer_mss = pcb ? (u16)(uintptr_t)tcp_ext_arg_get(pcb, 0) : 0;
+	if (p->peer_mss)
+		inet_eth.mtu = 0;
+	return opts;
+}
+
+static err_t eth_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst)
+{
+	n->mtu = inet_eth_mtu();
+	return etharp_output(n, p, dst);
+}
+
 static err_t eth_setup(struct netif *n)
 {
 	n->name[0] = 'e';
 	n->name[1] = 't';
-	n->mtu = inet_dev->mtu ? inet_dev->mtu : 1500;
+	n->mtu = inet_eth_mtu();
 	n->hwaddr_len = 6;
 	memcpy(n->hwaddr, inet_dev->mac, 6);
-	n->output = etharp_output;
+	n->output = eth_output;
 	n->linkoutput = eth_linkoutput;
 	n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP | NETIF_FLAG_LINK_UP;
 	n->chksum_flags = NETIF_CHECKSUM_ENABLE_ALL;

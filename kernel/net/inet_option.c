@@ -138,7 +138,7 @@ static int set_tcp(struct inet_sock *s, int name, const void *val, u32 len)
 		if (v && (v < 88 || v > 32767))
 			return -EINVAL;
 		s->maxseg = (u32)v;
-		if (v && s->tcp && s->state != INET_LISTEN && s->tcp->mss > v)
+		if (v && s->tcp && s->state != INET_LISTEN && !s->large && s->tcp->mss > v)
 			s->tcp->mss = (u16)v;
 		return 0;
 	case LX_TCP_KEEPIDLE: r = set_range(&s->keepidle_s, v, 1, 32767); break;
@@ -208,13 +208,14 @@ void inet_tcp_info(struct inet_sock *s, struct lx_tcp_info *i)
 	i->retransmits = p->nrtx;
 	i->rto = (u32)p->rto * TCP_SLOW_INTERVAL * 1000u;
 	i->ato = TCP_FAST_INTERVAL * 1000u;
-	i->snd_mss = i->rcv_mss = i->advmss = p->mss;
-	i->pmtu = p->mss + 40u;
+	u16 mss = inet_tcp_peer_mss(s);
+	i->snd_mss = i->rcv_mss = i->advmss = mss;
+	i->pmtu = mss + 40u;
 	i->unacked = in_flight;
 	i->rtt = (u32)(p->sa >> 3) * TCP_SLOW_INTERVAL * 1000u;
 	i->rttvar = (u32)(p->sv >> 2) * TCP_SLOW_INTERVAL * 1000u;
-	i->snd_ssthresh = p->mss ? p->ssthresh / p->mss : 0;
-	i->snd_cwnd = p->mss ? MAX(p->cwnd / p->mss, 1u) : 1;
+	i->snd_ssthresh = mss ? p->ssthresh / mss : 0;
+	i->snd_cwnd = mss ? MAX(p->cwnd / mss, 1u) : 1;
 	i->rcv_space = i->rcv_ssthresh = p->rcv_wnd;
 	i->reordering = 3;
 	i->notsent_bytes = unsent;
@@ -234,7 +235,7 @@ static int get_tcp(struct inet_sock *s, int name, void *val, u32 *len)
 	switch (name) {
 	case LX_TCP_NODELAY: return put_int(val, len, s->nodelay);
 	case LX_TCP_CORK: return put_int(val, len, s->cork);
-	case LX_TCP_MAXSEG: return put_int(val, len, s->tcp && s->state == INET_OPEN ? s->tcp->mss : s->maxseg ? (int)s->maxseg : 536);
+	case LX_TCP_MAXSEG: return put_int(val, len, s->tcp && s->state == INET_OPEN ? inet_tcp_peer_mss(s) : s->maxseg ? (int)s->maxseg : 536);
 	case LX_TCP_KEEPIDLE: return put_int(val, len, (int)s->keepidle_s);
 	case LX_TCP_KEEPINTVL: return put_int(val, len, (int)s->keepintvl_s);
 	case LX_TCP_KEEPCNT: return put_int(val, len, (int)s->keepcnt);
@@ -358,7 +359,7 @@ static int get_ip(struct inet_sock *s, int name, void *val, u32 *len)
 			return -ENOTCONN;
 		if (inet_route(s, s->raddr, &n, &src) < 0)
 			return -ENOTCONN;
-		return put_int(val, len, n == &inet_lo ? 65536 : n->mtu);
+		return put_int(val, len, n == &inet_lo ? 65536 : inet_eth_mtu());
 	default: return -ENOPROTOOPT;
 	}
 }

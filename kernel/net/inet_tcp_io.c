@@ -5,6 +5,14 @@
  * into chunks (inet_mem.c), to which the segments refer until they are acknowledged. One hold of
  * the core lock covers everything that fits the send buffer, so that a write leaves as one burst.
  *
+ * Large segments. lwIP pays about the same for a segment of any size, so a bulk writer over a
+ * device that cuts (TSO) gets a maximum segment size of up to LARGE_UNITS times the peer's MSS.
+ * What stays as it must be: no more than the windows allow is in flight, the first flight is at
+ * most LARGE_UNITS packets (RFC 6928 has 10), small writes are not affected. What differs: after a loss the whole
+ * large segment goes again, and the congestion window grows by large segments; so while a loss is
+ * being repaired, new segments are small. lwIP relies on the window being no smaller than a
+ * segment, hence the change to cwnd, and on the size not shrinking below what is queued unsent.
+ *
  * In: pbufs wait on the socket as they came; a read copies from them and tells lwIP afterwards,
  * once, how much window is free again.
  *
@@ -13,6 +21,7 @@
 #include "net/inet_impl.h"
 
 #define SMALL_WRITE 2048u
+#define LARGE_UNITS 10u
 
 static u8 bounce[SMALL_WRITE];
 
@@ -72,14 +81,48 @@ static ssize_t queue_bytes(struct inet_sock *s, struct uio *u, u32 n, bool more)
 	return (ssize_t)got;
 }
 
+/* Before n bytes are queued: choose the size of segments. */
+static void size_segments(struct inet_sock *s, size_t n)
+{
+	struct tcp_pcb *p = s->tcp;
+	bool calm = !(p->flags & (TF_INFR | TF_RTO)) && p->nrtx == 0;
+	u16 mss = inet_tcp_peer_mss(s), options = p->flags & TF_TIMESTAMP ? LWIP_TCP_OPT_LEN_TS_OUT : 0;
+
+	if (s->large) {
+		if (!calm && !p->unsent) {
+			p->mss = mss;
+			s->large = false;
+		}
+		return;
+	}
+	if (n < 4u * mss || !calm || s->maxseg || mss <= 2u * options || !inet_eth_cuts() || inet_addr_is_own(s->raddr))
+		return;
+	u32 units = MIN(LARGE_UNITS, 32768u / mss);
+	if (units < 2)
+		return;
+	tcp_ext_arg_set(p, 0, (void *)(uintptr_t)mss);
+	p->mss = (u16)(units * (mss - options) + options);
+	p->cwnd = MAX(p->cwnd, (tcpwnd_size_t)p->mss);
+	s->large = true;
+}
+
 /* What lies in the queue unsent may go, unless it is held back for more. */
 static void push(struct inet_sock *s, bool more)
 {
 	struct tcp_pcb *p = s->tcp;
 
-	if ((more || s->cork) && p->unsent && !p->unsent->next && p->unsent->len < p->mss)
+	if (!p->unsent)
 		return;
+	bool full = p->unsent->next || p->unsent->len >= inet_tcp_peer_mss(s);
+	if ((more || s->cork) && !full)
+		return;
+	/* Nagle's rule is about less than the peer's MSS, not about less than a large segment. */
+	bool lift = s->large && full && !(p->flags & TF_NODELAY);
+	if (lift)
+		tcp_set_flags(p, TF_NODELAY);
 	tcp_output(p);
+	if (lift)
+		tcp_clear_flags(p, TF_NODELAY);
 }
 
 void inet_tcp_push(struct inet_sock *s)
@@ -103,6 +146,7 @@ static int send_check(struct inet_sock *s)
 /* Queue what fits: 0 when all is in, 1 when there is no room, or a negative errno. */
 static int send_some(struct inet_sock *s, struct uio *u, bool more, size_t *done)
 {
+	size_segments(s, u->resid);
 	while (u->resid) {
 		u32 room = send_room(s);
 		if (room == 0)
