@@ -162,6 +162,13 @@ static long mapped(intptr_t r)
 	return unlikely(r == -EACCES) ? refuse_mapping(EACCES) : r;
 }
 
+/* May anything be locked? Tells vm/ of the limit. */
+static int may_lock(void)
+{
+	vm_limits()->memlock_max = process_rlimits[RLIM_MEMLOCK].cur;
+	return vm_limits()->memlock_max ? 0 : -EPERM;
+}
+
 long sys_mmap(struct uaddr addr, size_t len, int prot, int flags, int fd, s64 offset)
 {
 	struct vm_map_request rq = { .addr = addr.va, .len = len, .prot = (u32)prot & LX_PROT_RWX, .max_prot = LX_PROT_RWX,
@@ -177,6 +184,8 @@ long sys_mmap(struct uaddr addr, size_t len, int prot, int flags, int fd, s64 of
 		r = f ? -EINVAL : -ENOMEM;   /* no huge pages are reserved */
 	else
 		r = mmap_check(addr.va, len, (u32)flags);
+	if (r == 0 && (flags & (int)LX_MAP_LOCKED))
+		r = may_lock();
 	if (r == 0)
 		r = f ? mmap_file(f, (u32)flags, &rq) : mmap_anonymous((u32)flags, &rq);
 	intptr_t at = r;
@@ -293,12 +302,6 @@ long sys_madvise(struct uaddr addr, size_t len, int advice)
 }
 
 /* ---- Locking ---- */
-
-static int may_lock(void)
-{
-	vm_limits()->memlock_max = process_rlimits[RLIM_MEMLOCK].cur;
-	return vm_limits()->memlock_max ? 0 : -EPERM;
-}
 
 long sys_mlock(struct uaddr addr, size_t len)
 {

@@ -125,6 +125,9 @@ static intptr_t map_choose_locked(const struct vm_map_request *rq, size_t len, s
 	struct vm_area *spare;
 	int r = map_check_limits_locked(len, rq->prot, rq->flags);
 
+	if (r == 0 && ((rq->flags & VM_MAP_LOCKED) || vm_as.lock_future) &&
+	    (len >> PAGE_SHIFT) + vm_as.locked_pages > vm_as.limits.memlock_max >> PAGE_SHIFT)
+		r = -EAGAIN;
 	if (!(rq->flags & VM_MAP_FIXED)) {
 		if (r)
 			return r;
