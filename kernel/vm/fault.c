@@ -48,7 +48,7 @@ static void upgrade_locked(struct vm_area *a, uintptr_t va, unsigned flags)
 
 /* ---- Anonymous memory ---- */
 
-static int anon_read(struct vm_area *a, uintptr_t va)
+static NOINLINE int anon_read(struct vm_area *a, uintptr_t va)
 {
 	phys_t pa;
 	unsigned flags;
@@ -244,7 +244,7 @@ static int object_read(struct vm_area *a, uintptr_t va, u64 index)
 	return r;
 }
 
-static int fault_object(struct vm_area *a, uintptr_t va, enum arch_fault_access access)
+static NOINLINE int fault_object(struct vm_area *a, uintptr_t va, enum arch_fault_access access)
 {
 	u64 index = area_index(a, va);
 	int r;
@@ -265,7 +265,7 @@ static int fault_object(struct vm_area *a, uintptr_t va, enum arch_fault_access 
 /* ---- Areas ---- */
 
 /* Grow the stack area above va down to it. 0, -EFAULT. */
-static int grow_stack(uintptr_t va)
+static NOINLINE int grow_stack(uintptr_t va)
 {
 	uintptr_t start = ROUND_DOWN(va, PAGE_SIZE);
 	int r = -EFAULT;
@@ -342,7 +342,7 @@ static int fault_one(uintptr_t va, enum arch_fault_access access, int *ret_code)
 	}
 }
 
-static void say_out_of_memory(void)
+static NOINLINE void say_out_of_memory(void)
 {
 	static bool said;
 
