@@ -15,7 +15,7 @@
 enum {
 	REG_ID = 0x20, REG_TPR = 0x80, REG_EOI = 0xb0, REG_SVR = 0xf0, REG_ICR = 0x300, REG_ICR_HIGH = 0x310,
 	REG_LVT_TIMER = 0x320, REG_LVT_LINT0 = 0x350, REG_LVT_LINT1 = 0x360, REG_LVT_ERROR = 0x370,
-	REG_TIMER_INIT = 0x380, REG_TIMER_DIV = 0x3e0,
+	REG_TIMER_INIT = 0x380, REG_TIMER_CURRENT = 0x390, REG_TIMER_DIV = 0x3e0,
 };
 #define LVT_MASKED (1u << 16)
 #define LVT_TSC_DEADLINE (2u << 17)
@@ -134,7 +134,8 @@ static void learn_rate(struct arch_cpu *c)
 {
 	u64 ns = clock_tsc_to_ns(x86_rdtsc() - c->lapic_arm_tsc), rate;
 
-	if (!c->lapic_arm_count || !ns)
+	/* Still counting: this interrupt was on its way before the counter was set anew, and says nothing of it. */
+	if (!c->lapic_arm_count || !ns || lapic_read(REG_TIMER_CURRENT))
 		return;
 	rate = ((u64)c->lapic_arm_count << 32) / ns;
 	if (rate > ticks_per_ns_q32)
