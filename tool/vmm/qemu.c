@@ -105,6 +105,9 @@ static void machine_add(struct making *m)
 	for (const char *const *word = (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", NULL }; *word;
 	     word++)
 		strv_add(m->argv, *word);
+	/* The VMM itself runs confined: no new programs, no other rights, no odd calls. */
+	strv_add(m->argv, "-sandbox");
+	strv_add(m->argv, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 	if (vm->machine == OPTS_MACHINE_MICROVM) {
 		strv_add(m->argv, "-global");
 		strv_add(m->argv, "virtio-mmio.force-legacy=false");
