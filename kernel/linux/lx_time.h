@@ -24,6 +24,20 @@ struct lx_rusage {
 };
 _Static_assert(sizeof(struct lx_rusage) == 144, "struct rusage");
 
+struct lx_timex {
+	u32 modes, pad0;
+	s64 offset, freq, maxerror, esterror;
+	s32 status, pad1;
+	s64 constant, precision, tolerance;
+	struct lx_timeval time;
+	s64 tick, ppsfreq, jitter;
+	s32 shift, pad2;
+	s64 stabil, jitcnt, calcnt, errcnt, stbcnt;
+	s32 tai;
+	u8 pad3[44];
+};
+_Static_assert(sizeof(struct lx_timex) == 208, "struct timex");
+
 #define LX_SIGEV_SIGNAL    0
 #define LX_SIGEV_NONE      1
 #define LX_SIGEV_THREAD    2

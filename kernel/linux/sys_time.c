@@ -4,6 +4,7 @@
  * All of a task's CPU time is shown as user time: the machine does not measure the kernel's part. VIRTUAL and
  * PROF therefore count the same. Setting clocks is refused (syscalls.def). Layouts: lx_time.h.
  */
+#include "linux/dispatch.h"
 #include "linux/lx_time.h"
 #include "linux/syscall.h"
 #include "proc/timers.h"
@@ -322,6 +323,35 @@ long sys_timer_getoverrun(int id)
 long sys_timer_delete(int id)
 {
 	return ptimers_delete(id);
+}
+
+/* ---- What the clock says of itself: it is nobody's to adjust ---- */
+
+#define LX_TIME_ERROR 5              /* the answer: the clock is not synchronised */
+#define LX_STA_UNSYNC 0x40
+
+long sys_clock_adjtime(int clock, struct uaddr tx)
+{
+	struct lx_timex t;
+	u64 now;
+
+	if (clock != LX_CLOCK_REALTIME)
+		return clock == LX_CLOCK_MONOTONIC || clock == LX_CLOCK_TAI ? -EOPNOTSUPP : -EINVAL;
+	if (copy_from_user(&t, tx, sizeof(t)))
+		return -EFAULT;
+	if (t.modes)
+		return syscall_refuse_event("refused-call", EPERM);
+	(void)proc_clock_now(PCLOCK_REAL, 0, &now);
+	t = (struct lx_timex){
+		.maxerror = 16000000, .esterror = 16000000, .status = LX_STA_UNSYNC, .constant = 2, .precision = 1, .tolerance = 32768000,
+		.time = lx_timeval_of(now), .tick = 10000,
+	};
+	return copy_to_user(tx, &t, sizeof(t)) ? -EFAULT : LX_TIME_ERROR;
+}
+
+long sys_adjtimex(struct uaddr tx)
+{
+	return sys_clock_adjtime(LX_CLOCK_REALTIME, tx);
 }
 
 /* ---- Usage ---- */
