@@ -207,6 +207,8 @@ static void linux_child(void)
 	char dir[] = "/tmp/pith-fs-XXXXXX";
 	struct op o;
 	struct result r;
+	close(to_linux[1]);      /* so that the parent's close is the end of file */
+	close(from_linux[0]);
 	umask(0);
 	if (!mkdtemp(dir))
 		_exit(3);
