@@ -88,7 +88,7 @@ struct arch_thread {
 
 /* Prepare t so that the first switch to it calls entry(arg) with interrupts masked; entry must not return. stack_top is 16-byte aligned. */
 void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(void *), void *arg);
-/* Give t a user register context area (FPU state at its initial value). -ENOMEM. */
+/* Give t a user register context area: FPU state of the current thread if that is one of the program's, else initial. -ENOMEM. */
 int arch_thread_init_user(struct arch_thread *t) MUST_CHECK;
 void arch_thread_destroy(struct arch_thread *t);
 /* Boot and further CPUs: the running context becomes thread t (arch_current returns it from now on). */

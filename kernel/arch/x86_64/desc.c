@@ -6,7 +6,6 @@
 
 #define GDT_CODE64  0x00af9b000000ffffull
 #define GDT_DATA    0x00cf93000000ffffull
-#define GDT_UCODE32 0x00cffb000000ffffull
 #define GDT_UDATA   0x00cff3000000ffffull
 #define GDT_UCODE64 0x00affb000000ffffull
 
@@ -45,7 +44,7 @@ void desc_init_cpu(struct arch_cpu *c, const u64 ist_top[3])
 
 	c->gdt[SEL_KERNEL_CS / 8] = GDT_CODE64;
 	c->gdt[SEL_KERNEL_DS / 8] = GDT_DATA;
-	c->gdt[SEL_USER32_CS / 8] = GDT_UCODE32;
+	c->gdt[SEL_USER32_CS / 8] = 0;          /* there is no way into 32-bit code, whose SYSCALL would take another door */
 	c->gdt[SEL_USER_DS / 8] = GDT_UDATA;
 	c->gdt[SEL_USER_CS / 8] = GDT_UCODE64;
 	c->gdt[SEL_TSS / 8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;

@@ -113,10 +113,22 @@ void fpu_restore_current(void)
 
 int arch_thread_init_user(struct arch_thread *t)
 {
+	const struct arch_thread *creator = this_cpu()->thread;
+	irq_flags_t f;
+
 	t->fpu = arch_memory_ops.alloc(area_len);
 	if (!t->fpu)
 		return -ENOMEM;
-	area_init(t->fpu);
+	/* A new thread of the program begins with its creator's registers (rounding mode, exception masks), as on Linux. */
+	if (creator && creator->fpu) {
+		f = arch_irq_save();
+		if (creator->fpu_loaded)
+			area_save(creator->fpu);
+		memcpy(t->fpu, creator->fpu, area_len);
+		arch_irq_restore(f);
+	} else {
+		area_init(t->fpu);
+	}
 	t->fpu_loaded = false;
 	t->fpu_cpu = ~0u;
 	t->exit_flags = EXIT_FULL | EXIT_FPU;

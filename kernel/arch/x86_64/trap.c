@@ -12,7 +12,7 @@
 #include "base/log.h"
 
 enum { TRAP_DB = 1, TRAP_NMI = 2, TRAP_DF = 8, TRAP_GP = 13, TRAP_PF = 14, TRAP_MC = 18 };
-enum { PF_PRESENT = 1, PF_WRITE = 2, PF_EXEC = 16 };
+enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_RESERVED = 8, PF_EXEC = 16 };
 
 void trap_from_user(struct user_regs *r, unsigned vector);
 void trap_from_kernel(struct user_regs *r, unsigned vector);
@@ -48,7 +48,9 @@ void trap_from_user(struct user_regs *r, unsigned vector)
 	if (vector == TRAP_PF) {
 		va = x86_read_cr2();
 		x86_sti();
-		if (va < ARCH_USER_TOP && arch_hooks.user_fault(va, fault_access(error), error & PF_PRESENT, true) == 0)
+		/* Without PF_USER it was the CPU's own access (to a descriptor, say): no mapping mends that. */
+		if (va < ARCH_USER_TOP && (error & (PF_USER | PF_RESERVED)) == PF_USER && arch_hooks.user_fault(va, fault_access(error),
+				error & PF_PRESENT, true) == 0)
 			return;
 	} else {
 		x86_sti();
