@@ -238,6 +238,35 @@ static void end_of_input(void **state)
 	assert_int_equal(port_read(PITH_PORT_STDIN, got, 100, true), -EAGAIN);
 }
 
+static ssize_t blocked_result;
+static void blocked_writer(void *arg)
+{
+	blocked_result = port_write(PITH_PORT_STDERR, sent, sizeof(sent), false);
+	port_flush(PITH_PORT_STDERR);
+	if (port_write(PITH_PORT_STDERR, sent, sizeof(sent), false) != -EPIPE)
+		blocked_result = -1;
+}
+static void host_closes_stderr(void)
+{
+	host_idle_hook = NULL;
+	control(PITH_PORT_STDERR, CONTROL_PORT_OPEN, 0);
+}
+
+/* The host closes an output that it never read: who waits for it is told, and nobody waits again. */
+static void reader_gone(void **state)
+{
+	struct thread *t = thread_create("writer", blocked_writer, NULL);
+
+	host_idle_hook = host_closes_stderr;
+	thread_start(t);
+	thread_join(t);
+	thread_put(t);
+	assert_int_equal(blocked_result, 4096);
+	assert_true(port_gone(PITH_PORT_STDERR));
+	assert_false(port_gone(PITH_PORT_STDOUT));
+	assert_int_equal(port_poll(PITH_PORT_STDERR, NULL) & (POLL_OUT | POLL_ERR), POLL_OUT | POLL_ERR);
+}
+
 static void no_such_port(void **state)
 {
 	char got[4];
@@ -431,7 +460,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define CON(t) cmocka_unit_test_setup_teardown(t, plug, unplug)
-		CON(handshake), CON(output), CON(back_pressure), CON(many_small), CON(input), CON(end_of_input), CON(no_such_port),
+		CON(handshake), CON(output), CON(back_pressure), CON(many_small), CON(input), CON(end_of_input), CON(reader_gone), CON(no_such_port),
 		CON(sleeping_reader), CON(log_lines), CON(no_memory), CON(panics), CON(hostile_control), CON(empty_inputs),
 		cmocka_unit_test(probe_failures),
 	};
