@@ -56,7 +56,7 @@ static void cache_setup(struct heap_cache *c)
 	list_init(&ci->partial);
 	ci->size = ROUND_UP(MAX(c->object_size, 16u), MAX(c->align, 16u));
 	ci->per_slab = (u32)(PAGE_SIZE / ci->size);
-	__atomic_store_n(&ci->lock.next, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&ci->lock.held, 0, __ATOMIC_RELEASE);
 }
 
 static void heap_setup_locked(void)
