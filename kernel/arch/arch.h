@@ -20,10 +20,10 @@ typedef u64 phys_t;
 
 /* First thing in kernel_main: descriptor tables, CPU features, firmware tables. Interrupts stay masked. */
 void arch_init(void);
-/* Start the clock: hints from the boot configuration, 0 = none. Before it the clock stands at 0. */
-void arch_clock_init(u64 tsc_khz_hint, u64 real_time_ns_hint);
-/* Interrupt controllers and the timer; needs arch_memory_ops and the clock. */
+/* Interrupt controllers; needs arch_memory_ops. */
 void arch_irq_init(void);
+/* Start the clock and the timer: hints from the boot configuration, 0 = none. Before it the clock stands at 0. After arch_irq_init. */
+void arch_clock_init(u64 tsc_khz_hint, u64 real_time_ns_hint);
 /* Start the other CPUs; each calls entry, which does not return, with interrupts masked. */
 void arch_smp_start(void (*entry)(void));
 /* What CPUID says of the program's CPU: AT_HWCAP (leaf 1 edx) and AT_HWCAP2. */

@@ -43,10 +43,10 @@ NORETURN void kernel_main(void)
 	conf_problem = bootmodule_read(&conf);
 	log_threshold = conf.verbose ? LOG_INFO : LOG_WARN;
 	glue_seed(&conf);
+	arch_irq_init();
 	arch_clock_init(conf.tsc_khz, conf.time_ns);
 	glue_hooks();
 	sched_init();
-	arch_irq_init();
 	arch_irq_restore(ARCH_IRQ_ON);
 	arch_smp_start(sched_start_cpu);
 

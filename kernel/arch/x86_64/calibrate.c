@@ -3,7 +3,8 @@
  *
  * Rate, in order: kvmclock's scale; CPUID leaves 0x40000010 and 0x15; the hint of the boot configuration; measured for
  * MEASURE_NS against the HPET, the ACPI PM timer, or PIT channel 0 (latched; the speaker's port 0x61 is not there
- * on every machine); CPUID 0x16; 1 GHz. All are checked for plausibility: they come from outside.
+ * on every machine), or the local APIC's timer, which counts nanoseconds under QEMU and KVM; CPUID 0x16; 1 GHz.
+ * All are checked for plausibility: they come from outside.
  *
  * A measured rate is good to some tenths of a per cent. It is measured again over the whole time since then, after 1, 10 and
  * 100 seconds: the reference has wrapped meanwhile, but the rate known so far tells how often.
@@ -17,6 +18,8 @@
 #define KHZ_MIN 10000ull         /* a plausible counter: 10 MHz to 100 GHz */
 #define KHZ_MAX 100000000ull
 #define MEASURE_NS 200000ull
+#define STILL_MAX 4000u           /* readings without a change: it does not run */
+#define REFERENCES 4u
 #define MSR_KVM_WALL_CLOCK 0x4b564d00u
 #define MSR_KVM_SYSTEM_TIME 0x4b564d01u
 
@@ -92,27 +95,29 @@ static u64 pit_read(void)
 	return 0xffff - v;              /* it counts down */
 }
 
-static bool reference_open(struct reference *r)
+/* The i-th kind of reference, if the machine may have it. */
+static bool reference_open(unsigned i, struct reference *r)
 {
-	if (firmware.hpet && (hpet_regs = (volatile u64 *)arch_map_device(firmware.hpet, 1024))) {
+	if (i == 0 && firmware.hpet && (hpet_regs = (volatile u64 *)arch_map_device(firmware.hpet, 1024))) {
 		u64 period_fs = hpet_regs[0] >> 32;
 
-		if (period_fs >= 1000 && period_fs <= 100000000) {
-			hpet_regs[0x10 / 8] |= 1;       /* run */
-			*r = (struct reference){ hpet_read, 1000000000000000ull / period_fs, 0xffffffff };
-			return true;
-		}
-	}
-	if (firmware.pm_timer) {
+		if (period_fs < 1000 || period_fs > 100000000)
+			return false;
+		hpet_regs[0x10 / 8] |= 1;       /* run */
+		*r = (struct reference){ hpet_read, 1000000000000000ull / period_fs, 0xffffffff };
+	} else if (i == 1 && firmware.pm_timer) {
 		*r = (struct reference){ pm_read, 3579545, 0xffffff };
-		return true;
-	}
-	if (firmware.hw_reduced && !firmware.mptable && !firmware.acpi)
+	} else if (i == 2) {
+		arch_out8(0x43, 0x34);          /* channel 0, rate generator, full count */
+		arch_out8(0x40, 0);
+		arch_out8(0x40, 0);
+		*r = (struct reference){ pit_read, 1193182, 0xffff };
+	} else if (i == 3 && (cpu_features.tcg || cpu_features.kvm)) {
+		lapic_count_start();
+		*r = (struct reference){ lapic_count, NSEC_PER_SEC, 0xffffffff };
+	} else {
 		return false;
-	arch_out8(0x43, 0x34);          /* channel 0, rate generator, full count */
-	arch_out8(0x40, 0);
-	arch_out8(0x40, 0);
-	*r = (struct reference){ pit_read, 1193182, 0xffff };
+	}
 	return true;
 }
 
@@ -150,22 +155,37 @@ static u64 ref_tsc, ref_value;          /* both counters at the first measuremen
 static unsigned refined;                /* how often it was measured again */
 static const u64 refine_after_s[] = { 1, 10, 100 };
 
+/* Hz of the time-stamp counter by r; 0 if r does not run. */
+static u64 measure_by(const struct reference *r)
+{
+	u64 t1, ticks = 0, last = 0, want = r->hz * MEASURE_NS / NSEC_PER_SEC;
+	unsigned still = 0;
+
+	ref_value = read_pair(r, &ref_tsc);
+	while (ticks < want && still < STILL_MAX) {
+		ticks = (r->read() - ref_value) & r->mask;
+		still = ticks == last ? still + 1 : 0;
+		last = ticks;
+	}
+	ticks = (read_pair(r, &t1) - ref_value) & r->mask;
+	return still < STILL_MAX && ticks ? mul_div(t1 - ref_tsc, r->hz, ticks) : 0;
+}
+
 static u64 measure_khz(void)
 {
-	u64 t1, ticks, want, spins = 0;
+	u64 hz;
 
-	if (!reference_open(&ref))
-		return 0;
-	want = ref.hz * MEASURE_NS / NSEC_PER_SEC;
-	ref_value = read_pair(&ref, &ref_tsc);
-	do {
-		if (++spins > 1000000)
-			return 0;               /* it stands still: not there */
-		ticks = (ref.read() - ref_value) & ref.mask;
-	} while (ticks < want);
-	ticks = (read_pair(&ref, &t1) - ref_value) & ref.mask;
-	calibrate_refine_tsc = ref_tsc + mul_div(t1 - ref_tsc, ref.hz, ticks) * refine_after_s[0];
-	return ticks ? mul_div(t1 - ref_tsc, ref.hz, ticks) / 1000 : 0;
+	for (unsigned i = 0; i < REFERENCES; i++) {
+		if (!reference_open(i, &ref))
+			continue;
+		hz = measure_by(&ref);
+		if (!plausible(hz / 1000))
+			continue;
+		if (ref.read != lapic_count)    /* that one is the scheduler's from now on */
+			calibrate_refine_tsc = ref_tsc + hz * refine_after_s[0];
+		return hz / 1000;
+	}
+	return 0;
 }
 
 u64 calibrate_refine(u64 khz)

@@ -99,6 +99,7 @@ void arch_clock_init(u64 tsc_khz_hint, u64 real_time_ns_hint)
 
 	clock_set_rate_locked(khz);     /* nobody else is there yet */
 	vvar.usable = 1;
+	lapic_timer_init();
 	real = calibrate_real_time_ns(real_time_ns_hint);
 	arch_clock_set_real_offset(real - MIN(real, arch_clock_mono_ns()));
 }

@@ -109,7 +109,7 @@ void desc_init_idt(void);
 /* features.c */
 struct cpu_features {
 	bool x2apic, tsc_deadline, xsave, xsaveopt, avx, fsgsbase, smep, smap, umip, pge, rdrand, rdseed, rdtscp, rdpid, page1g,
-		hypervisor, kvm, kvmclock, tsc_invariant;
+		hypervisor, tcg, kvm, kvmclock, tsc_invariant;
 	u32 max_leaf, family_model, hypervisor_leaf;
 };
 extern struct cpu_features cpu_features;
@@ -130,7 +130,10 @@ void lapic_init_cpu(struct arch_cpu *c);
 void lapic_eoi(void);
 void lapic_ipi(u32 apic_id, u32 command);
 void lapic_timer_irq(void);
+void lapic_timer_init(void);
 void lapic_timer_stop(void);
+void lapic_count_start(void);
+u64 lapic_count(void);
 /* clock.c: time-stamp counter against the kernel's clock */
 u64 clock_tsc_to_ns(u64 tsc);
 u64 clock_ns_to_tsc_delta(u64 ns);

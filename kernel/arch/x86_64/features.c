@@ -26,6 +26,7 @@ static void detect_hypervisor(struct cpu_features *f)
 
 		if (leaf == 0x40000000)
 			f->hypervisor_leaf = r.eax;
+		f->tcg = f->tcg || signature_is(&r, "TCGTCGTCGTCG");
 		if (signature_is(&r, "KVMKVMKVM\0\0\0")) {
 			f->kvm = true;
 			f->kvmclock = x86_cpuid(leaf + KVM_LEAF_FEATURES, 0).eax & KVM_FEATURE_CLOCKSOURCE2;

@@ -15,7 +15,7 @@
 enum {
 	REG_ID = 0x20, REG_TPR = 0x80, REG_EOI = 0xb0, REG_SVR = 0xf0, REG_ICR = 0x300, REG_ICR_HIGH = 0x310,
 	REG_LVT_TIMER = 0x320, REG_LVT_LINT0 = 0x350, REG_LVT_LINT1 = 0x360, REG_LVT_ERROR = 0x370,
-	REG_TIMER_INIT = 0x380, REG_TIMER_CURRENT = 0x390, REG_TIMER_DIV = 0x3e0,
+	REG_TIMER_INIT = 0x380, REG_TIMER_COUNT = 0x390, REG_TIMER_CURRENT = 0x390, REG_TIMER_DIV = 0x3e0,
 };
 #define LVT_MASKED (1u << 16)
 #define LVT_TSC_DEADLINE (2u << 17)
@@ -85,10 +85,16 @@ void lapic_init_cpu(struct arch_cpu *c)
 	lapic_write(REG_LVT_ERROR, LVT_MASKED);
 	lapic_write(REG_SVR, 0x100 | VECTOR_SPURIOUS);
 	lapic_write(REG_TIMER_DIV, TIMER_DIV_1);
+	lapic_timer_init();
+	c->timer_deadline_ns = UINT64_MAX;
+}
+
+void lapic_timer_init(void)
+{
+	lapic_write(REG_TIMER_INIT, 0);
 	lapic_write(REG_LVT_TIMER, VECTOR_TIMER | (cpu_features.tsc_deadline ? LVT_TSC_DEADLINE : 0));
 	if (cpu_features.tsc_deadline && !x2apic)
 		__asm__ volatile("mfence" : : : "memory");      /* the mode change before the first deadline (SDM 11.5.4.1) */
-	c->timer_deadline_ns = UINT64_MAX;
 }
 
 static void count_start(struct arch_cpu *c, u64 delta_ns)
@@ -129,6 +135,15 @@ void lapic_timer_stop(void)
 		lapic_write(REG_TIMER_INIT, 0);
 	this_cpu()->lapic_arm_count = 0;
 }
+
+/* As a reference for measuring: counts up, once, before the timer has other work. */
+void lapic_count_start(void)
+{
+	lapic_write(REG_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+	lapic_write(REG_TIMER_INIT, ~0u);
+}
+
+u64 lapic_count(void) { return ~lapic_read(REG_TIMER_COUNT); }
 
 static void learn_rate(struct arch_cpu *c)
 {
