@@ -25,6 +25,7 @@
 #define MIB               (1ull << 20)
 #define MEMORY_DEFAULT    (128 * MIB)
 #define MEMORY_SLACK      MIB /* page tables, heap, ports: less than this beside the kernel cannot start anything */
+#define LOAD_COUNTED      (256 * MIB) /* a program's headers may claim anything; what it does not touch it does not need */
 #define SEED_LEN          32
 
 /* Everything one run holds. */
@@ -235,7 +236,7 @@ static int memory_choose(struct run *run)
 		return err_report(PITH_FAILED, "--memory", "%s is too little to start the kernel; give at least %lluM", run->opts.memory,
 				  (unsigned long long)(least / MIB));
 	if (!len)
-		len = MEMORY_DEFAULT + 2 * run->load_len;
+		len = MEMORY_DEFAULT + 2 * (run->load_len < LOAD_COUNTED ? run->load_len : LOAD_COUNTED);
 	run->vm.memory_len = (len + MIB - 1) / MIB * MIB;
 	return 0;
 }
