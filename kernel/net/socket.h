@@ -120,6 +120,8 @@ struct net_config {
 int net_init(const struct net_config *c);
 /* A thread that is about to sleep for sockets (poll, epoll) calls this first: received frames are taken from the device. May sleep (briefly). */
 void net_drain(void);
+/* The program is gone and its sockets are closed: wait until peers have what it wrote, at most max_ns, or 2 s without progress. */
+void net_finish(u64 max_ns);
 /* Wait until the first interface has its address or the time is over. */
 int net_wait_configured(u64 deadline_ns);
 

@@ -3,7 +3,7 @@
  *
  * The first task that calls process_exit or process_kill ends everything; others that come later wait
  * for ever. Order: the other tasks leave user mode and the kernel (bounded wait: one may sleep in a device),
- * descriptors are closed (connections say goodbye), file systems are written back, the streams are
+ * descriptors are closed, peers get what was written to them (bounded), file systems are written back, the streams are
  * flushed, the line goes to the control port, the machine is switched off.
  * Locks: none held. Cannot fail.
  */
@@ -17,6 +17,8 @@
 
 /* How long the other tasks may take to leave. */
 #define LEAVE_NS (2 * NSEC_PER_SEC)
+/* How long peers may take to receive what was written before the end. */
+#define FINISH_NS (20 * NSEC_PER_SEC)
 
 void (*process_crash_hook)(int signo, const struct siginfo *info, const struct user_regs *regs);
 
@@ -63,6 +65,7 @@ static void process_tidy(void)
 {
 	tasks_stop();
 	fd_close_all();
+	net_finish(FINISH_NS);
 	fs_sync_all();
 	port_flush(PITH_PORT_STDOUT);
 	port_flush(PITH_PORT_STDERR);
