@@ -155,7 +155,10 @@ static int lookup_number_file(struct vnode *dir, const char *name, size_t len, s
 	return -ENOENT;
 }
 
-/* Before the first look into a root: register what this room shows in it. */
+/*
+ * Register what this room shows. That is put off until somebody lists a directory or asks for a name that is
+ * not there yet: many programs read /proc/self/exe and nothing else.
+ */
 static void pseudo_populate(struct pnode *root)
 {
 	mutex_lock(&populate_lock);
@@ -168,28 +171,38 @@ static void pseudo_populate(struct pnode *root)
 	}
 	mutex_unlock(&populate_lock);
 }
-static inline void pseudo_look(struct pseudo_inode *d)
+/* True if it was done just now. */
+static inline bool pseudo_look(struct pseudo_inode *d)
 {
-	if (unlikely(!d->node->parent && __atomic_load_n(&populate_pending[d->node->fs], __ATOMIC_ACQUIRE)))
-		pseudo_populate(d->node);
+	if (likely(!__atomic_load_n(&populate_pending[d->node->fs], __ATOMIC_ACQUIRE)))
+		return false;
+	pseudo_populate(d->node);
+	return true;
 }
 
-static int pseudo_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ret)
+static struct pnode *pnode_child(struct pnode *dir, const char *name, size_t len)
 {
-	struct pseudo_inode *d = pseudo_inode(dir);
 	struct pnode *n, *found = NULL;
-	pseudo_look(d);
-	if (d->kind == PSEUDO_NUM)
-		return lookup_number_file(dir, name, len, ret);
-	if (d->node->kind == PNODE_NUMDIR)
-		return lookup_number(dir, name, len, ret);
 	spin_lock(&pseudo_lock);
-	list_for_each_entry(n, &d->node->children, siblings)
+	list_for_each_entry(n, &dir->children, siblings)
 		if (strncmp(n->name, name, len) == 0 && !n->name[len]) {
 			found = n;
 			break;
 		}
 	spin_unlock(&pseudo_lock);
+	return found;
+}
+
+static int pseudo_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ret)
+{
+	struct pseudo_inode *d = pseudo_inode(dir);
+	if (d->kind == PSEUDO_NUM)
+		return lookup_number_file(dir, name, len, ret);
+	if (d->node->kind == PNODE_NUMDIR)
+		return lookup_number(dir, name, len, ret);
+	struct pnode *found = pnode_child(d->node, name, len);
+	if (!found && pseudo_look(d))
+		found = pnode_child(d->node, name, len);
 	if (!found)
 		return -ENOENT;
 	*ret = pseudo_vnode(dir->mount, found);
@@ -244,7 +257,7 @@ static int pseudo_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *
 {
 	struct pseudo_inode *d = pseudo_inode(dir);
 	struct pnode *n;
-	pseudo_look(d);
+	(void)pseudo_look(d);
 	if (off == 0) {
 		if (!fn(arg, ".", 1, dir->ino, VNODE_DIR, 1))
 			return 0;

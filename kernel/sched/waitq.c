@@ -40,13 +40,10 @@ void waitq_remove(struct waitq_entry *e)
 	spin_unlock_irqrestore(&q->lock, f);
 }
 
-void waitq_wake(struct waitq *q, u32 key, unsigned n)
+void waitq_wake_entries(struct waitq *q, u32 key, unsigned n)
 {
 	struct waitq_entry *e, *tmp;
 
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (READ_ONCE(q->entries.next) == &q->entries)
-		return;
 	irq_flags_t f = spin_lock_irqsave(&q->lock);
 	list_for_each_entry_safe(e, tmp, &q->entries, link) {
 		if (key && e->key && !(key & e->key))
