@@ -47,12 +47,16 @@ static u32 dcache_secret;
 
 COUNTER(fs_dir_alias);
 
+static inline u32 hash_begin(const struct vnode *dir) { return (u32)((uintptr_t)dir >> 4) ^ dcache_secret; }
+static inline u32 hash_add(u32 h, char c) { return (h ^ (u8)c) * 0x01000193u; }
+static inline u32 hash_end(u32 h) { return h ^ h >> 15; }
+
 static inline u32 dcache_hash(const struct vnode *dir, const char *name, size_t len)
 {
-	u32 h = (u32)((uintptr_t)dir >> 4) ^ dcache_secret;
+	u32 h = hash_begin(dir);
 	for (size_t i = 0; i < len; i++)
-		h = (h ^ (u8)name[i]) * 0x01000193u;
-	return h ^ h >> 15;
+		h = hash_add(h, name[i]);
+	return hash_end(h);
 }
 
 /* ---- Under dcache_lock ---- */
@@ -164,6 +168,41 @@ int dcache_lookup(struct vnode *dir, const char *name, size_t len, struct vnode 
 	if (unlikely(old_name.dentry))
 		dcache_drop(&old_name);
 	return r;
+}
+
+const char *dcache_descend(struct vnode **at, const char *p)
+{
+	struct vnode *v = *at;
+	spin_lock(&dcache_lock);
+	for (;;) {
+		u32 h = hash_begin(v);
+		const char *end = p;
+		for (; *end && *end != '/'; end++)
+			h = hash_add(h, *end);
+		const char *next = end;
+		while (*next == '/')
+			next++;
+		size_t len = (size_t)(end - p);
+		if (!*next || fs_name_is_dot(p, len) || fs_name_is_dotdot(p, len))
+			break;
+		struct dentry *d = dcache_find_locked(v, p, len, hash_end(h));
+		if (!d || !d->vnode || d->vnode->type != VNODE_DIR)
+			break;
+		d->used = 1;
+		v = d->vnode;
+		while (unlikely(v->covered_by != NULL))
+			v = v->covered_by->root;
+		p = next;
+	}
+	/* What the cache holds cannot go while the lock is held: one reference at the end is enough. */
+	if (v != *at)
+		vnode_get(v);
+	spin_unlock(&dcache_lock);
+	if (v != *at) {
+		vnode_put(*at);
+		*at = v;
+	}
+	return p;
 }
 
 static struct dentry *dentry_new(const char *name, size_t len)

@@ -20,6 +20,11 @@ struct dentry;
 /* Look name up in the cache: 0 and a reference; -ENOENT: known to be absent; -EAGAIN: not known. */
 int dcache_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ret);
 /*
+ * Walk down from *at (whose reference is exchanged) through cached directories, entering mounts, as far as p
+ * (which begins with a name) has names that others follow; returns the first name that was not walked.
+ */
+const char *dcache_descend(struct vnode **at, const char *p);
+/*
  * Remember what dir's file system said: v, or NULL for "absent". The caller holds dir->lock.
  * 0; -ENOMEM (v could not be remembered; an absent name that cannot is no error);
  * -EUCLEAN: v is a directory that has another place already (a broken image).

@@ -235,6 +235,8 @@ int walk_to_parent(struct walk *w)
 			w->name_len = 0;
 			return 0;
 		}
+		if (likely(!(w->flags & NAMEI_NOXDEV)))
+			w->p = dcache_descend(&w->at, w->p);
 		const char *name = w->p, *end = name;
 		while (*end && *end != '/')
 			end++;

@@ -25,11 +25,6 @@ void vnode_init(struct vnode *v, const struct vnode_ops *ops, enum vnode_type ty
 	list_init(&v->cache_link);
 }
 
-void vnode_get(struct vnode *v)
-{
-	__atomic_fetch_add(&v->refs, 1, __ATOMIC_RELAXED);
-}
-
 bool vnode_tryget(struct vnode *v)
 {
 	u32 n = __atomic_load_n(&v->refs, __ATOMIC_RELAXED);

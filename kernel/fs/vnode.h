@@ -120,7 +120,7 @@ struct mount {
 };
 
 void vnode_init(struct vnode *v, const struct vnode_ops *ops, enum vnode_type type, struct mount *m, u64 ino);
-void vnode_get(struct vnode *v);
+static inline void vnode_get(struct vnode *v) { __atomic_fetch_add(&v->refs, 1, __ATOMIC_RELAXED); }
 /* For caches that keep vnodes without a reference: false if the vnode is going away. */
 bool vnode_tryget(struct vnode *v) MUST_CHECK;
 void vnode_put(struct vnode *v);
