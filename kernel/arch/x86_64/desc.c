@@ -9,6 +9,9 @@
 #define GDT_UDATA   0x00cff3000000ffffull
 #define GDT_UCODE64 0x00affb000000ffffull
 
+#define GATE_INTERRUPT 0x8e
+#define GATE_USER 0x60
+
 struct gate {
 	u16 offset0, selector;
 	u8 ist, type;
@@ -18,20 +21,20 @@ struct gate {
 static struct gate idt[256] RO_AFTER_INIT;
 extern char irq_stubs[];
 
-static void gate_set(unsigned vector, uintptr_t to, unsigned ist, unsigned dpl)
+static ALWAYS_INLINE void gate_set(struct gate *g, uintptr_t to, u8 type)
 {
-	idt[vector] = (struct gate){
-		.offset0 = (u16)to, .selector = SEL_KERNEL_CS, .ist = (u8)ist, .type = (u8)(0x8e | dpl << 5),
-		.offset1 = (u16)(to >> 16), .offset2 = (u32)(to >> 32),
+	*g = (struct gate){
+		.offset0 = (u16)to, .selector = SEL_KERNEL_CS, .type = type, .offset1 = (u16)(to >> 16), .offset2 = (u32)(to >> 32),
 	};
 }
 
 void desc_init_idt(void)
 {
 	for (unsigned i = 0; i < 32; i++)
-		gate_set(i, (uintptr_t)trap_stubs + 16 * i, 0, i == 3 || i == 4 ? 3 : 0);
+		gate_set(&idt[i], (uintptr_t)trap_stubs + 16 * i, GATE_INTERRUPT);
 	for (unsigned i = 32; i < 256; i++)
-		gate_set(i, (uintptr_t)irq_stubs + 8 * (i - 32), 0, 0);
+		gate_set(&idt[i], (uintptr_t)irq_stubs + 8 * (i - 32), GATE_INTERRUPT);
+	idt[3].type = idt[4].type = GATE_INTERRUPT | GATE_USER;        /* int3, into */
 	idt[2].ist = IST_NMI;
 	idt[8].ist = IST_DF;
 	idt[18].ist = IST_MC;

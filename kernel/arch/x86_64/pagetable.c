@@ -60,17 +60,19 @@ static ALWAYS_INLINE u64 *walk(uintptr_t va, u64 **ret_pde)
 	return slot(table_at(*e), va, SHIFT_PT);
 }
 
+/* Flags of arch.h to bits of an entry and back, without branches: each is a shift (asserted below). */
 static ALWAYS_INLINE u64 leaf_bits(unsigned f)
 {
-	return PTE_P | PTE_U | (f & ARCH_PTE_WRITE ? PTE_W : 0) | (f & ARCH_PTE_EXEC ? 0 : arch_layout.nx) |
-	       (f & ARCH_PTE_DIRTY ? PTE_D : 0) | (f & ARCH_PTE_ACCESSED ? PTE_A : 0);
+	return PTE_P | PTE_U | (f & ARCH_PTE_WRITE) << 1 | (f & ARCH_PTE_DIRTY) << 4 | (f & ARCH_PTE_ACCESSED) << 2 |
+	       (arch_layout.nx & (((u64)f >> 1 & 1) - 1));
 }
-
 static ALWAYS_INLINE unsigned leaf_flags(u64 e)
 {
-	return (e & PTE_W ? ARCH_PTE_WRITE : 0) | (e & PTE_NX ? 0 : ARCH_PTE_EXEC) | (e & PTE_D ? ARCH_PTE_DIRTY : 0) |
-	       (e & PTE_A ? ARCH_PTE_ACCESSED : 0);
+	return (unsigned)(e >> 1 & ARCH_PTE_WRITE) | (unsigned)(e >> 4 & ARCH_PTE_DIRTY) | (unsigned)(e >> 2 & ARCH_PTE_ACCESSED) |
+	       (unsigned)(~e >> 63) << 1;
 }
+_Static_assert(ARCH_PTE_WRITE << 1 == PTE_W && ARCH_PTE_DIRTY << 4 == PTE_D && ARCH_PTE_ACCESSED << 2 == PTE_A &&
+	       ARCH_PTE_EXEC == 1 << 1 && PTE_NX >> 63 == 1, "leaf_bits shifts");
 
 int arch_user_map(uintptr_t va, phys_t pa, unsigned pte_flags)
 {
