@@ -142,7 +142,7 @@ int inet_route(const struct inet_sock *s, u32 dst, struct netif **ret, u32 *ret_
 	if (s->laddr && !ip4_addr_ismulticast(&from) && s->laddr != IPADDR_BROADCAST)
 		*ret_src = s->laddr;
 	else if (n == &inet_lo)
-		*ret_src = (u8)dst == 127 ? PP_HTONL(0x7f000001) : inet_addr_is_own(dst) ? dst : PP_HTONL(0x7f000001);
+		*ret_src = (u8)dst != 127 && inet_addr_is_own(dst) ? dst : PP_HTONL(0x7f000001);
 	else
 		*ret_src = ip4_addr_get_u32(netif_ip4_addr(n));
 	return 0;

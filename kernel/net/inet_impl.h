@@ -173,6 +173,7 @@ int inet_tcp_pending(struct socket *sock, bool output);
 /* An ICMP error about a packet of ours: protocol, our and their address, error (negative errno). C. */
 void inet_tcp_icmp(u32 laddr, u16 lport, u32 raddr, u16 rport, int error, bool hard);
 void inet_udp_icmp(u32 laddr, u16 lport, u32 raddr, u16 rport, int error, bool hard);
+void inet_tcp_make_room(u32 addr, u16 port);
 /* Let go what was corked. C. */
 void inet_tcp_push(struct inet_sock *s);
 /* Before sleeping: look whether the device has something. Not C. */

@@ -67,6 +67,13 @@ u16 inet_checksum(const void *data, int len)
 	unsigned __int128 big = 0;
 	u64 s = 0, v;
 
+	if (len == IP_HLEN) {        /* a plain IP header: the common case */
+		u32 w[5];
+		memcpy(w, data, sizeof(w));
+		s = (u64)w[0] + w[1] + w[2] + w[3] + w[4];
+		return (u16)sum_fold(s);
+	}
+
 	for (; len >= 8; len -= 8, p += 8) {
 		memcpy(&v, p, 8);
 		big += v;
@@ -479,7 +486,12 @@ static void lo_deliver(void)
 		lo_count--;
 		p->queue_next = NULL;
 		p->if_idx = netif_get_index(&inet_lo);
+		/* The whole of 127/8 is ours: be the address that is asked for while it is taken in. */
+		u32 to = ((const struct ip_hdr *)p->payload)->dest.addr;
+		if ((u8)to == 127)
+			ip4_addr_set_u32(ip_2_ip4(&inet_lo.ip_addr), to);
 		ip4_input(p, &inet_lo);
+		ip4_addr_set_u32(ip_2_ip4(&inet_lo.ip_addr), PP_HTONL(0x7f000001));
 	}
 }
 
@@ -656,6 +668,11 @@ int inet_ip4_input(struct pbuf *p, struct netif *in)
 			pbuf_free(p);
 			return 1;
 		}
+	}
+	if (proto == IP_PROTO_TCP && p->len >= hl + TCP_HLEN) {
+		const struct tcp_hdr *tcp = (const struct tcp_hdr *)(const void *)((const u8 *)ip + hl);
+		if (unlikely((TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK)) == TCP_SYN))
+			inet_tcp_make_room(ip->dest.addr, lwip_ntohs(tcp->dest));
 	}
 	if (unlikely(proto == IP_PROTO_ICMP) && !(IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)))
 		icmp_error(p, hl);

@@ -24,6 +24,7 @@
 #include "lwip/ip.h"
 
 COUNTER(inet_accept_overflow);
+COUNTER(inet_syn_evicted);
 
 static void callbacks_set(struct inet_sock *s);
 
@@ -160,6 +161,31 @@ static void backlog_update(struct inet_sock *leader)
 		if (f->naccepts <= f->backlog)
 			room += f->backlog + 1 - f->naccepts;
 	l->backlog = (u8)MIN(room, 255u);
+}
+
+/*
+ * A flood of SYNs must not shut the door: lwIP allows 255 half-open connections on a listener and
+ * then drops SYNs, so when a listener is at its limit the oldest half-open one gives way (it is
+ * either forged or its client sends again). Called for every SYN to a listener.
+ */
+void inet_tcp_make_room(u32 addr, u16 port)
+{
+	struct tcp_pcb_listen *l;
+	struct tcp_pcb *oldest = NULL;
+
+	for (l = tcp_listen_pcbs.listen_pcbs; l; l = l->next)
+		if (l->local_port == port && (ip_addr_isany(&l->local_ip) || ip_2_ip4(&l->local_ip)->addr == addr))
+			break;
+	if (!l || l->accepts_pending < l->backlog || l->backlog == 0)
+		return;
+	for (struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next)
+		if (p->state == SYN_RCVD && p->listener == l && (!oldest || tcp_ticks - p->tmr > tcp_ticks - oldest->tmr))
+			oldest = p;
+	/* Young ones may only be slow; under a real flood the oldest is old enough. */
+	if (oldest && (tcp_ticks - oldest->tmr) * TCP_SLOW_INTERVAL >= 500) {
+		counter_bump(inet_syn_evicted);
+		tcp_abandon(oldest, 0);
+	}
 }
 
 /* Whose turn is it among the listeners on this port? */

@@ -255,6 +255,22 @@ static void reuseport_distributes(void **state)
 	sock_close(l[2]);
 }
 
+static void all_of_127(void **state)
+{
+	struct socket *l = listener(0x0500007fu, 7001, NULL), *c = new_socket(LX_AF_INET, LX_SOCK_STREAM), *s;   /* 127.0.0.5 */
+	struct sock_addr a = in_addr(0x0500007fu, 7001), b = in_addr(LOOPBACK, 7001);
+
+	assert_int_equal(sock_connect(c, &b, false), -ECONNREFUSED);
+	assert_int_equal(sock_connect(c, &a, false), 0);
+	assert_int_equal(sock_accept(l, true, &s), 0);
+	assert_int_equal(send_flags(s, "x", 1, 0), 1);
+	char x;
+	assert_int_equal(recv_flags(c, &x, 1, 0), 1);
+	sock_close(s);
+	sock_close(c);
+	sock_close(l);
+}
+
 static void timeouts(void **state)
 {
 	struct socket *c, *s;
@@ -439,7 +455,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connect_accept_talk), cmocka_unit_test(bulk_is_intact), cmocka_unit_test(small_writes_and_waitall),
 		cmocka_unit_test(refused_and_errors), cmocka_unit_test(binding), cmocka_unit_test(half_close_and_reset),
-		cmocka_unit_test(backlog_and_close_of_listener), cmocka_unit_test(reuseport_distributes), cmocka_unit_test(timeouts),
+		cmocka_unit_test(backlog_and_close_of_listener), cmocka_unit_test(reuseport_distributes), cmocka_unit_test(all_of_127), cmocka_unit_test(timeouts),
 		cmocka_unit_test(options), cmocka_unit_test(datagrams), cmocka_unit_test(datagrams_are_bounded),
 		cmocka_unit_test(failing_memory), cmocka_unit_test(nothing_is_left),
 	};

@@ -446,6 +446,40 @@ static void hostile_frames(void **state)
 	transfer(50000);
 }
 
+/* Forged SYNs, thousands: a real client still gets in. */
+static void syn_flood(void **state)
+{
+	unsigned port;
+	struct socket *l = listener(0, 0, &port), *c = new_socket(LX_AF_INET, LX_SOCK_STREAM), *s;
+	struct sock_addr a = in_addr(PEER, port);
+	u8 d[54];
+
+	assert_int_equal(sock_listen(l, 1000), 0);
+	for (unsigned i = 0; i < 5000; i++) {
+		memset(d, 0, sizeof d);
+		memcpy(d, dev.mac, 6);
+		put16(d + 12, 0x800);
+		u8 *ip = d + 14;
+		ip[0] = 0x45; put16(ip + 2, 40); ip[8] = 64; ip[9] = 6;
+		put32(ip + 12, 0x0a000300 + i);
+		memcpy(ip + 16, &(u32){ ME }, 4);
+		put16(ip + 10, (u16)~sum(ip, 20, 0));
+		put16(ip + 20, 1000 + i); put16(ip + 22, port);
+		ip[32] = 0x50; ip[33] = 2; put16(ip + 34, 1000);
+		enqueue(d, sizeof d, true);
+		announce_frames();
+		let_run(3);
+		if (i == 4000)
+			assert_int_equal(sock_connect(c, &a, true), -EINPROGRESS);
+	}
+	let_run(2000);
+	assert_true(poll_mask(c) & POLL_OUT);
+	assert_int_equal(sock_accept(l, true, &s), 0);
+	sock_close(s);
+	sock_close(c);
+	sock_close(l);
+}
+
 static void idle_is_idle(void **state)
 {
 	struct socket *c, *s;
@@ -492,7 +526,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(clean_wire), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(syn_flood), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
