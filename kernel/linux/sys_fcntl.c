@@ -8,6 +8,7 @@
 #include "proc/locks.h"
 #include "proc/pipe.h"
 #include "proc/process.h"
+#include "vm/aspace.h"
 
 enum {
 	F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_GETLK = 5, F_SETLK = 6, F_SETLKW = 7,
@@ -209,6 +210,26 @@ int fcntl_get_owner(struct file *f) { return (int)owner_call(f, F_GETOWN, 0); }
 
 /* ---- The rest ---- */
 
+/* A mapping of the file through which it could still be written. */
+static bool not_writable_through(const struct vm_area *a, void *arg)
+{
+	struct vm_object **o = arg;
+
+	if (a->object != *o || !(a->flags & VM_MAP_SHARED) || !(a->max_prot & VM_PROT_WRITE))
+		return true;
+	*o = NULL;
+	return false;
+}
+
+static bool mapped_writable(struct vnode *v)
+{
+	struct vm_object *o = v->object;
+
+	if (o)
+		vm_for_each_area(not_writable_through, &o);
+	return v->object && !o;
+}
+
 static long seals_call(struct file *f, int cmd, unsigned long arg)
 {
 	u32 seals;
@@ -222,6 +243,8 @@ static long seals_call(struct file *f, int cmd, unsigned long arg)
 	}
 	if (!file_can_write(f))
 		return -EPERM;
+	if (arg & LX_F_SEAL_WRITE && mapped_writable(f->vnode))
+		return -EBUSY;
 	return fs_memfile_seal(f->vnode, (u32)arg);
 }
 

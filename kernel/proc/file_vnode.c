@@ -78,15 +78,17 @@ static int vnode_file_ioctl(struct file *f, u32 cmd, void *kbuf)
 	return f->vnode->ops->ioctl ? f->vnode->ops->ioctl(f->vnode, cmd, kbuf) : -ENOTTY;
 }
 
-static int vnode_file_mmap_object(struct file *f, u32 prot, bool shared, struct vm_object **ret)
+static int vnode_file_mmap_object(struct file *f, u32 prot, bool shared, u32 *max_prot, struct vm_object **ret)
 {
 	u32 seals;
 
 	if (!f->vnode->object)
 		return -ENODEV;
-	if (shared && prot & VM_PROT_WRITE && fs_memfile_seals(f->vnode, &seals) == 0 &&
-	    seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE))
-		return -EPERM;
+	if (shared && fs_memfile_seals(f->vnode, &seals) == 0 && seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE)) {
+		if (prot & VM_PROT_WRITE)
+			return -EPERM;
+		*max_prot &= ~VM_PROT_WRITE;
+	}
 	vm_object_get(f->vnode->object);
 	*ret = f->vnode->object;
 	return 0;

@@ -9,6 +9,7 @@
 #include "base/print.h"
 #include "fs/pseudo.h"
 #include "proc/cwd.h"
+#include "proc/fdinfo.h"
 #include "proc/link_vnode.h"
 #include "proc/task.h"
 #include "shared/bootconf.h"
@@ -107,5 +108,6 @@ int files_init(void)
 	    (r = standard_fd(1, PITH_PORT_STDOUT, LX_O_WRONLY)) < 0 ||
 	    (r = standard_fd(2, PITH_PORT_STDERR, LX_O_WRONLY)) < 0)
 		return r;
-	return pseudo_add_dir(PSEUDO_PROC, &fd_dir);
+	r = pseudo_add_dir(PSEUDO_PROC, &fd_dir);
+	return r < 0 ? r : fdinfo_init();
 }
