@@ -1,0 +1,21 @@
+#!/bin/sh
+# hostile.sh - rubbish from the program: signal frames and system calls. The kernel survives; what the program makes of it is its own business.
+. tests/vm/lib
+cc -O1 -D_GNU_SOURCE -pthread -o hostile "$sources/tests/vm/programs/hostile.c"
+
+for on in microvm:1 q35:4; do
+    for seed in 1 2; do
+        status=0
+        vm "$on" ./hostile frames 3000 "$seed" >out 2>err </dev/null || status=$?
+        is "hostile/$on/frames/$seed" "$(cat out)/$status" "frames: survived/0"
+    done
+    for seed in 1 2 3; do
+        status=0
+        vm "$on" ./hostile calls 8000 "$seed" 6 >out 2>err </dev/null || status=$?
+        # It may well hurt itself (139); the kernel's failure is 122, a hang is 124.
+        case "$status" in
+        0 | 1 | 134 | 135 | 139) ok "hostile/$on/calls/$seed" ;;
+        *) not_ok "hostile/$on/calls/$seed" "status $status: $(grep -a -v '^system call' err | head -n 5)" ;;
+        esac
+    done
+done
