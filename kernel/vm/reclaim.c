@@ -17,6 +17,8 @@
 #include "vm/vm_impl.h"
 #include "base/counter.h"
 
+#define RECLAIM_BATCH 128u
+
 static struct spinlock lru_lock = SPINLOCK_INIT;
 static struct list lru = LIST_INIT(lru);
 static u64 lru_pages;
@@ -63,7 +65,7 @@ static struct page *lru_take(struct vm_object **ret_object)
 	return p;
 }
 
-/* Try to free p. True if it left its object: its reference from the tree is then in g. */
+/* Try to free p. True if it left its object and is in g, to be freed after the flush. */
 static bool reclaim_page(struct vm_object *o, struct page *p, struct vm_gather *g)
 {
 	bool freed = false;
@@ -78,7 +80,11 @@ static bool reclaim_page(struct vm_object *o, struct page *p, struct vm_gather *
 				radix_remove(&o->tree, p->index);
 				o->npages--;
 				p->object = VM_OBJECT_DEAD;
-				g->pages[g->n++] = p;
+				/* The tree's reference waits for the flush; with it held the mappings' need not. */
+				while (g->n > before)
+					page_put(g->pages[--g->n]);
+				list_append(&g->private_pages, &p->link);
+				g->nprivate++;
 				freed = true;
 			}
 		}
@@ -95,6 +101,9 @@ static unsigned reclaim_pages(unsigned want)
 {
 	UNINITIALISED struct vm_gather g;
 	unsigned freed = 0;
+
+	/* A flush of all CPUs is dear: make it worth it. */
+	want = MAX(want, RECLAIM_BATCH);
 	/* Twice round the list: the first may only take the marks away. */
 	u64 budget = 2 * READ_ONCE(lru_pages) + 1;
 
@@ -108,7 +117,7 @@ static unsigned reclaim_pages(unsigned want)
 			freed += reclaim_page(o, p, &g);
 			__atomic_fetch_sub(&o->pins, 1, __ATOMIC_RELEASE);
 		}
-		if (g.n >= VM_GATHER_MAX / 2) {
+		if (g.n >= VM_GATHER_MAX / 2 || g.nprivate >= VM_GATHER_PRIVATE) {
 			gather_finish(&g);
 			gather_init(&g);
 		}
