@@ -30,7 +30,7 @@ static struct spinlock page_lock = SPINLOCK_INIT;
 static struct list free_lists[PAGE_ORDER_MAX + 1];   /* P */
 static u64 free_pages, total_pages;                  /* P; never-touched pages count as free */
 
-static struct {
+static struct stock {
 	struct page *page[STOCK_MAX];
 	unsigned count;
 } ALIGNED(64) stocks[ARCH_MAX_CPUS];
@@ -137,24 +137,22 @@ static struct page *block_alloc_locked(unsigned order)
 	}
 }
 
-static struct page *stock_take(void)
+/* Fill an empty stock and take one page. Interrupts masked. */
+static NOINLINE struct page *stock_refill(struct stock *s)
 {
-	unsigned cpu = arch_cpu_id();
+	unsigned order = STOCK_ORDER;
 
-	if (!stocks[cpu].count) {
-		spin_lock(&page_lock);
-		unsigned order = STOCK_ORDER;
-		struct page *p = block_alloc_locked(order);
-		while (!p && order)
-			p = block_alloc_locked(--order);
-		spin_unlock(&page_lock);
-		/* Handed out in ascending order. */
-		for (unsigned i = 1u << order; p && i-- > 0;)
-			stocks[cpu].page[stocks[cpu].count++] = p + i;
-		if (!stocks[cpu].count)
-			return NULL;
-	}
-	return stocks[cpu].page[--stocks[cpu].count];
+	spin_lock(&page_lock);
+	struct page *p = block_alloc_locked(order);
+	while (!p && order)
+		p = block_alloc_locked(--order);
+	spin_unlock(&page_lock);
+	if (!p)
+		return NULL;
+	/* Handed out in ascending order. */
+	for (unsigned i = 1u << order; i-- > 1;)
+		s->page[s->count++] = p + i;
+	return p;
 }
 
 static void stock_give(struct page *p)
@@ -174,23 +172,8 @@ static void stock_give(struct page *p)
 	stocks[cpu].page[stocks[cpu].count++] = p;
 }
 
-struct page *page_alloc(unsigned order, unsigned flags)
+static ALWAYS_INLINE struct page *page_hand_out(struct page *p, unsigned order, unsigned flags)
 {
-	struct page *p;
-
-	if (order > PAGE_ORDER_MAX)
-		return NULL;
-	irq_flags_t f = arch_irq_save();
-	if (order == 0) {
-		p = stock_take();
-	} else {
-		spin_lock(&page_lock);
-		p = block_alloc_locked(order);
-		spin_unlock(&page_lock);
-	}
-	arch_irq_restore(f);
-	if (!p)
-		return NULL;
 	p->flags = 0;
 	p->refs = 1;
 	p->object = NULL;
@@ -199,6 +182,27 @@ struct page *page_alloc(unsigned order, unsigned flags)
 	if (flags & PAGE_ZERO)
 		memset(page_to_virt(p), 0, PAGE_SIZE << order);
 	return p;
+}
+
+static NOINLINE struct page *block_alloc(unsigned order, unsigned flags)
+{
+	if (order > PAGE_ORDER_MAX)
+		return NULL;
+	irq_flags_t f = spin_lock_irqsave(&page_lock);
+	struct page *p = block_alloc_locked(order);
+	spin_unlock_irqrestore(&page_lock, f);
+	return p ? page_hand_out(p, order, flags) : NULL;
+}
+
+struct page *page_alloc(unsigned order, unsigned flags)
+{
+	if (unlikely(order))
+		return block_alloc(order, flags);
+	irq_flags_t f = arch_irq_save();
+	struct stock *s = &stocks[arch_cpu_id()];
+	struct page *p = likely(s->count) ? s->page[--s->count] : stock_refill(s);
+	arch_irq_restore(f);
+	return likely(p) ? page_hand_out(p, 0, flags) : NULL;
 }
 
 void page_free(struct page *p, unsigned order)
