@@ -23,7 +23,7 @@
 #include "fs_fixture.h"
 
 enum op_kind { OP_OPEN, OP_MKDIR, OP_RMDIR, OP_UNLINK, OP_RENAME, OP_LINK, OP_SYMLINK, OP_STAT, OP_READLINK, OP_TRUNCATE, OP_WRITE, OP_READ,
-	       OP_LIST, OP_MKFIFO, OP_FALLOCATE, OP_CHDIR, OP_CHMOD, OP_GETCWD, OP_CHTIME, OP_KINDS };
+	       OP_LIST, OP_MKFIFO, OP_FALLOCATE, OP_CHDIR, OP_CHMOD, OP_GETCWD, OP_CHTIME, OP_HOLD, OP_HOLD_IO, OP_HOLD_STAT, OP_KINDS };
 
 struct op {
 	enum op_kind kind;
@@ -58,6 +58,10 @@ static void pattern(char *buf, size_t n, u32 seed)
 		buf[i] = (char)(seed + i * 7 + (i >> 8));
 }
 
+/* Times set by OP_CHTIME are small; what an operation stamped is now. */
+static u32 mtime_class(s64 sec) { return sec < 1000000 ? (u32)sec : 1u; }
+
+#define HOLDS  4                     /* open files kept over other operations */
 #define IO_MAX 70000
 #define MS_REC_PRIVATE ((1ul << 14) | (1ul << 18))  /* sys/mount.h draws in headers that meet kernel/linux */
 
@@ -76,6 +80,7 @@ static void linux_stat(const struct op *o, struct result *r)
 	r->nlink = (u32)st.st_nlink;
 	r->size = (u64)st.st_size;
 	r->blocks = (u64)st.st_blocks;
+	r->hash = mtime_class(st.st_mtim.tv_sec);
 }
 
 static void linux_io(const struct op *o, struct result *r)
@@ -105,6 +110,54 @@ static void linux_io(const struct op *o, struct result *r)
 	r->err = n < 0 ? -errno : 0;
 	r->size = n < 0 ? 0 : (u64)n;
 	close(fd);
+}
+
+static int lx_held[HOLDS] = { -1, -1, -1, -1 };
+
+static void linux_hold(const struct op *o, struct result *r)
+{
+	static char buf[IO_MAX];
+	int *slot = &lx_held[o->flags % HOLDS];
+	struct stat st;
+	if (o->kind == OP_HOLD) {
+		int fd = openat(lx_cwd, o->a, O_RDWR | O_NONBLOCK);
+		r->err = fd < 0 ? -errno : 0;
+		if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+			close(fd);
+			r->err = -ENOTBLK;
+		} else if (fd >= 0) {
+			if (*slot >= 0)
+				close(*slot);
+			*slot = fd;
+		}
+		return;
+	}
+	if (*slot < 0)
+		return;
+	if (o->kind == OP_HOLD_IO) {
+		long n;
+		switch (o->flags / HOLDS % 4) {
+		case 0:
+			n = pread(*slot, buf, o->len, (off_t)o->off);
+			if (n > 0)
+				r->hash = hash_bytes(1, buf, (size_t)n);
+			break;
+		case 1:
+			pattern(buf, o->len, (u32)o->off);
+			n = pwrite(*slot, buf, o->len, (off_t)o->off);
+			break;
+		case 2: n = ftruncate(*slot, (off_t)o->len); break;
+		default: n = syscall(SYS_fallocate, *slot, 3, (long)o->off, (long)o->len); break;
+		}
+		r->err = n < 0 ? -errno : 0;
+		r->size = n < 0 ? 0 : (u64)n;
+	} else if (!fstat(*slot, &st)) {
+		r->mode = st.st_mode;
+		r->nlink = (u32)st.st_nlink;
+		r->size = (u64)st.st_size;
+		r->blocks = (u64)st.st_blocks;
+		r->hash = mtime_class(st.st_mtim.tv_sec);
+	}
 }
 
 static void linux_list(const struct op *o, struct result *r)
@@ -170,6 +223,9 @@ static void linux_do(const struct op *o, struct result *r)
 	case OP_WRITE:
 	case OP_READ:
 	case OP_FALLOCATE: linux_io(o, r); break;
+	case OP_HOLD:
+	case OP_HOLD_IO:
+	case OP_HOLD_STAT: linux_hold(o, r); break;
 	case OP_LIST: linux_list(o, r); break;
 	case OP_MKFIFO: r->err = LX(mknodat(lx_cwd, o->a, S_IFIFO | 0644, 0)); break;
 	case OP_CHDIR: {
@@ -291,6 +347,51 @@ static void pith_attr(struct vnode *v, struct result *r)
 	r->nlink = a.nlink;
 	r->size = a.size;
 	r->blocks = a.blocks512;
+	r->hash = mtime_class(a.mtime.sec);
+}
+
+static struct vnode *held[HOLDS];
+
+static void pith_hold(const struct op *o, struct result *r)
+{
+	static char buf[IO_MAX];
+	struct vnode **slot = &held[o->flags % HOLDS], *v;
+	struct uio u;
+	if (o->kind == OP_HOLD) {
+		r->err = fs_open(cwd, o->a, LX_O_RDWR, 0, 0, &v, NULL);
+		if (!r->err && v->type != VNODE_REG) {
+			vnode_put(v);
+			r->err = -ENOTBLK;
+		} else if (!r->err) {
+			if (*slot)
+				vnode_put(*slot);
+			*slot = v;
+		}
+		return;
+	}
+	if (!*slot)
+		return;
+	if (o->kind == OP_HOLD_STAT) {
+		pith_attr(*slot, r);
+		return;
+	}
+	ssize_t n;
+	uio_init_kernel(&u, buf, o->len);
+	switch (o->flags / HOLDS % 4) {
+	case 0:
+		n = fs_read(*slot, &u, o->off, false);
+		if (n > 0)
+			r->hash = hash_bytes(1, buf, (size_t)n);
+		break;
+	case 1:
+		pattern(buf, o->len, (u32)o->off);
+		n = fs_write(*slot, &u, o->off, false, false, NULL);
+		break;
+	case 2: n = fs_truncate(*slot, o->len); break;
+	default: n = fs_fallocate(*slot, 3, o->off, o->len); break;
+	}
+	r->err = n < 0 ? (int)n : 0;
+	r->size = n < 0 ? 0 : (u64)n;
 }
 
 static void pith_io(const struct op *o, struct result *r)
@@ -354,7 +455,7 @@ static void pith_do(const struct op *o, struct result *r)
 		}
 		if (!r->err) {
 			pith_attr(v, r);
-			r->size = r->blocks = 0;
+			r->size = r->blocks = r->hash = 0;
 			vnode_put(v);
 		}
 		break;
@@ -395,6 +496,9 @@ static void pith_do(const struct op *o, struct result *r)
 	case OP_WRITE:
 	case OP_READ:
 	case OP_FALLOCATE: pith_io(o, r); break;
+	case OP_HOLD:
+	case OP_HOLD_IO:
+	case OP_HOLD_STAT: pith_hold(o, r); break;
 	case OP_LIST: pith_list(o, r); break;
 	case OP_MKFIFO: r->err = fs_mknod(cwd, o->a, LX_S_IFIFO | 0644, 0, NULL); break;
 	case OP_CHDIR:
@@ -419,7 +523,7 @@ static void pith_do(const struct op *o, struct result *r)
 /* ---- Both ---- */
 
 static const char *const op_names[] = { "open", "mkdir", "rmdir", "unlink", "rename", "link", "symlink", "stat", "readlink", "truncate", "write", "read",
-					"list", "mkfifo", "fallocate", "chdir", "chmod", "getcwd", "chtime" };
+					"list", "mkfifo", "fallocate", "chdir", "chmod", "getcwd", "chtime", "hold", "held io", "held stat" };
 
 static void describe(const char *who, const struct op *o, const struct result *r)
 {
@@ -488,7 +592,8 @@ static void random_op(struct op *o)
 	static const u32 rename_flags[] = { 0, 0, 0, 0, LX_RENAME_NOREPLACE, LX_RENAME_EXCHANGE, LX_RENAME_EXCHANGE, 3, 8 };
 	static const u32 fallocate_modes[] = { 0, LX_FALLOC_KEEP_SIZE, LX_FALLOC_KEEP_SIZE | LX_FALLOC_PUNCH_HOLE, LX_FALLOC_KEEP_SIZE | LX_FALLOC_PUNCH_HOLE, LX_FALLOC_PUNCH_HOLE };
 	static const u8 weights[] = { [OP_OPEN] = 14, [OP_MKDIR] = 10, [OP_RMDIR] = 5, [OP_UNLINK] = 6, [OP_RENAME] = 12, [OP_LINK] = 6, [OP_SYMLINK] = 6, [OP_STAT] = 12, [OP_READLINK] = 3,
-				      [OP_TRUNCATE] = 4, [OP_WRITE] = 8, [OP_READ] = 8, [OP_LIST] = 6, [OP_MKFIFO] = 1, [OP_FALLOCATE] = 4, [OP_CHDIR] = 4, [OP_CHMOD] = 1, [OP_GETCWD] = 3, [OP_CHTIME] = 1 };
+				      [OP_TRUNCATE] = 4, [OP_WRITE] = 8, [OP_READ] = 8, [OP_LIST] = 6, [OP_MKFIFO] = 1, [OP_FALLOCATE] = 4, [OP_CHDIR] = 4, [OP_CHMOD] = 1, [OP_GETCWD] = 3, [OP_CHTIME] = 3,
+				      [OP_HOLD] = 4, [OP_HOLD_IO] = 8, [OP_HOLD_STAT] = 5 };
 	u32 sum = 0, pick;
 	memset(o, 0, sizeof *o);
 	for (unsigned k = 0; k < OP_KINDS; k++)
@@ -505,6 +610,9 @@ static void random_op(struct op *o)
 	case OP_RENAME: o->flags = rename_flags[rnd(ARRAY_SIZE(rename_flags))]; break;
 	case OP_FALLOCATE: o->flags = fallocate_modes[rnd(ARRAY_SIZE(fallocate_modes))]; break;
 	case OP_WRITE: o->flags = rnd(5) == 0 ? LX_O_APPEND : 0; break;
+	case OP_HOLD:
+	case OP_HOLD_IO:
+	case OP_HOLD_STAT: o->flags = rnd(4 * HOLDS); break;
 	case OP_CHMOD: o->flags = rnd(07777); break;
 	case OP_STAT:
 	case OP_LINK: o->flags = rnd(2); break;
@@ -537,6 +645,9 @@ static void random_operations(void **state)
 	print_message("%lu operations, of which %lu succeeded\n", done_ops, good_ops);
 	vnode_put(cwd);
 	cwd = NULL;
+	for (unsigned k = 0; k < HOLDS; k++)
+		if (held[k])
+			vnode_put(held[k]);
 }
 
 int main(void)
