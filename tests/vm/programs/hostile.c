@@ -94,6 +94,8 @@ static void frames(long n)
 				*(uint32_t *)(fx + 832) = 0x46505845;
 			}
 		}
+		/* Alignment checks would catch our own code for ever. */
+		frame.uc.uc_mcontext.gregs[REG_EFL] = (long)(rnd() & ~0x40000ull);
 		/* Faults must come back to us: they stay unblocked. */
 		memset(&frame.uc.uc_sigmask, 0, sizeof(frame.uc.uc_sigmask));
 		frame.uc.uc_stack.ss_sp = stack;
