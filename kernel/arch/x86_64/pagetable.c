@@ -7,6 +7,8 @@
  *   (T2) Such an entry has its accessed bit set from the start: the CPU never writes to it, so plain adds do.
  *   (T3) Leaf entries are also written by the CPU (accessed, dirty): they are taken out and changed atomically.
  *   (T4) A table is freed only after every CPU has dropped what it cached of the way to it.
+ *   (T5) `last` names the lowest table that was used last (most calls come for neighbours); it is forgotten before any table
+ *        is freed.
  *
  * Locks: user part under the caller's page table lock (arch.h); kernel part under kernel_lock.
  */
@@ -43,21 +45,57 @@ static NOINLINE bool table_make(u64 *entry, u64 *above)
 	return true;
 }
 
-/* The leaf entry for va, NULL if there is no table; ret_pde is what points to its table. */
-static ALWAYS_INLINE u64 *walk(uintptr_t va, u64 **ret_pde)
+static struct {
+	uintptr_t tag;           /* va >> SHIFT_PD, plus one: 0 is nothing */
+	u64 *pde, *table;
+} last;
+
+static void last_set(uintptr_t va, u64 *pde)
+{
+	last.tag = (va >> SHIFT_PD) + 1;
+	last.pde = pde;
+	last.table = table_at(*pde);
+}
+
+static NOINLINE bool walk_slow(uintptr_t va)
 {
 	u64 *e = slot(top(), va, SHIFT_PML4);
 
 	if (!(*e & PTE_P))
-		return NULL;
+		return false;
 	e = slot(table_at(*e), va, SHIFT_PDPT);
 	if (!(*e & PTE_P))
-		return NULL;
+		return false;
 	e = slot(table_at(*e), va, SHIFT_PD);
 	if (!(*e & PTE_P))
+		return false;
+	last_set(va, e);
+	return true;
+}
+
+/* The leaf entry for va, NULL if there is no table. What points to its table is last.pde then. */
+static ALWAYS_INLINE u64 *walk(uintptr_t va)
+{
+	if (unlikely(last.tag != (va >> SHIFT_PD) + 1) && !walk_slow(va))
 		return NULL;
-	*ret_pde = e;
-	return slot(table_at(*e), va, SHIFT_PT);
+	return slot(last.table, va, SHIFT_PT);
+}
+
+/* Make last the table for va. */
+static NOINLINE int walk_make(uintptr_t va)
+{
+	u64 *e0 = slot(top(), va, SHIFT_PML4), *e1, *e2;
+
+	if (!(*e0 & PTE_P) && !table_make(e0, NULL))
+		return -ENOMEM;
+	e1 = slot(table_at(*e0), va, SHIFT_PDPT);
+	if (!(*e1 & PTE_P) && !table_make(e1, e0))
+		return -ENOMEM;
+	e2 = slot(table_at(*e1), va, SHIFT_PD);
+	if (!(*e2 & PTE_P) && !table_make(e2, e1))
+		return -ENOMEM;
+	last_set(va, e2);
+	return 0;
 }
 
 /* Flags of arch.h to bits of an entry and back, without branches: each is a shift (asserted below). */
@@ -76,31 +114,29 @@ _Static_assert(ARCH_PTE_WRITE << 1 == PTE_W && ARCH_PTE_DIRTY << 4 == PTE_D && A
 
 int arch_user_map(uintptr_t va, phys_t pa, unsigned pte_flags)
 {
-	u64 *e0 = slot(top(), va, SHIFT_PML4), *e1, *e2, *pte;
+	u64 *pte;
 
-	if (unlikely(!(*e0 & PTE_P)) && !table_make(e0, NULL))
-		return -ENOMEM;
-	e1 = slot(table_at(*e0), va, SHIFT_PDPT);
-	if (unlikely(!(*e1 & PTE_P)) && !table_make(e1, e0))
-		return -ENOMEM;
-	e2 = slot(table_at(*e1), va, SHIFT_PD);
-	if (unlikely(!(*e2 & PTE_P)) && !table_make(e2, e1))
-		return -ENOMEM;
-	pte = slot(table_at(*e2), va, SHIFT_PT);
+	if (unlikely(last.tag != (va >> SHIFT_PD) + 1)) {
+		int err = walk_make(va);
+
+		if (err)
+			return err;
+	}
+	pte = slot(last.table, va, SHIFT_PT);
 	if (!(*pte & PTE_P))
-		*e2 += COUNT_ONE;
+		*last.pde += COUNT_ONE;
 	WRITE_ONCE(*pte, pa | leaf_bits(pte_flags));
 	return 0;
 }
 
 bool arch_user_unmap(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags)
 {
-	u64 *pde, *pte = walk(va, &pde), e;
+	u64 *pte = walk(va), e;
 
 	if (!pte || !(*pte & PTE_P))
 		return false;
 	e = __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED);
-	*pde -= COUNT_ONE;
+	*last.pde -= COUNT_ONE;
 	*ret_pa = e & PTE_ADDR;
 	*ret_flags = leaf_flags(e);
 	return true;
@@ -108,7 +144,7 @@ bool arch_user_unmap(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags)
 
 bool arch_user_lookup(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags)
 {
-	u64 *pde, *pte = walk(va, &pde), e;
+	u64 *pte = walk(va), e;
 
 	if (!pte)
 		return false;
@@ -122,7 +158,7 @@ bool arch_user_lookup(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags)
 
 bool arch_user_protect(uintptr_t va, unsigned pte_flags)
 {
-	u64 *pde, *pte = walk(va, &pde), e, n;
+	u64 *pte = walk(va), e, n;
 
 	if (!pte || !(*pte & PTE_P))
 		return false;
@@ -221,6 +257,7 @@ void arch_user_prune(uintptr_t start, uintptr_t end)
 	prune_range(start, end, &d);
 	if (!d.first)
 		return;
+	last.tag = 0;                           /* keeps (T5) */
 	tlb_flush_all();                        /* keeps (T4) */
 	while (d.first) {
 		phys_t pa = d.first;
