@@ -189,3 +189,12 @@ int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const ch
 		*ret_why = "arg is missing";
 	return *ret_why ? -EINVAL : 0;
 }
+
+void bootconf_wipe_seed(char *block, size_t len)
+{
+	size_t n;
+
+	for (size_t at = BOOTCONF_MAGIC_LEN; (n = record_len(block, len, at)) > 0; at += n + 1)
+		if (n > 5 && !memcmp(block + at, "seed=", 5))
+			memset(block + at + 5, '0', n - 5);
+}

@@ -30,4 +30,7 @@ struct bootconf {
  */
 int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const char **ret_why) MUST_CHECK;
 
+/* Overwrite the seed in the block itself, once it has been mixed into the generator. */
+void bootconf_wipe_seed(char *block, size_t len);
+
 #endif

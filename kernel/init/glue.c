@@ -55,7 +55,7 @@ void glue_hooks(void)
 	arch_hooks.panic_end = panic_end;
 }
 
-void glue_seed(const struct bootconf *c)
+void glue_seed(struct bootconf *c)
 {
 	u8 cpu[32];
 	unsigned bits = arch_random_seed(cpu);
@@ -64,6 +64,7 @@ void glue_seed(const struct bootconf *c)
 	if (c->seed_len)
 		random_mix(c->seed, c->seed_len, c->seed_len * 8);
 	memset(cpu, 0, sizeof(cpu));
+	memset(c->seed, 0, sizeof(c->seed));
 }
 
 void glue_wait_random(void)

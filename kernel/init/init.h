@@ -7,8 +7,8 @@
 /* glue.c: tie lower rooms to what they call above them. */
 void glue_memory(void);
 void glue_hooks(void);
-/* glue.c: random numbers from the CPU and the configuration's seed. */
-void glue_seed(const struct bootconf *c);
+/* glue.c: random numbers from the CPU and the configuration's seed, which is wiped. */
+void glue_seed(struct bootconf *c);
 /* Wait until the generator has its 256 bits (virtio-rng may be on its way); the machine ends if they do not come. */
 void glue_wait_random(void);
 

@@ -143,6 +143,17 @@ static void hostile(void **state)
 	}
 }
 
+static void seed_is_wiped(void **state)
+{
+	static const char text[] = BOOTCONF_MAGIC BASE "seed=00ffA5\0env=A=b\0";
+	char bytes[sizeof(text)];
+
+	memcpy(bytes, text, sizeof(text));
+	bootconf_wipe_seed(bytes, sizeof(text) - 1);
+	assert_null(memmem(bytes, sizeof(bytes), "00ffA5", 6));
+	assert_non_null(memmem(bytes, sizeof(bytes), "seed=000000\0env=A=b", 19));
+}
+
 static void no_memory(void **state)
 {
 	struct bootconf c;
@@ -160,7 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything), cmocka_unit_test(defaults_and_padding), cmocka_unit_test(refused),
-		cmocka_unit_test(hostile), cmocka_unit_test(no_memory),
+		cmocka_unit_test(hostile), cmocka_unit_test(seed_is_wiped), cmocka_unit_test(no_memory),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
