@@ -4,6 +4,7 @@
  * repetitions stand in bench/run beside the marks.
  */
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,7 +24,7 @@
 	void mk##n(void);                                \
 	__attribute__((noinline, noclone)) void mk##n(void) { __asm__ volatile("" ::: "memory"); }
 MK(00) MK(01) MK(02) MK(03) MK(04) MK(05) MK(06) MK(07) MK(08) MK(09) MK(10) MK(11) MK(12) MK(13) MK(14) MK(15) MK(16)
-MK(17) MK(18) MK(19) MK(20) MK(21) MK(22)
+MK(17) MK(18) MK(19) MK(20) MK(21) MK(22) MK(23)
 
 static char buf[65536];
 static volatile int handled;
@@ -152,6 +153,40 @@ static void names(void)
 	mk22();
 }
 
+static int turn_a, turn_b;
+
+static void futex_pass(int *give, int *take)
+{
+	__atomic_store_n(give, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, give, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	while (!__atomic_load_n(take, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, take, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	__atomic_store_n(take, 0, __ATOMIC_SEQ_CST);
+}
+
+static void *futex_echo(void *arg)
+{
+	while (!__atomic_load_n(&turn_a, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &turn_a, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	__atomic_store_n(&turn_a, 0, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < 999; i++)
+		futex_pass(&turn_b, &turn_a);
+	__atomic_store_n(&turn_b, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &turn_b, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	return arg;
+}
+
+static void futexes(void)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, futex_echo, NULL);
+	for (int i = 0; i < 1000; i++)
+		futex_pass(&turn_a, &turn_b);
+	pthread_join(t, NULL);
+	mk23();
+}
+
 int main(void)
 {
 	struct timespec ts;
@@ -181,6 +216,7 @@ int main(void)
 	memory();
 	events();
 	names();
+	futexes();
 	printf("ops done, %d signals\n", handled);
 	return handled != 1000;
 }
