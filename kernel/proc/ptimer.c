@@ -96,6 +96,7 @@ void ptimer_set(struct ptimer *p, bool absolute, u64 value_ns, u64 interval_ns, 
 	timer_cancel(&p->timer);
 	u64 now = clock_now(p);
 	irq_flags_t f = spin_lock_irqsave(&p->lock);
+	bool fire = false;
 	u64 sum;
 
 	if (ret_old_left)
@@ -108,9 +109,14 @@ void ptimer_set(struct ptimer *p, bool absolute, u64 value_ns, u64 interval_ns, 
 		p->expiry_ns = value_ns;
 	else
 		p->expiry_ns = __builtin_add_overflow(now, value_ns, &sum) ? WAIT_FOREVER - 1 : sum;
-	if (p->expiry_ns)
+	/* A time that has come is told before we return: who set it may look at once. */
+	if (p->expiry_ns && !p->silent && !is_cpu_clock(p->clock) && p->expiry_ns <= now)
+		p->expired = fire = true;
+	else if (p->expiry_ns)
 		arm_locked(p);
 	spin_unlock_irqrestore(&p->lock, f);
+	if (fire)
+		p->fire(p);
 }
 
 void ptimer_get(struct ptimer *p, u64 *ret_left_ns, u64 *ret_interval_ns)
