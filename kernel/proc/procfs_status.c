@@ -3,6 +3,8 @@
  * All CPU time is shown as user time. What can fail: -ESRCH for a task that is gone.
  */
 #include "proc/procfs_impl.h"
+#include "proc/cwd.h"
+#include "proc/file.h"
 #include "proc/signal.h"
 #include "vm/aspace.h"
 #include "base/string.h"
@@ -60,7 +62,7 @@ static void show_memory(struct pseudo_text *t)
 		{ "VmPeak", kib(u.mapped_pages) }, { "VmSize", kib(u.mapped_pages) }, { "VmLck", 0 }, { "VmPin", 0 }, { "VmHWM", kib(rss) },
 		{ "VmRSS", kib(rss) }, { "RssAnon", kib(u.resident_anon_pages) }, { "RssFile", kib(u.resident_file_pages) }, { "RssShmem", 0 },
 		{ "VmData", kib(u.data_pages) }, { "VmStk", kib(u.stack_pages) }, { "VmExe", kib(u.text_pages) }, { "VmLib", 0 },
-		{ "VmPTE", 0 }, { "VmSwap", 0 }, { "HugetlbPages", 0 },
+		{ "VmSwap", 0 }, { "HugetlbPages", 0 },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		pseudo_printf(t, "%s:\t%8llu kB\n", rows[i].name, (unsigned long long)rows[i].kib);
@@ -93,6 +95,16 @@ static void show_cpu_list(struct pseudo_text *t, u64 set)
 	}
 }
 
+/* The table of descriptors, as Linux grows it: by 64. */
+static u64 fd_slots(void)
+{
+	s64 last = -1;
+
+	for (s64 fd = fd_next_used(0); fd >= 0; fd = fd_next_used((u64)fd + 1))
+		last = fd;
+	return ROUND_UP((u64)MAX(last + 1, (s64)1), 64);
+}
+
 int procfs_show_status(struct pseudo_text *t, u64 arg)
 {
 	struct task_view v;
@@ -100,10 +112,10 @@ int procfs_show_status(struct pseudo_text *t, u64 arg)
 
 	if (r)
 		return r;
-	pseudo_printf(t, "Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", v.name,
+	pseudo_printf(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", v.name, umask_get(),
 		      v.state == 'R' ? "R (running)" : "S (sleeping)", PROC_PID, v.tid, PROC_PPID);
-	pseudo_printf(t, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nFDSize:\t64\nGroups:\t%d \n", PROC_UID, PROC_UID, PROC_UID, PROC_UID,
-		      PROC_GID, PROC_GID, PROC_GID, PROC_GID, PROC_GID);
+	pseudo_printf(t, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nFDSize:\t%llu\nGroups:\t%d \n", PROC_UID, PROC_UID, PROC_UID, PROC_UID,
+		      PROC_GID, PROC_GID, PROC_GID, PROC_GID, (unsigned long long)fd_slots(), PROC_GID);
 	pseudo_printf(t, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", PROC_PID, v.tid, PROC_PID, PROC_PID);
 	show_memory(t);
 	pseudo_printf(t, "CoreDumping:\t0\nTHP_enabled:\t0\nThreads:\t%u\n", task_count());
