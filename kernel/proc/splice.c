@@ -59,7 +59,7 @@ static ssize_t copy_bounced(struct file *in, const u64 *in_off, struct file *out
 	return n;
 }
 
-static ssize_t copy_piece(struct file *in, u64 *in_off, struct file *out, const u64 *out_off, size_t len)
+static ssize_t copy_piece(struct file *in, const u64 *in_off, struct file *out, const u64 *out_off, size_t len)
 {
 	struct vnode *v = in->vnode;
 
@@ -70,20 +70,17 @@ static ssize_t copy_piece(struct file *in, u64 *in_off, struct file *out, const 
 
 ssize_t file_copy(struct file *in, u64 *in_off, struct file *out, u64 *out_off, size_t len)
 {
-	u64 *at = position(in, in_off);
-	bool lock = at == &in->pos;
+	/* in's position is not locked meanwhile: out may be the same file, or another copy go the other way. */
+	u64 at = in_off ? *in_off : READ_ONCE(in->pos);
 	size_t done = 0;
 	ssize_t n = 0;
 
-	if (lock)
-		mutex_lock(&in->pos_lock);
 	while (done < len) {
-		n = copy_piece(in, at, out, out_off, len - done);
+		n = copy_piece(in, &at, out, out_off, len - done);
 		if (n <= 0)
 			break;
 		done += (size_t)n;
-		if (at)
-			*at += (u64)n;
+		at += (u64)n;
 		if (out_off)
 			*out_off += (u64)n;
 		if (thread_interrupted()) {
@@ -92,8 +89,10 @@ ssize_t file_copy(struct file *in, u64 *in_off, struct file *out, u64 *out_off, 
 		}
 		sched_poll();
 	}
-	if (lock)
-		mutex_unlock(&in->pos_lock);
+	if (in_off)
+		*in_off = at;
+	else if (in->ops->seekable && done)
+		WRITE_ONCE(in->pos, at);
 	return done ? (ssize_t)done : n;
 }
 

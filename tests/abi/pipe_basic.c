@@ -216,6 +216,13 @@ static void splices(void)
 	CHECK("copy_file_range overlap", (a = 0, b = 5, copy_file_range(f, &a, f, &b, 10, 0)));
 	CHECK("copy_file_range flags", copy_file_range(f, NULL, g, NULL, 10, 1));
 	CHECK("copy_file_range pipe", copy_file_range(p[0], NULL, g, NULL, 10, 0));
+	int h = open("sp3", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	(void)!write(h, "abcdef", 6);
+	CHECK("sendfile to itself", (lseek(h, 0, SEEK_SET), sendfile(h, h, &(off_t){ 0 }, 3)));
+	CHECK("result", pread(h, buf, 100, 0));
+	NOTE("bytes", "%.6s", buf);
+	CHECK("copy_file_range to itself", (lseek(h, 0, SEEK_SET), copy_file_range(h, NULL, h, NULL, 3, 0)));
+	CHECK("splice to itself through a pipe", (a = 0, splice(h, &a, p[1], NULL, 3, 0) + splice(p[0], NULL, h, NULL, 3, 0)));
 	CHECK("copy_file_range beyond", (a = 100, copy_file_range(f, &a, g, NULL, 10, 0)));
 }
 
