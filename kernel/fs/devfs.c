@@ -170,7 +170,7 @@ static ssize_t random_write(struct vnode *v, struct uio *u, u64 off, bool nonblo
 /* A controlling terminal: there is none. */
 static int tty_open(struct vnode *v, void **ret_handle) { return -ENXIO; }
 
-/* Pages of /dev/zero, for mappings. */
+/* Pages of /dev/zero, for private mappings; a shared one gets memory of its own each time. */
 static int zero_read_pages(struct vm_object *o, struct page **pages, unsigned npages)
 {
 	for (unsigned k = 0; k < npages; k++)
@@ -180,8 +180,19 @@ static int zero_read_pages(struct vm_object *o, struct page **pages, unsigned np
 static const struct vm_object_ops zero_object_ops = { .read_pages = zero_read_pages };
 static struct vm_object zero_object;
 
+static int zero_mmap_object(struct vnode *v, bool shared, struct vm_object **ret)
+{
+	if (shared) {
+		*ret = vm_object_new_anon(ARCH_USER_TOP);
+		return *ret ? 0 : -ENOMEM;
+	}
+	vm_object_get(&zero_object);
+	*ret = &zero_object;
+	return 0;
+}
+
 static const struct vnode_ops null_ops = { .read = null_read, .write = null_write };
-static const struct vnode_ops zero_ops = { .read = zero_read, .write = null_write };
+static const struct vnode_ops zero_ops = { .read = zero_read, .write = null_write, .mmap_object = zero_mmap_object };
 static const struct vnode_ops full_ops = { .read = zero_read, .write = full_write };
 static const struct vnode_ops random_ops = { .read = random_read, .write = random_write };
 static const struct vnode_ops tty_ops = { .open = tty_open };
@@ -244,11 +255,6 @@ int fs_mount_devfs(const char *path)
 	mutex_unlock(&devfs_lock);
 	if (r)
 		return r;
-	struct vnode *zero;
-	if (!tmpfs_dir_ops.lookup(t->m.root, "zero", 4, &zero)) {
-		zero->object = &zero_object;
-		vnode_put(zero);
-	}
 	r = mount_attach(&t->m, path);
 	return r ? r : devfs_mount_shm(path);
 }

@@ -134,10 +134,15 @@ static void tmpfs_extend(struct tmpfs_inode *i, u64 size)
 
 /* ---- Reading and writing ---- */
 
+static bool time_after(const struct timespec64 *a, const struct timespec64 *b)
+{
+	return a->sec > b->sec || (a->sec == b->sec && a->nsec > b->nsec);
+}
+
 static void tmpfs_accessed(struct tmpfs_inode *i)
 {
-	/* relatime: only if it was written since the last access. */
-	if (likely(i->atime.sec > i->mtime.sec || (i->atime.sec == i->mtime.sec && i->atime.nsec > i->mtime.nsec)))
+	/* relatime: only if it was changed since the last access. */
+	if (likely(time_after(&i->atime, &i->mtime) && time_after(&i->atime, &i->ctime)))
 		return;
 	struct timespec64 now;
 	fs_now(&now);

@@ -73,6 +73,8 @@ struct vnode_ops {
 	int (*getxattr)(struct vnode *v, const char *name, void *buf, size_t size);
 	/* A symbolic link that leads straight to a vnode (/proc/self/fd/N, exe), whatever its text says. */
 	int (*follow)(struct vnode *link, struct vnode **ret);
+	/* What a mapping shows, where that is not v->object (NULL op): a reference is returned. */
+	int (*mmap_object)(struct vnode *v, bool shared, struct vm_object **ret);
 	/* An unnamed regular file on dir's file system (O_TMPFILE): nlink 0; linkable says whether fs_link may name it later. */
 	int (*tmpfile)(struct vnode *dir, u32 mode, bool linkable, struct vnode **ret);
 };
@@ -182,6 +184,7 @@ u32 fs_poll(struct vnode *v, struct poll_table *pt);
 int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len);
 /* Mount a memory file system at an existing directory. */
 int fs_mount_tmpfs(const char *path, u32 mode, u64 max_bytes);
+/* With its shm, a tmpfs of up to half the memory. */
 int fs_mount_devfs(const char *path);
 int fs_mount_procfs(const char *path);
 int fs_mount_sysfs(const char *path);

@@ -9,7 +9,7 @@
 #include "mm/page.h"
 #include "proc/process.h"
 
-#define TMP_SHARE 2u     /* /tmp, /run and /dev/shm may each take 1/TMP_SHARE of memory, as Linux's tmpfs */
+#define TMP_SHARE 2u     /* /tmp and /run may each take 1/TMP_SHARE of memory, as Linux's tmpfs */
 
 static void check(const char *path, int err)
 {
@@ -34,5 +34,4 @@ void mounts_make(const struct bootconf *c)
 	check("/tmp", fs_mount_tmpfs_over("/tmp", 01777, max));
 	check("/var/tmp", fs_mount_tmpfs_over("/var/tmp", 01777, max));
 	check("/run", fs_mount_tmpfs_over("/run", 0755, max));
-	check("/dev/shm", fs_mount_tmpfs("/dev/shm", 01777, max));
 }

@@ -82,6 +82,8 @@ static int vnode_file_mmap_object(struct file *f, u32 prot, bool shared, u32 *ma
 {
 	u32 seals;
 
+	if (f->vnode->ops->mmap_object)
+		return f->vnode->ops->mmap_object(f->vnode, shared, ret);
 	if (!f->vnode->object)
 		return -ENODEV;
 	if (shared && fs_memfile_seals(f->vnode, &seals) == 0 && seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE)) {

@@ -328,9 +328,17 @@ static void devices(void **state)
 	assert_int_equal(fs_namei(NULL, "/dev/console", 0, &v), -ENOENT);
 	assert_int_equal(fs_namei(NULL, "/dev/zero", 0, &v), 0);
 	struct page *p;
-	assert_int_equal(vm_object_get_page(v->object, 3, &p), 0);
+	struct vm_object *o, *o2;
+	assert_int_equal(v->ops->mmap_object(v, false, &o), 0);
+	assert_int_equal(vm_object_get_page(o, 3, &p), 0);
 	assert_int_equal(*(u64 *)page_to_virt(p), 0);
 	page_put(p);
+	vm_object_put(o);
+	assert_int_equal(v->ops->mmap_object(v, true, &o), 0);
+	assert_int_equal(v->ops->mmap_object(v, true, &o2), 0);
+	assert_ptr_not_equal(o, o2);
+	vm_object_put(o);
+	vm_object_put(o2);
 	vnode_put(v);
 	assert_int_equal(fs_mknod(NULL, "/dev/log", LX_S_IFSOCK | 0666, 0, NULL), 0);
 	bool created;
