@@ -517,6 +517,39 @@ static void memory_runs_out(void **state)
 	assert_true(failures > 100);
 }
 
+/* No page is left at all: errors, no harm, and everything comes back. */
+static void pages_run_out(void **state)
+{
+	struct vnode *v, *w;
+	struct uio u;
+	bool created;
+	u64 off = 0, before = page_free_count();
+	ssize_t n;
+	assert_int_equal(fs_open(NULL, "/data/big", LX_O_CREAT | LX_O_RDWR, 0644, 0, &v, &created), 0);
+	do {
+		uio_init_kernel(&u, buf, sizeof buf);
+		n = fs_write(v, &u, off, false, false, &off);
+	} while (n > 0);
+	assert_int_equal(n, -ENOMEM);
+	assert_true(off >= before / 2 * PAGE_SIZE);
+	assert_true(page_free_count() < 64);
+	assert_int_equal(fs_fallocate(v, 0, off, 64 * MiB), -ENOMEM);
+	/* What is there can still be read; names can be used. */
+	uio_init_kernel(&u, buf, sizeof buf);
+	assert_int_equal(fs_read(v, &u, off / 2, false), sizeof buf);
+	assert_int_equal(fs_open(NULL, "/data/small", LX_O_CREAT | LX_O_RDWR, 0644, 0, &w, &created), 0);
+	uio_init_kernel(&u, buf, 3 * PAGE_SIZE);
+	n = fs_write(w, &u, 0, false, false, NULL);
+	assert_true(n == -ENOMEM || n > 0);
+	vnode_put(w);
+	assert_int_equal(fs_truncate(v, 100), 0);
+	assert_int_equal(fs_unlink(NULL, "/data/small"), 0);
+	assert_int_equal(fs_unlink(NULL, "/data/big"), 0);
+	vnode_put(v);
+	assert_true(page_free_count() + 16 >= before);
+	print_message("%llu MiB filled\n", (unsigned long long)(off / MiB));
+}
+
 /* Names of what is in use survive any pressure; what is idle goes. */
 static void pressure(void **state)
 {
@@ -550,7 +583,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mounts_and_paths), cmocka_unit_test(scoped_walks), cmocka_unit_test(link_limits), cmocka_unit_test(numbered_directories),
 		cmocka_unit_test(snapshots), cmocka_unit_test(generated_files), cmocka_unit_test(devices), cmocka_unit_test(size_limit),
-		cmocka_unit_test(memory_files), cmocka_unit_test(memory_runs_out), cmocka_unit_test(pressure),
+		cmocka_unit_test(memory_files), cmocka_unit_test(memory_runs_out), cmocka_unit_test(pages_run_out), cmocka_unit_test(pressure),
 	};
 	return cmocka_run_group_tests(tests, machine, NULL);
 }
