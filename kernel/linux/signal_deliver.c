@@ -118,6 +118,8 @@ void lx_user_work(struct user_regs *regs)
 		}
 		if (work & THREAD_WORK_MOVED) {
 			thread_clear_work(self, THREAD_WORK_MOVED);
+			if (!(self->affinity >> arch_cpu_id() & 1))
+				(void)sched_set_affinity(self, self->affinity);
 			preempted = true;
 		}
 		if (work & (THREAD_WORK_SIGNAL | THREAD_WORK_SYSCALL_RESTART)) {

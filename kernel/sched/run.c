@@ -289,8 +289,11 @@ int sched_set_affinity(struct thread *t, u32 cpus)
 		/* Sleep for a moment: the wake-up chooses a CPU that is allowed. */
 		while (!(t->affinity & (1u << arch_cpu_id())))
 			(void)sched_sleep_until(arch_clock_mono_ns() + 1000, false);
-	} else if (READ_ONCE(t->state) == THREAD_RUNNING) {
-		arch_cpu_kick(READ_ONCE(t->cpu));
+	} else {
+		/* On its way to user mode it moves itself. */
+		__atomic_fetch_or(&t->user_work, THREAD_WORK_MOVED, __ATOMIC_SEQ_CST);
+		if (READ_ONCE(t->state) == THREAD_RUNNING)
+			arch_cpu_kick(READ_ONCE(t->cpu));
 	}
 	return 0;
 }
