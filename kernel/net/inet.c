@@ -142,8 +142,11 @@ void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 of
 
 static void on_status(struct netif *n)
 {
-	if (ip4_addr_isany_val(*netif_ip4_addr(n)))
+	if (ip4_addr_isany_val(*netif_ip4_addr(n))) {
+		if (config.mode == NET_DHCP)
+			inet_timer_dhcp(true);   /* the lease is lost: ask again */
 		return;
+	}
 	announce = true;
 	if (config.mode == NET_DHCP)
 		inet_timer_dhcp(false);

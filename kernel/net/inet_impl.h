@@ -113,6 +113,7 @@ struct inet_sock {
 	u8 ifindex;                  /* SO_BINDTODEVICE, 0 = any */
 	u32 keepidle_s, keepintvl_s, keepcnt, user_timeout_ms, defer_accept_s, fastopen, syncnt, linger2_s, maxseg, notsent_lowat, mcast_if;
 	u32 last_icmp_error;
+	u8 held_ticks;               /* C; how long a part of a segment has waited for more */
 	struct list bound_link;      /* C; on inet_bound */
 	/* TCP */
 	enum inet_tcp_state state;   /* C; read without it by poll */
@@ -173,6 +174,7 @@ int inet_tcp_pending(struct socket *sock, bool output);
 /* An ICMP error about a packet of ours: protocol, our and their address, error (negative errno). C. */
 void inet_tcp_icmp(u32 laddr, u16 lport, u32 raddr, u16 rport, int error, bool hard);
 void inet_udp_icmp(u32 laddr, u16 lport, u32 raddr, u16 rport, int error, bool hard);
+void inet_tcp_tick(void);
 void inet_tcp_make_room(u32 addr, u16 port);
 /* Let go what was corked. C. */
 void inet_tcp_push(struct inet_sock *s);

@@ -144,6 +144,25 @@ static void callbacks_set(struct inet_sock *s)
 	tcp_err(s->tcp, on_err);
 }
 
+/* At each TCP tick (50 ms): what was held back with TCP_CORK or MSG_MORE goes after 200 ms, as on Linux. */
+void inet_tcp_tick(void)
+{
+	struct tcp_pcb *next;
+
+	for (struct tcp_pcb *p = tcp_active_pcbs; p; p = next) {
+		struct inet_sock *s = p->callback_arg;
+		next = p->next;
+		if (p->errf != on_err || !s)
+			continue;
+		if (!p->unsent || p->unacked || p->persist_backoff) {
+			s->held_ticks = 0;
+		} else if (++s->held_ticks >= 4) {
+			s->held_ticks = 0;
+			tcp_output(p);
+		}
+	}
+}
+
 /* ---- Listening ---- */
 
 /* lwIP counts half-open connections only: let it have what our queue leaves free. */

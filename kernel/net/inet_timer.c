@@ -117,6 +117,7 @@ static void tcp_run(u64 now)
 		tcp_ticks += n - 1;
 	tcp_ms_owed = (u32)(elapsed_ms % TCP_SLOW_INTERVAL);
 	timers[T_TCP].last_ns = now;
+	inet_tcp_tick();
 	tcp_fasttmr();
 	if (n)
 		tcp_slowtmr();

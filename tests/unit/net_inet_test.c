@@ -77,6 +77,14 @@ static void small_writes_and_waitall(void **state)
 	}
 	assert_int_equal(recv_flags(s, in, 1000, LX_MSG_WAITALL), 1000);
 	assert_memory_equal(in, out, 1000);
+	/* corked data does not wait for ever */
+	set_int(c, LX_SOL_TCP, LX_TCP_CORK, 1);
+	assert_int_equal(send_flags(c, "corked", 6, 0), 6);
+	let_run(20);
+	assert_int_equal(recv_flags(s, in, 10, LX_MSG_DONTWAIT), -EAGAIN);
+	let_run(400);
+	assert_int_equal(recv_flags(s, in, 10, LX_MSG_DONTWAIT), 6);
+	set_int(c, LX_SOL_TCP, LX_TCP_CORK, 0);
 	/* MSG_TRUNC throws away. */
 	assert_int_equal(send_flags(c, out, 100, 0), 100);
 	assert_int_equal(recv_flags(s, NULL, 60, LX_MSG_TRUNC), 60);
