@@ -83,8 +83,10 @@ long futex_lock_pi(struct uaddr a, bool shared, u64 deadline_ns, bool try_only)
 		return r;
 	futex_pi_lock();
 	r = take_or_mark(a, key, try_only);
-	if (r == 0)
+	if (r == 0) {
+		w.word = a.va;
 		futex_pi_enqueue(&w, key, task_current()->tid);
+	}
 	futex_pi_unlock();
 	if (r)
 		return r > 0 ? 0 : r;
@@ -152,4 +154,23 @@ int futex_pi_owner_died(struct uaddr a, int tid)
 	}
 	futex_pi_unlock();
 	return r;
+}
+
+void futex_pi_task_left(int tid)
+{
+	struct futex_pi_waiter *w = NULL;
+	u32 val;
+
+	if (futex_pi_idle())
+		return;
+	futex_pi_lock();
+	while ((w = futex_pi_next(w)) != NULL) {
+		if (user_load_u32(uaddr_make(w->word), &val) || (val & LX_FUTEX_TID_MASK) != (u32)tid)
+			continue;
+		/* Its first waiter gets it: the list has changed, so look from the start. */
+		if (hand_on(uaddr_make(w->word), w->key, val, LX_FUTEX_OWNER_DIED))
+			continue;
+		w = NULL;
+	}
+	futex_pi_unlock();
 }

@@ -14,4 +14,7 @@ long futex_unlock_pi(struct uaddr a, bool shared);
 /* The owner died: hand the lock on with LX_FUTEX_OWNER_DIED, or leave that mark. */
 int futex_pi_owner_died(struct uaddr a, int tid);
 
+/* A task is gone: PI locks that others wait for and that still name it are handed on the same way, robust or not. */
+void futex_pi_task_left(int tid);
+
 #endif

@@ -80,6 +80,7 @@ void robust_leave(struct task *t)
 		return;
 	if (t->robust_list)
 		robust_walk(t);
+	futex_pi_task_left(t->tid);
 	if (t->clear_child_tid && task_count() > 1) {
 		struct uaddr a = uaddr_make(t->clear_child_tid);
 		u64 key[2];

@@ -47,6 +47,7 @@ void futex_pi_unlock(void);
 struct futex_pi_waiter {
 	struct list link;
 	u64 key[2];
+	u64 word;                    /* where the caller finds the word; carried only */
 	struct thread *thread;
 	struct waitq self;
 	struct waiter waiter;
@@ -56,6 +57,10 @@ struct futex_pi_waiter {
 void futex_pi_enqueue(struct futex_pi_waiter *w, const u64 key[2], int tid);
 /* The first waiter of key, or NULL; ret_more tells whether there are others behind it. */
 struct futex_pi_waiter *futex_pi_first(const u64 key[2], bool *ret_more);
+/* All waiters of all keys, oldest first: the one after w (NULL: the first), or NULL. */
+struct futex_pi_waiter *futex_pi_next(const struct futex_pi_waiter *w);
+/* Without the PI lock: is anybody waiting at all? A hint. */
+bool futex_pi_idle(void);
 /* Give the lock to w: off the queue and awake. */
 void futex_pi_hand_over(struct futex_pi_waiter *w);
 /* Called without the PI lock: sleep until handed over. 0, -ETIMEDOUT, -ERESTARTSYS; w is off the queue afterwards unless 0. */

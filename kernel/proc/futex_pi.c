@@ -48,6 +48,18 @@ struct futex_pi_waiter *futex_pi_first(const u64 key[2], bool *ret_more)
 	return found;
 }
 
+struct futex_pi_waiter *futex_pi_next(const struct futex_pi_waiter *w)
+{
+	const struct list *l = w ? w->link.next : pi_waiters.next;
+
+	return l == &pi_waiters ? NULL : list_entry(l, struct futex_pi_waiter, link);
+}
+
+bool futex_pi_idle(void)
+{
+	return READ_ONCE(pi_waiters.next) == &pi_waiters;
+}
+
 void futex_pi_hand_over(struct futex_pi_waiter *w)
 {
 	struct thread *t = w->thread;

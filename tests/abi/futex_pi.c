@@ -77,6 +77,13 @@ static void *holds_and_dies(void *p)
 	return NULL;
 }
 
+static void *takes_and_goes(void *p)
+{
+	futex(FUTEX_LOCK_PI_PRIVATE, NULL);
+	usleep(60000);
+	return p;
+}
+
 int main(void)
 {
 	unsigned me = (unsigned)syscall(SYS_gettid);
@@ -119,6 +126,15 @@ int main(void)
 	pthread_join(t, NULL);
 	pthread_mutex_consistent(&m);
 	pthread_mutex_unlock(&m);
+	/* Not robust: the waiter gets it all the same. */
+	word = 0;
+	pthread_create(&t, NULL, takes_and_goes, NULL);
+	while (!word)
+		usleep(1000);
+	usleep(10000);
+	CHECK("owner goes without a list", futex(FUTEX_LOCK_PI_PRIVATE, NULL));
+	NOTE("word", "%d %d", (word & FUTEX_TID_MASK) == me, (word & FUTEX_OWNER_DIED) != 0);
+	pthread_join(t, NULL);
 	void *head;
 	size_t len;
 	CHECK("get_robust_list", syscall(SYS_get_robust_list, 0, &head, &len));
