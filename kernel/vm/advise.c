@@ -1,9 +1,8 @@
 /*
- * advise.c - madvise, msync, mincore, mlock: what a program says and asks about its pages.
+ * advise.c - madvise, msync, mincore: what a program says and asks about its pages.
  *
  * These walk the areas of a range; where areas are missing they do the rest and say -ENOMEM, as
- * Linux does. Locks: the address space lock for reading (locking: for writing), never across a
- * file system's work.
+ * Linux does. Locks: the address space lock for reading, never across a file system's work.
  */
 #include "vm/vm_impl.h"
 #include "sched/thread.h"
@@ -293,123 +292,4 @@ int vm_mincore(uintptr_t addr, size_t npages, u8 *ret_vec)
 	}
 	rwlock_unlock_read(&vm_as.lock);
 	return r;
-}
-
-/* ---- mlock ---- */
-
-/* Set or clear VM_MAP_LOCKED on [start, end), splitting as needed. -ENOMEM for holes or memory. */
-static int lock_areas_locked(uintptr_t start, uintptr_t end, bool lock, struct list *dead)
-{
-	uintptr_t at = start;
-
-	while (at < end) {
-		struct vm_area *a = area_find(at);
-		if (!a || a->start > at)
-			return -ENOMEM;
-		uintptr_t to = MIN(a->end, end);
-		if (!(a->flags & VM_MAP_LOCKED) == lock && !(a->flags & VM_AREA_RAW)) {
-			struct vm_area *upper = NULL;
-			if (at > a->start) {
-				if (!(upper = area_alloc()))
-					return -ENOMEM;
-				area_split_locked(a, at, upper);
-				a = upper;
-			}
-			if (to < a->end) {
-				if (!(upper = area_alloc()))
-					return -ENOMEM;
-				area_split_locked(a, to, upper);
-			}
-			a->flags ^= VM_MAP_LOCKED;
-			vm_as.locked_pages += (lock ? 1 : -1) * (s64)((to - at) >> PAGE_SHIFT);
-			area_merge_locked(a, dead);
-		}
-		at = to;
-	}
-	return 0;
-}
-
-int vm_lock(uintptr_t addr, size_t len, bool lock, bool on_fault)
-{
-	struct list dead = LIST_INIT(dead);
-	uintptr_t start = ROUND_DOWN(addr, PAGE_SIZE), end;
-	size_t whole = ROUND_UP(len + (addr - start), PAGE_SIZE);
-	int r = 0;
-
-	if (len && whole < len)
-		return -EINVAL;
-	if (start + whole < start)
-		return -EINVAL;
-	if (map_check_range(start, whole, &end))
-		return -ENOMEM;
-	rwlock_write(&vm_as.lock);
-	if (lock && ((end - start) >> PAGE_SHIFT) + vm_as.locked_pages > vm_as.limits.memlock_max >> PAGE_SHIFT)
-		r = vm_as.limits.memlock_max ? -ENOMEM : -EPERM;
-	if (r == 0)
-		r = lock_areas_locked(start, end, lock, &dead);
-	rwlock_unlock_write(&vm_as.lock);
-	area_release_dead(&dead);
-	if (r == 0 && lock && !on_fault && start < end) {
-		r = vm_populate(start, end - start);
-		if (r)
-			r = r == -EFAULT ? -ENOMEM : -EAGAIN;
-	}
-	return r;
-}
-
-static int lock_everything(bool lock, struct list *dead)
-{
-	int r = 0;
-
-	for (uintptr_t at = 0; r == 0;) {
-		struct vm_area *a = area_find(at);
-		if (!a)
-			break;
-		at = a->end;
-		r = lock_areas_locked(a->start, a->end, lock, dead);
-	}
-	return r;
-}
-
-int vm_lock_all(bool current, bool future, bool on_fault)
-{
-	struct list dead = LIST_INIT(dead);
-	int r = 0;
-
-	rwlock_write(&vm_as.lock);
-	if (current && vm_as.mapped_pages > vm_as.limits.memlock_max >> PAGE_SHIFT)
-		r = vm_as.limits.memlock_max ? -ENOMEM : -EPERM;
-	if (r == 0) {
-		vm_as.lock_future = future;
-		if (current)
-			r = lock_everything(true, &dead);
-	}
-	rwlock_unlock_write(&vm_as.lock);
-	area_release_dead(&dead);
-	if (r || !current || on_fault)
-		return r;
-	struct vm_area a;
-	for (uintptr_t at = 0; at < ARCH_USER_TOP; at = a.end) {
-		rwlock_read(&vm_as.lock);
-		struct vm_area *next = area_find(at);
-		if (next)
-			a = *next;
-		rwlock_unlock_read(&vm_as.lock);
-		if (!next)
-			break;
-		if (a.prot && !(a.flags & VM_AREA_RAW))
-			(void)!vm_populate(a.start, a.end - a.start);
-	}
-	return 0;
-}
-
-void vm_unlock_all(void)
-{
-	struct list dead = LIST_INIT(dead);
-
-	rwlock_write(&vm_as.lock);
-	vm_as.lock_future = false;
-	(void)!lock_everything(false, &dead);
-	rwlock_unlock_write(&vm_as.lock);
-	area_release_dead(&dead);
 }

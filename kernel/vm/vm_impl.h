@@ -171,7 +171,7 @@ int map_check_range(uintptr_t addr, size_t len, uintptr_t *ret_end);
 /* The policy of writable and executable memory: 0 or -EACCES (and an event). */
 int map_check_wx(uintptr_t addr, size_t len, u32 prot, u32 area_flags);
 
-/* ---- object.c, reclaim.c ---- */
+/* ---- object.c, object_fill.c, reclaim.c ---- */
 static inline bool object_is_memory(const struct vm_object *o) { return !o->ops->read_pages; }
 /* Stores through shared mappings need no notice: pages may be mapped writable at once. */
 static inline bool object_untracked(const struct vm_object *o) { return !o->ops->write_pages && !o->ops->page_mkwrite; }
@@ -188,6 +188,10 @@ int object_insert_locked(struct vm_object *o, u64 index, struct page *p, u32 fla
 struct page *reclaim_page_for_user(unsigned flags) MUST_CHECK;
 void lru_add(struct page *p);
 void lru_remove(struct page *p);
+/* Out of the tree, whose reference becomes the caller's. O held. */
+void object_remove_locked(struct vm_object *o, struct page *p);
+/* object_fill.c: read the page at index, which was absent, and up to want pages on. -EEXIST: someone else was faster. */
+int object_fill(struct vm_object *o, u64 index, u64 want, struct page **ret_page) MUST_CHECK;
 void reclaim_init(void);
 
 /* ---- object_map.c: the reverse way, from a page to its mappings (O held) ---- */
