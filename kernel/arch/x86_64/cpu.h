@@ -122,6 +122,9 @@ void fpu_restore_current(void);
 /* vector numbers */
 enum { VECTOR_FIRST = 0x30, VECTOR_LAST = 0xdf, VECTOR_TIMER = 0xf0, VECTOR_KICK = 0xf1, VECTOR_TLB = 0xf2, VECTOR_SPURIOUS = 0xff };
 void irq_dispatch(unsigned vector);
+/* off.c: after a panic: takes no locks */
+void machine_stop_others(void);
+NORETURN void machine_off_at_once(void);
 /* tlb.c */
 void tlb_ipi(void);
 /* lapic.c */

@@ -1,6 +1,7 @@
 /*
  * off.c - ending the machine: the ways that firmware names, then the ways that always were, then a triple fault.
  * The host learns the program's status through the control port before; this only stops the virtual CPU.
+ * After a panic nothing is mapped or allocated any more (a lock may be held for ever): only the last two ways are tried.
  */
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/firmware.h"
@@ -47,12 +48,24 @@ NORETURN void arch_machine_off(void)
 	triple_fault();
 }
 
-NORETURN void arch_machine_halt_others_and_off(void)
+void machine_stop_others(void)
 {
 	x86_cli();
 	if (arch_cpu_count() > 1) {
 		WRITE_ONCE(arch_stop_cpus, 1);
 		lapic_ipi(0, ICR_NMI_ALL_BUT_SELF);
 	}
+}
+
+NORETURN void arch_machine_halt_others_and_off(void)
+{
+	machine_stop_others();
 	arch_machine_off();
+}
+
+NORETURN void machine_off_at_once(void)
+{
+	machine_stop_others();
+	arch_out8(0x64, 0xfe);
+	triple_fault();
 }

@@ -17,7 +17,7 @@
 #define BACKTRACE_MAX 24u
 
 static bool earlycon RO_AFTER_INIT;
-static u32 panicking;                   /* atomic: CPUs that came in */
+static u32 panicking;                   /* atomic: the CPU that came in first, plus one */
 static const struct user_regs *fault_regs;
 
 void earlycon_write(const char *line, size_t len)
@@ -113,16 +113,17 @@ static void print_regs(const struct user_regs *r)
 static NORETURN void panic_handler(const char *message)
 {
 	uintptr_t trace[BACKTRACE_MAX];
+	u32 first = 0, me = arch_cpu_id() + 1;
 	unsigned n;
 
 	x86_cli();
-	if (__atomic_fetch_add(&panicking, 1, __ATOMIC_SEQ_CST) > 0) {
-		if (panicking > 4)
-			arch_machine_off();
-		/* A failure inside the report, or another CPU's: the first one speaks. */
-		for (;;)
+	if (!__atomic_compare_exchange_n(&panicking, &first, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		if (first == me)
+			machine_off_at_once();          /* a failure inside the report */
+		for (;;)                                /* another CPU speaks */
 			x86_hlt();
 	}
+	machine_stop_others();
 	out("panic: %s\n", message);
 	if (fault_regs) {
 		char a[32];
@@ -137,7 +138,7 @@ static NORETURN void panic_handler(const char *message)
 		out("  [kernel+0x%llx]\n", (unsigned long long)trace[i]);
 	if (arch_hooks.panic_end)
 		arch_hooks.panic_end(message);
-	arch_machine_halt_others_and_off();
+	machine_off_at_once();
 }
 
 NORETURN void panic_fault(const struct user_regs *regs, unsigned vector, u64 error, u64 va)
