@@ -79,6 +79,17 @@ int tmpfs_getattr(struct vnode *v, struct vattr *ret)
 	return 0;
 }
 
+static u32 mode_without_ids(u32 mode)
+{
+	return mode & ~(LX_S_ISUID | (mode & 0010 ? LX_S_ISGID : 0u));
+}
+
+void tmpfs_drop_ids(struct tmpfs_inode *i)
+{
+	if (unlikely(i->mode & (LX_S_ISUID | LX_S_ISGID)) && fs_owner_uid)
+		i->mode = mode_without_ids(i->mode);
+}
+
 int tmpfs_setattr(struct vnode *v, const struct vattr *a, u32 which)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
@@ -88,6 +99,7 @@ int tmpfs_setattr(struct vnode *v, const struct vattr *a, u32 which)
 		int r = v->type == VNODE_REG ? tmpfs_truncate(i, a->size) : -EINVAL;
 		if (r)
 			return r;
+		tmpfs_drop_ids(i);
 		i->mtime = now;
 	}
 	if (which & VATTR_MODE)
@@ -96,6 +108,8 @@ int tmpfs_setattr(struct vnode *v, const struct vattr *a, u32 which)
 		i->uid = a->uid;
 	if (which & VATTR_GID)
 		i->gid = a->gid;
+	if (which & (VATTR_UID | VATTR_GID) && v->type != VNODE_DIR)
+		i->mode = mode_without_ids(i->mode);
 	if (which & (VATTR_ATIME | VATTR_ATIME_NOW))
 		i->atime = which & VATTR_ATIME_NOW ? now : a->atime;
 	if (which & (VATTR_MTIME | VATTR_MTIME_NOW))

@@ -56,6 +56,8 @@ struct tmpfs_inode *tmpfs_inode_new(struct tmpfs *t, u32 mode, u64 rdev);
 int tmpfs_getattr(struct vnode *v, struct vattr *ret);
 int tmpfs_setattr(struct vnode *v, const struct vattr *a, u32 which);
 void tmpfs_release(struct vnode *v);
+/* The file's contents change: set-id bits go, unless the owner of everything is root. */
+void tmpfs_drop_ids(struct tmpfs_inode *i);
 /* ---- tmpfs_dir.c ---- */
 /* Enter i into dir under name and take a reference for the tree: the directory is locked and has no such name. -ENOMEM. */
 int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struct tmpfs_inode *i);

@@ -184,6 +184,7 @@ static ssize_t tmpfs_write(struct vnode *v, struct uio *u, u64 off, bool nonbloc
 		return -EPERM;
 	if (i->seals & LX_F_SEAL_GROW && off + u->resid > v->size)
 		return -EPERM;
+	tmpfs_drop_ids(i);
 	if (off > v->size && v->size % PAGE_SIZE)
 		tmpfs_zero_part(i, v->size, MIN(ROUND_UP(v->size, PAGE_SIZE), off));
 	while (u->resid) {
@@ -280,6 +281,7 @@ static int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 		return -EPERM;
 	if (i->seals & LX_F_SEAL_GROW && end > v->size && !(mode & LX_FALLOC_KEEP_SIZE))
 		return -EPERM;
+	tmpfs_drop_ids(i);
 	if (mode & (LX_FALLOC_PUNCH_HOLE | LX_FALLOC_ZERO_RANGE))
 		tmpfs_punch(i, off, end);
 	if (!(mode & LX_FALLOC_PUNCH_HOLE))

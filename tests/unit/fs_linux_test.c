@@ -257,19 +257,40 @@ static void linux_do(const struct op *o, struct result *r)
 
 static int to_linux[2], from_linux[2];
 static pid_t linux_pid;
+static char dir[] = "/tmp/pith-fs-XXXXXX";
+
+static void put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		_exit(4);
+	close(fd);
+}
+
+/* Of a user namespace of our own. */
+static void become_root(void)
+{
+	char map[64];
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	if (unshare(CLONE_NEWUSER) < 0)
+		_exit(4);
+	snprintf(map, sizeof map, "0 %u 1", uid);
+	put_text("/proc/self/uid_map", map);
+	put_text("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof map, "0 %u 1", gid);
+	put_text("/proc/self/gid_map", map);
+}
 
 static void linux_child(void)
 {
-	char dir[] = "/tmp/pith-fs-XXXXXX";
 	struct op o;
 	struct result r;
 	close(to_linux[1]);      /* so that the parent's close is the end of file */
 	close(from_linux[0]);
 	umask(0);
-	if (!mkdtemp(dir))
-		_exit(3);
-	if (geteuid() != 0 && unshare(CLONE_NEWUSER) < 0)
-		_exit(4);
+	if (geteuid() != 0)
+		become_root();
 	/* A tmpfs of our own: the same file system on both sides. */
 	if (unshare(CLONE_NEWNS) < 0 || syscall(SYS_mount, "none", "/", NULL, MS_REC_PRIVATE, NULL) < 0 ||
 	    syscall(SYS_mount, "none", dir, "tmpfs", 0, "mode=755") < 0)
@@ -288,6 +309,8 @@ static void linux_child(void)
 static int linux_start(void **state)
 {
 	fixture_setup(state);
+	fs_owner_uid = fs_owner_gid = geteuid();
+	assert_non_null(mkdtemp(dir));
 	assert_int_equal(pipe(to_linux), 0);
 	assert_int_equal(pipe(from_linux), 0);
 	linux_pid = fork();
@@ -303,6 +326,9 @@ static int linux_stop(void **state)
 	int status;
 	close(to_linux[1]);
 	waitpid(linux_pid, &status, 0);
+	rmdir(dir);
+	if (WIFEXITED(status) && WEXITSTATUS(status))
+		print_error("Linux's side could not start: step %d\n", WEXITSTATUS(status));
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
