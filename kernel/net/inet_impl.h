@@ -46,6 +46,24 @@ extern struct inet_chunk *inet_chunk_current;
 /* Give back what the free lists hold. C. */
 void inet_mem_trim(void);
 
+/* Bring a sum of 16- or 32-bit words down to 16 bits, with end-around carry. */
+static inline u32 inet_sum_fold(u64 s)
+{
+	s = (s & 0xffffffff) + (s >> 32);
+	s = (s & 0xffffffff) + (s >> 32);
+	s = (s & 0xffff) + (s >> 16);
+	s = (s & 0xffff) + (s >> 16);
+	return (u32)s;
+}
+
+/* ---- To the device (inet_send.c) ---- */
+
+/* lwIP's linkoutput: queue the frame; it goes out at the end of this hold of the lock. C. */
+err_t inet_send_frame(struct netif *n, struct pbuf *p);
+bool inet_send_waiting(void);
+/* Everything queued goes to the driver; what the ring cannot take stays. C. */
+void inet_send_flush(void);
+
 /* ---- Interfaces (inet_netif.c) ---- */
 
 extern struct netif inet_lo, inet_eth;

@@ -1,14 +1,6 @@
 /*
  * inet_netif.c - the two interfaces: lo, and eth0 over a struct netdev.
  *
- * Sending. lwIP's output only queues frames (tx_queue). inet_flush, at the end of each hold of
- * the core lock, builds requests for the driver: neighbours on the queue that are consecutive
- * segments of one TCP connection with the same acknowledgement, window and options become one
- * request that the device cuts up again (segmentation offload). TCP's own rules stay untouched,
- * because every segment was a proper one when lwIP sent it. A segment may also be a large one
- * already (inet_tcp_io.c says when): then the device cuts it to the peer's MSS. Data is not
- * copied: a request refers to the pbufs' memory and holds a reference until the driver says done.
- *
  * Receiving. A frame of some size is lent to lwIP as a chain of custom pbufs, one for each
  * driver buffer, which go back to the driver when lwIP or the socket's reader frees them. Small
  * frames are copied, so that a slow reader of small packets cannot hold the whole ring.
@@ -16,10 +8,8 @@
  * The loopback hands a packet over as a copy of its headers plus references to its data.
  *
  * Invariants:
- *  (I1) a pbuf is on at most one of tx_queue, lo_queue (it has one queue_next).
- *  (I2) done callbacks come from any context: they only push onto tx_done; the pbufs are freed
- *       under the core lock.
- *  (I3) the first pbuf of a received frame holds all headers that lwIP reads without looking
+ *  (I1) a pbuf is on at most one of the transmit queue (inet_send.c) and lo's (it has one queue_next).
+ *  (I2) the first pbuf of a received frame holds all headers that lwIP reads without looking
  *       (it trusts them to be contiguous).
  */
 #include "net/inet_impl.h"
@@ -32,34 +22,19 @@
 
 #define LO_MTU        65500u         /* with MSS from TCP_MSS; shown as 65536, like Linux's */
 #define COPY_MAX      384u           /* received frames up to this are copied */
-#define HEADERS_MIN   128u           /* (I3) */
-#define TX_SEGS       24u
-#define TX_PBUFS      46u
-#define TX_QUEUE_MAX  4096u
+#define HEADERS_MIN   128u           /* (I2) */
+#define LO_QUEUE_MAX  4096u
 #define FRAME_MAX     65535u
 
 struct netif inet_lo, inet_eth;
 struct netdev *inet_dev;
 
-static struct pbuf *tx_head, *tx_tail;
-static unsigned tx_count;
 static struct pbuf *lo_head, *lo_tail;
 static unsigned lo_count;
 
 COUNTER(inet_rx_short);
 COUNTER(inet_rx_martian);
 COUNTER(inet_rx_nomem);
-COUNTER(inet_tx_dropped);
-COUNTER(inet_tx_merged);
-
-static inline u32 sum_fold(u64 s)
-{
-	s = (s & 0xffffffff) + (s >> 32);
-	s = (s & 0xffffffff) + (s >> 32);
-	s = (s & 0xffff) + (s >> 16);
-	s = (s & 0xffff) + (s >> 16);
-	return (u32)s;
-}
 
 u16 inet_checksum(const void *data, int len)
 {
@@ -71,7 +46,7 @@ u16 inet_checksum(const void *data, int len)
 		u32 w[5];
 		memcpy(w, data, sizeof(w));
 		s = (u64)w[0] + w[1] + w[2] + w[3] + w[4];
-		return (u16)sum_fold(s);
+		return (u16)inet_sum_fold(s);
 	}
 
 	for (; len >= 8; len -= 8, p += 8) {
@@ -97,313 +72,7 @@ u16 inet_checksum(const void *data, int len)
 	}
 	if (len)
 		s += *p;
-	return (u16)sum_fold(s);
-}
-
-/* ---- Sending ---- */
-
-struct tx {
-	struct netdev_tx req;
-	struct tx *next_done;
-	unsigned npbufs;
-	struct netdev_seg *segs;     /* behind the pbufs */
-	struct pbuf *pbufs[];
-};
-static struct tx *tx_done;           /* atomic stack, (I2) */
-
-static void tx_on_done(void *arg)
-{
-	struct tx *t = arg;
-	struct tx *old = __atomic_load_n(&tx_done, __ATOMIC_RELAXED);
-
-	do
-		t->next_done = old;
-	while (!__atomic_compare_exchange_n(&tx_done, &old, t, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-}
-
-static void tx_free(struct tx *t)
-{
-	for (unsigned i = 0; i < t->npbufs; i++)
-		pbuf_free(t->pbufs[i]);
-	mem_free(t);
-}
-
-static void tx_collect(void)
-{
-	if (!READ_ONCE(tx_done))
-		return;
-	struct tx *t = __atomic_exchange_n(&tx_done, NULL, __ATOMIC_ACQUIRE);
-	while (t) {
-		struct tx *next = t->next_done;
-		tx_free(t);
-		t = next;
-	}
-}
-
-/* lwIP's linkoutput: queue the frame; it goes out at the end of this hold of the lock. */
-static err_t eth_linkoutput(struct netif *n, struct pbuf *p)
-{
-	if (tx_count >= TX_QUEUE_MAX) {
-		counter_bump(inet_tx_dropped);
-		return ERR_MEM;
-	}
-	pbuf_ref(p);
-	p->queue_next = NULL;
-	if (tx_tail)
-		tx_tail->queue_next = p;
-	else
-		tx_head = p;
-	tx_tail = p;
-	tx_count++;
-	return ERR_OK;
-}
-
-struct frame_headers {
-	struct eth_hdr *eth;
-	struct ip_hdr *ip;
-	struct tcp_hdr *tcp;         /* NULL: not TCP */
-	u16 l4_off, hdr_len;         /* to the end of the TCP header */
-	u16 payload;
-	u16 unit;                    /* most payload that the peer takes in one packet */
-};
-
-/* Look at a frame of ours: true if it is plain IPv4 TCP or UDP. */
-static bool frame_parse(struct pbuf *p, struct frame_headers *f)
-{
-	if (p->len < SIZEOF_ETH_HDR + IP_HLEN + 8)
-		return false;
-	f->eth = p->payload;
-	if (f->eth->type != PP_HTONS(ETHTYPE_IP))
-		return false;
-	f->ip = (struct ip_hdr *)(void *)((u8 *)p->payload + SIZEOF_ETH_HDR);
-	if (IPH_HL_BYTES(f->ip) != IP_HLEN || (IPH_OFFSET(f->ip) & PP_HTONS(IP_OFFMASK | IP_MF)))
-		return false;
-	f->l4_off = SIZEOF_ETH_HDR + IP_HLEN;
-	f->tcp = NULL;
-	f->hdr_len = f->l4_off + 8;
-	if (IPH_PROTO(f->ip) == IP_PROTO_TCP) {
-		if (p->len < f->l4_off + TCP_HLEN)
-			return false;
-		f->tcp = (struct tcp_hdr *)(void *)((u8 *)p->payload + f->l4_off);
-		f->hdr_len = (u16)(f->l4_off + TCPH_HDRLEN_BYTES(f->tcp));
-		if (p->len < f->hdr_len)
-			return false;
-		f->payload = (u16)(p->tot_len - f->hdr_len);
-		u16 options = (u16)(f->hdr_len - f->l4_off - TCP_HLEN);
-		f->unit = p->peer_mss > options ? (u16)(p->peer_mss - options) : f->payload;
-		if (f->payload < f->unit)
-			f->unit = f->payload;
-		return true;
-	}
-	return IPH_PROTO(f->ip) == IP_PROTO_UDP;
-}
-
-/* May b follow a in one request, when the next expected sequence number is seq? */
-static bool frame_mergeable(const struct frame_headers *a, const struct frame_headers *b, u32 seq)
-{
-	const struct tcp_hdr *x = a->tcp, *y = b->tcp;
-
-	return y && b->payload && lwip_ntohl(y->seqno) == seq && x->src == y->src && x->dest == y->dest &&
-	       x->ackno == y->ackno && x->wnd == y->wnd && a->hdr_len == b->hdr_len &&
-	       (TCPH_FLAGS(y) & ~TCP_PSH) == TCP_ACK && b->unit <= a->unit &&
-	       memcmp(&a->ip->src, &b->ip->src, 8) == 0 && IPH_TOS(a->ip) == IPH_TOS(b->ip) &&
-	       IPH_TTL(a->ip) == IPH_TTL(b->ip) && memcmp(a->eth, b->eth, SIZEOF_ETH_HDR) == 0 &&
-	       memcmp(x + 1, y + 1, a->hdr_len - a->l4_off - TCP_HLEN) == 0;
-}
-
-/* How many frames from p on can go as one, and the total payload. */
-static unsigned run_length(struct pbuf *p, const struct frame_headers *first, u32 *ret_payload)
-{
-	struct frame_headers f;
-	u32 total = first->payload, seq = lwip_ntohl(first->tcp->seqno) + first->payload;
-	unsigned n = 1;
-
-	*ret_payload = total;
-	if (!first->payload || TCPH_FLAGS(first->tcp) != TCP_ACK || first->payload % first->unit)
-		return 1;
-	for (p = p->queue_next; p && n < TX_PBUFS; p = p->queue_next, n++) {
-		if (!frame_parse(p, &f) || !frame_mergeable(first, &f, seq) ||
-		    total + f.payload + first->hdr_len > FRAME_MAX)
-			break;
-		total += f.payload;
-		seq += f.payload;
-		*ret_payload = total;
-		if ((TCPH_FLAGS(f.tcp) & TCP_PSH) || f.payload % first->unit) {
-			n++;
-			break;
-		}
-	}
-	return n;
-}
-
-static unsigned seg_add(struct netdev_seg *segs, unsigned n, const void *data, u32 len)
-{
-	if (n && (const u8 *)segs[n - 1].data + segs[n - 1].len == (const u8 *)data) {
-		segs[n - 1].len += len;
-		return n;
-	}
-	segs[n].data = data;
-	segs[n].len = len;
-	return n + 1;
-}
-
-/* Leave to the device what it completes: store the sum of the pseudo header. */
-static void csum_prepare(struct netdev_tx *r, struct ip_hdr *ip, void *l4, u16 l4_off, u32 l4_len, bool tcp)
-{
-	u64 s = (u64)ip->src.addr + ip->dest.addr + lwip_htons((u16)l4_len) + lwip_htons(IPH_PROTO(ip));
-	u16 sum = (u16)sum_fold(s);
-
-	r->needs_csum = true;
-	r->csum_start = l4_off;
-	r->csum_offset = tcp ? 16 : 6;
-	memcpy((u8 *)l4 + r->csum_offset, &sum, 2);
-}
-
-static struct tx *tx_alloc(unsigned npbufs, unsigned nsegs, unsigned hdr)
-{
-	size_t pb = ROUND_UP(sizeof(struct tx) + npbufs * sizeof(struct pbuf *), 16u);
-	struct tx *t = mem_malloc(pb + nsegs * sizeof(struct netdev_seg) + hdr);
-
-	if (!t)
-		return NULL;
-	memset(t, 0, sizeof(*t));
-	t->segs = (struct netdev_seg *)(void *)((char *)t + pb);
-	t->req.segs = t->segs;
-	t->req.done = tx_on_done;
-	t->req.arg = t;
-	return t;
-}
-
-/* A request for one frame. */
-static struct tx *tx_single(struct pbuf *p, const struct frame_headers *f)
-{
-	unsigned n = pbuf_clen(p);
-	struct tx *t = tx_alloc(1, n, 0);
-
-	if (!t)
-		return NULL;
-	for (struct pbuf *q = p; q; q = q->next)
-		if (q->len)
-			t->req.nsegs = seg_add(t->segs, t->req.nsegs, q->payload, q->len);
-	t->pbufs[t->npbufs++] = p;
-	if (f && f->tcp && (inet_dev->features & NETDEV_CSUM))
-		csum_prepare(&t->req, f->ip, f->tcp, f->l4_off, p->tot_len - f->l4_off, true);
-	if (f && f->tcp && f->payload > f->unit) {
-		t->req.gso_size = f->unit;
-		t->req.gso_hdr_len = f->hdr_len;
-	}
-	return t;
-}
-
-/* One request for the run of count frames that begins with p. NULL: no memory, or too scattered. */
-static struct tx *tx_merged(struct pbuf *p, const struct frame_headers *f, unsigned count, u32 payload, unsigned *ret_used)
-{
-	struct tx *t = tx_alloc(count, TX_SEGS, f->hdr_len);
-	unsigned used = 0;
-	u32 total = 0;
-
-	if (!t)
-		return NULL;
-	u8 *hdr = (u8 *)(t->segs + TX_SEGS);
-	memcpy(hdr, p->payload, f->hdr_len);
-	t->req.nsegs = seg_add(t->segs, 0, hdr, f->hdr_len);
-	u8 psh = 0;
-	for (struct pbuf *q = p; used < count; q = q->queue_next, used++) {
-		if (t->req.nsegs + pbuf_clen(q) > TX_SEGS)
-			break;
-		u16 skip = f->hdr_len;
-		for (struct pbuf *r = q; r; r = r->next) {
-			if (r->len > skip)
-				t->req.nsegs = seg_add(t->segs, t->req.nsegs, (u8 *)r->payload + skip, r->len - skip);
-			skip = r->len > skip ? 0 : (u16)(skip - r->len);
-		}
-		total += q->tot_len - f->hdr_len;
-		psh = (u8)(TCPH_FLAGS((struct tcp_hdr *)(void *)((u8 *)q->payload + f->l4_off)) & TCP_PSH);
-		t->pbufs[t->npbufs++] = q;
-	}
-	if (used < 2) {
-		mem_free(t);
-		return NULL;
-	}
-	struct ip_hdr *ip = (struct ip_hdr *)(void *)(hdr + SIZEOF_ETH_HDR);
-	struct tcp_hdr *tcp = (struct tcp_hdr *)(void *)(hdr + f->l4_off);
-	IPH_LEN_SET(ip, lwip_htons((u16)(total + f->hdr_len - SIZEOF_ETH_HDR)));
-	IPH_CHKSUM_SET(ip, 0);
-	IPH_CHKSUM_SET(ip, (u16)~inet_checksum(ip, IP_HLEN));
-	if (psh)
-		TCPH_SET_FLAG(tcp, TCP_PSH);
-	csum_prepare(&t->req, ip, tcp, f->l4_off, total + f->hdr_len - f->l4_off, true);
-	t->req.gso_size = f->unit;
-	t->req.gso_hdr_len = f->hdr_len;
-	counter_bump(inet_tx_merged);
-	*ret_used = used;
-	return t;
-}
-
-static void tx_pop(unsigned n)
-{
-	while (n--) {
-		struct pbuf *p = tx_head;
-		tx_head = p->queue_next;
-		p->queue_next = NULL;
-		tx_count--;
-	}
-	if (!tx_head)
-		tx_tail = NULL;
-}
-
-/* Everything queued goes to the driver; what the ring cannot take stays. */
-static void tx_flush(void)
-{
-	bool sent = false;
-
-	if (!tx_head)
-		return;
-	tx_collect();
-	while (tx_head) {
-		struct frame_headers f;
-		struct pbuf *p = tx_head;
-		struct tx *t = NULL;
-		unsigned used = 1;
-		u32 payload;
-		bool parsed = frame_parse(p, &f);
-
-		if (parsed && f.tcp && p->queue_next && (inet_dev->features & NETDEV_TSO4)) {
-			unsigned n = run_length(p, &f, &payload);
-			if (n > 1)
-				t = tx_merged(p, &f, n, payload, &used);
-		}
-		if (!t) {
-			used = 1;
-			t = tx_single(p, parsed ? &f : NULL);
-		}
-		if (!t) {                /* no memory: the frame is lost, as on a wire */
-			tx_pop(1);
-			pbuf_free(p);
-			counter_bump(inet_tx_dropped);
-			continue;
-		}
-		struct pbuf *after = tx_head;
-		for (unsigned i = 0; i < used; i++)
-			after = after->queue_next;
-		int r = inet_dev->ops->transmit(inet_dev, &t->req, after == NULL);
-		if (r == -EBUSY) {
-			mem_free(t);
-			if (sent && inet_dev->ops->kick)
-				inet_dev->ops->kick(inet_dev);
-			return;
-		}
-		tx_pop(used);
-		sent = true;
-		if (r < 0) {
-			tx_free(t);
-			counter_bump(inet_tx_dropped);
-		}
-	}
-	/* The device is often quick: what it has sent by now is freed while it is in the cache. */
-	if (inet_dev->ops->reap)
-		inet_dev->ops->reap(inet_dev);
-	tx_collect();
+	return (u16)inet_sum_fold(s);
 }
 
 /* ---- The loopback ---- */
@@ -456,7 +125,7 @@ static err_t lo_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst)
 	const struct ip_hdr *ip = p->payload;
 	struct pbuf *c;
 
-	if (lo_count >= TX_QUEUE_MAX)
+	if (lo_count >= LO_QUEUE_MAX)
 		return ERR_MEM;
 	if (p->len >= IP_HLEN + TCP_HLEN && IPH_PROTO(ip) == IP_PROTO_TCP && IPH_HL_BYTES(ip) == IP_HLEN)
 		headers = (u16)(IP_HLEN + TCPH_HDRLEN_BYTES((const struct tcp_hdr *)(const void *)((const u8 *)ip + IP_HLEN)));
@@ -497,11 +166,11 @@ static void lo_deliver(void)
 
 void inet_flush(void)
 {
-	if (!lo_head && !tx_head)
+	if (!lo_head && !inet_send_waiting())
 		return;
 	if (lo_head)
 		lo_deliver();
-	tx_flush();
+	inet_send_flush();
 	inet_timer_activity();
 }
 
@@ -761,7 +430,7 @@ static err_t eth_setup(struct netif *n)
 	n->hwaddr_len = 6;
 	memcpy(n->hwaddr, inet_dev->mac, 6);
 	n->output = eth_output;
-	n->linkoutput = eth_linkoutput;
+	n->linkoutput = inet_send_frame;
 	n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP | NETIF_FLAG_LINK_UP;
 	n->chksum_flags = NETIF_CHECKSUM_ENABLE_ALL;
 	if (inet_dev->features & NETDEV_CSUM)
