@@ -72,6 +72,12 @@ long sys_newfstatat(int dirfd, struct uaddr path, struct uaddr buf, int flags)
 {
 	if (flags & ~(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH | LX_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
+	/* The C library's fstat: an empty path needs no walk. */
+	if (flags & LX_AT_EMPTY_PATH && dirfd >= 0) {
+		char first;
+		if (copy_from_user(&first, path, 1) == 0 && !first)
+			return sys_fstat(dirfd, buf);
+	}
 	return stat_call(dirfd, path, buf, flags);
 }
 

@@ -2,8 +2,8 @@
  * epoll.c - epoll sets: who watches what, and the list of what may be ready.
  *
  * A watched file's wait queue calls item_wake, which puts the item on the set's ready list and
- * wakes a waiter: no call ever scans the items. epoll_wait takes the ready list off, asks each
- * item's file once, reports, and puts level-triggered items back at the end.
+ * wakes a waiter: no call ever scans the items. epoll_wait takes items off the ready list, asks each
+ * one's file once, reports, and puts level-triggered items back at the end.
  *
  * Invariants:
  *  1. An item is in its set's tree and on its file's epoll_links, or in neither.
@@ -66,7 +66,7 @@ static void item_add_queue(struct poll_table *pt, struct waitq *q)
 	}
 	w = &it->waits[it->nwaits++];
 	w->item = it;
-	w->entry.key = 0;                /* what is wanted can change: item_wake filters */
+	w->entry.key = it->events & ~ITEM_PRIVATE;
 	w->entry.exclusive = it->events & LX_EPOLLEXCLUSIVE;
 	w->entry.wake = item_wake;
 	waitq_add(q, &w->entry);
@@ -83,6 +83,16 @@ static void ready_add(struct epoll *ep, struct epoll_item *it)
 	spin_unlock_irqrestore(&ep->lock, fl);
 }
 
+/* Put back what was popped and is still to be told. */
+static void ready_put_first(struct epoll *ep, struct epoll_item *it)
+{
+	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+
+	if (list_empty(&it->ready))
+		list_push(&ep->ready, &it->ready);
+	spin_unlock_irqrestore(&ep->lock, fl);
+}
+
 static void ready_remove(struct epoll *ep, struct epoll_item *it)
 {
 	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
@@ -91,25 +101,26 @@ static void ready_remove(struct epoll *ep, struct epoll_item *it)
 	spin_unlock_irqrestore(&ep->lock, fl);
 }
 
-static void ready_take(struct epoll *ep, struct list *to)
+/*
+ * Take the first item off. *last is the item that was at the end when the walk began (NULL on the
+ * first call): after it NULL is returned, so that what is put back meanwhile is not seen again.
+ */
+static struct epoll_item *ready_pop(struct epoll *ep, struct list **last)
 {
+	struct epoll_item *it = NULL;
 	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+	struct list *l = ep->ready.next;
 
-	list_splice(to, &ep->ready);
+	if (!*last)
+		*last = ep->ready.prev;
+	if (l != &ep->ready && *last != &ep->ready) {
+		it = list_entry(l, struct epoll_item, ready);
+		if (l == *last)
+			*last = &ep->ready;
+		list_remove(l);
+	}
 	spin_unlock_irqrestore(&ep->lock, fl);
-}
-
-/* Put what was not looked at back in front; wake the next waiter if anything is left. */
-static void ready_return(struct epoll *ep, struct list *rest)
-{
-	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
-
-	list_splice(rest, &ep->ready);
-	list_splice(&ep->ready, rest);
-	bool more = !list_empty(&ep->ready);
-	spin_unlock_irqrestore(&ep->lock, fl);
-	if (more)
-		waitq_wake(&ep->waitq, POLL_IN | POLL_RDNORM, 1);
+	return it;
 }
 
 static inline bool ready_any(const struct epoll *ep)
@@ -144,17 +155,15 @@ static bool batch_flush(struct epoll *ep, struct batch *b, struct uio *u)
 
 static ssize_t collect(struct epoll *ep, struct uio *u, unsigned max)
 {
-	struct list todo = LIST_INIT(todo);
 	NO_AUTO_INIT struct batch b;
+	struct list *last = NULL;
 	unsigned done = 0, seen = 0;
+	struct epoll_item *it;
 	bool ok = true;
 
 	b.n = 0;
 	mutex_lock(&ep->mtx);
-	ready_take(ep, &todo);
-	while (seen < max && !list_empty(&todo) && ok) {
-		struct epoll_item *it = list_entry(todo.next, struct epoll_item, ready);
-		ready_remove(ep, it);
+	while (seen < max && ok && last != &ep->ready && (it = ready_pop(ep, &last))) {
 		u32 ev = file_poll(it->file, NULL) & it->events & ~ITEM_PRIVATE;
 		if (!ev)
 			continue;
@@ -166,8 +175,9 @@ static ssize_t collect(struct epoll *ep, struct uio *u, unsigned max)
 	}
 	if (b.n && (ok = batch_flush(ep, &b, u)))
 		done = seen;
-	ready_return(ep, &todo);
 	mutex_unlock(&ep->mtx);
+	if (ready_any(ep))               /* left over, or still ready: the next waiter's */
+		waitq_wake(&ep->waitq, POLL_IN | POLL_RDNORM, 1);
 	return done ? (ssize_t)done : ok ? 0 : -EFAULT;
 }
 
@@ -297,7 +307,9 @@ static int item_modify(struct epoll *ep, struct file *f, int fd, const struct lx
 		r = -EINVAL;
 	if (r == 0) {
 		it->data = ev->data;
-		__atomic_store_n(&it->events, ev->events | ITEM_ALWAYS, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&it->events, ev->events | ITEM_ALWAYS, __ATOMIC_RELAXED);
+		for (unsigned i = 0; i < it->nwaits; i++)
+			__atomic_store_n(&it->waits[i].entry.key, it->events & ~ITEM_PRIVATE, __ATOMIC_SEQ_CST);
 		item_check_now(it, NULL);
 	}
 	mutex_unlock(&ep->mtx);
@@ -364,25 +376,19 @@ void epoll_file_gone(struct file *f)
 static u32 epoll_poll(struct file *f, struct poll_table *pt)
 {
 	struct epoll *ep = f->priv;
-	struct list todo = LIST_INIT(todo);
+	struct list *last = NULL;
+	struct epoll_item *it;
 	bool ready = false;
 
 	poll_add(pt, &ep->waitq);
 	if (!ready_any(ep))
 		return 0;
 	mutex_lock(&ep->mtx);
-	ready_take(ep, &todo);
-	while (!ready && !list_empty(&todo)) {
-		struct epoll_item *it = list_entry(todo.next, struct epoll_item, ready);
-		if (file_poll(it->file, NULL) & it->events & ~ITEM_PRIVATE)
-			ready = true;
-		else
-			ready_remove(ep, it);
+	while (!ready && (it = ready_pop(ep, &last))) {
+		ready = file_poll(it->file, NULL) & it->events & ~ITEM_PRIVATE;
+		if (ready)
+			ready_put_first(ep, it);
 	}
-	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
-	list_splice(&todo, &ep->ready);
-	list_splice(&ep->ready, &todo);
-	spin_unlock_irqrestore(&ep->lock, fl);
 	mutex_unlock(&ep->mtx);
 	return ready ? POLL_IN | POLL_RDNORM : 0;
 }

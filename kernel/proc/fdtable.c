@@ -43,7 +43,7 @@ static u64 *full = first_full;              /* T */
 static u32 ndir = FIRST_DIR;                /* T; read without (acquire) */
 static u32 next_free;                       /* T */
 
-static struct file **slot_of(unsigned fd)
+static ALWAYS_INLINE struct file **slot_of(unsigned fd)
 {
 	u32 n = __atomic_load_n(&ndir, __ATOMIC_ACQUIRE);
 
@@ -53,7 +53,7 @@ static struct file **slot_of(unsigned fd)
 	return likely(c) ? &c->slots[fd & (CHUNK - 1)] : NULL;
 }
 
-struct file *fd_lookup_any(int fd)
+static ALWAYS_INLINE struct file *lookup(int fd)
 {
 	struct file **slot = slot_of((unsigned)fd);
 
@@ -71,9 +71,14 @@ struct file *fd_lookup_any(int fd)
 	}
 }
 
+struct file *fd_lookup_any(int fd)
+{
+	return lookup(fd);
+}
+
 struct file *fd_lookup(int fd)
 {
-	struct file *f = fd_lookup_any(fd);
+	struct file *f = lookup(fd);
 
 	if (unlikely(f && file_flags(f) & LX_O_PATH)) {
 		file_put(f);

@@ -68,17 +68,6 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags)
 	return f;
 }
 
-bool file_try_get(struct file *f)
-{
-	u32 n = __atomic_load_n(&f->refs, __ATOMIC_RELAXED);
-
-	do {
-		if (unlikely(n == 0))
-			return false;
-	} while (unlikely(!__atomic_compare_exchange_n(&f->refs, &n, n + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)));
-	return true;
-}
-
 void file_put_last(struct file *f)
 {
 	ASSERT(f->refs == 0);

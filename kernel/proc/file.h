@@ -68,7 +68,16 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags) MUST_CHECK;  /* r
 void file_discard(struct file *f);
 static inline void file_get(struct file *f) { __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED); }
 /* A reference unless the file is already going away (fd_lookup). */
-bool file_try_get(struct file *f) MUST_CHECK;
+static ALWAYS_INLINE bool file_try_get(struct file *f)
+{
+	u32 n = __atomic_load_n(&f->refs, __ATOMIC_RELAXED);
+
+	do {
+		if (unlikely(n == 0))
+			return false;
+	} while (unlikely(!__atomic_compare_exchange_n(&f->refs, &n, n + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)));
+	return true;
+}
 /* The last reference: epoll items go, then ops->release. May sleep. */
 void file_put_last(struct file *f);
 static inline void file_put(struct file *f)
