@@ -19,6 +19,8 @@
 #include "lwip/init.h"
 #include "lwip/prot/dhcp.h"
 
+#define RECLAIM_PAGES 64u
+
 static struct mutex core = MUTEX_INIT(core);
 static struct waitq thread_waitq = WAITQ_INIT(thread_waitq);
 static bool thread_event;            /* atomic */
@@ -81,6 +83,10 @@ static void net_thread(void *arg)
 			inet_unlock();
 			if (tell)
 				call_configured();
+			if (unlikely(READ_ONCE(inet_mem_short))) {
+				WRITE_ONCE(inet_mem_short, false);
+				(void)page_reclaim(RECLAIM_PAGES);
+			}
 			sched_poll();
 		} while (more);
 	}

@@ -43,6 +43,8 @@ struct inet_chunk *inet_chunk_alloc(size_t len);
 void inet_chunk_put(struct inet_chunk *c);
 /* While set, every PBUF_ROM that lwIP makes points into this chunk and counts as a reference. C. */
 extern struct inet_chunk *inet_chunk_current;
+/* An allocation failed since the net thread last made room. */
+extern bool inet_mem_short;
 /* Give back what the free lists hold. C. */
 void inet_mem_trim(void);
 

@@ -40,7 +40,17 @@ static struct block *class_free[NCLASS];
 static u32 class_count[NCLASS];
 
 struct inet_chunk *inet_chunk_current;
+bool inet_mem_short;                 /* atomic; the net thread asks the page cache for some */
 COUNTER(inet_mem_failed);
+
+static void failed(void)
+{
+	counter_bump(inet_mem_failed);
+	if (!READ_ONCE(inet_mem_short)) {
+		WRITE_ONCE(inet_mem_short, true);
+		inet_kick();
+	}
+}
 
 static unsigned class_of(size_t size)
 {
@@ -62,7 +72,7 @@ static inline void *block_alloc(size_t size, unsigned c)
 	} else {
 		b = heap_alloc(HDR + (c < NCLASS ? class_size[c] : size));
 		if (!b) {
-			counter_bump(inet_mem_failed);
+			failed();
 			return NULL;
 		}
 	}
@@ -181,7 +191,7 @@ struct inet_chunk *inet_chunk_alloc(size_t len)
 			break;
 	}
 	if (!pg) {
-		counter_bump(inet_mem_failed);
+		failed();
 		return NULL;
 	}
 	struct inet_chunk *c = page_to_virt(pg);

@@ -182,6 +182,7 @@ ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
 	u64 deadline = socket_deadline(sock->sndtimeo_ns);
 	size_t done = 0;
 	bool looked = false;
+	unsigned tries = 0;
 	int r;
 
 	if (m->flags & LX_MSG_OOB)
@@ -200,6 +201,8 @@ ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
 			}
 		}
 		inet_unlock();
+		if (r == -ENOBUFS && !done && tries++ < 3 && page_reclaim(64))
+			continue;        /* the page cache had some */
 		if (r != 1)
 			break;
 		if (!looked) {           /* acknowledgements may be here already */
