@@ -18,6 +18,7 @@ enum {
 	REG_TIMER_INIT = 0x380, REG_TIMER_COUNT = 0x390, REG_TIMER_CURRENT = 0x390, REG_TIMER_DIV = 0x3e0,
 };
 #define LVT_MASKED (1u << 16)
+#define LVT_NMI    (4u << 8)
 #define LVT_TSC_DEADLINE (2u << 17)
 #define TIMER_DIV_1 0xbu
 #define APIC_BASE_ENABLE (1u << 11)
@@ -81,7 +82,8 @@ void lapic_init_cpu(struct arch_cpu *c)
 	c->apic_id = x2apic ? lapic_read(REG_ID) : lapic_read(REG_ID) >> 24;
 	lapic_write(REG_TPR, 0);
 	lapic_write(REG_LVT_LINT0, LVT_MASKED);
-	lapic_write(REG_LVT_LINT1, LVT_MASKED);
+	/* The host's diagnostic interrupt goes to the boot CPU, which panics with a report. */
+	lapic_write(REG_LVT_LINT1, c->id == 0 ? LVT_NMI : LVT_MASKED);
 	lapic_write(REG_LVT_ERROR, LVT_MASKED);
 	lapic_write(REG_SVR, 0x100 | VECTOR_SPURIOUS);
 	lapic_write(REG_TIMER_DIV, TIMER_DIV_1);

@@ -23,7 +23,6 @@ struct ex_entry {
 	s32 from, to;            /* each relative to itself */
 };
 extern const struct ex_entry __ex_table_start[], __ex_table_end[];
-COUNTER(nmi_unexpected);
 u32 arch_stop_cpus;              /* a panic asks the others to stop, by NMI */
 
 /* Where to go on after a fault at ip; 0 if it is not listed. */
@@ -85,8 +84,8 @@ void trap_paranoid(struct user_regs *r, unsigned vector)
 				x86_cli();
 				x86_hlt();
 			}
-		counter_bump(nmi_unexpected);
-		return;
+		/* From outside: somebody wants to know why this machine hangs. */
+		panic_fault(r, vector, 0, 0);
 	}
 	panic_fault(r, vector, r->orig_rax, vector == TRAP_DF ? x86_read_cr2() : 0);
 }
