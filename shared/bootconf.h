@@ -24,6 +24,7 @@
  *   net=none|dhcp|ADDR/PREFIX      (default none)
  *   gateway=ADDR
  *   dns=ADDR         (repeats)
+ *   allow=jit        what is refused by default is not: memory that is writable and executable
  *   trace=1          print each system call on the log port
  *   verbose=1        print the kernel's log on the log port
  *   tsc_khz=N        a hint for the time-stamp counter's rate; used where
@@ -58,7 +59,6 @@
  *                   stopped TEXT    policy ended the machine (exit status 121)
  *                   cannot-run N TEXT   the program could not be started; N is
  *                                   the command's exit status (126 or 127)
- *                   ready PORT/tcp  the program listens on PORT (repeats)
  *                   event JSON      one event object
  *   host to guest:  stop            deliver SIGTERM to the program
  *                   signal N        deliver signal N to the program

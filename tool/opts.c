@@ -39,6 +39,7 @@ static const struct opt_def defs[] = {
 	{ "env-file", 0, OPT_LIST, AT(env_file), BOTH, "FILE", "set variables from a file, KEY=VALUE a line" },
 	{ "add", 'a', OPT_LIST, AT(add), BOTH, "SRC[:DST]", "put a file or tree into the root" },
 	{ "workdir", 'w', OPT_TEXT, AT(workdir), BOTH, "DIR", "the program's working directory (default /)" },
+	{ "allow", 0, OPT_TEXT, AT(allow), BOTH, "jit", "let the program make code at run time (default: refused)" },
 	{ "memory", 'm', OPT_TEXT, AT(memory), OPTS_RUN, "SIZE", "memory of the VM, such as 64M (default: chosen)" },
 	{ "cpus", 'c', OPT_TEXT, AT(cpus), OPTS_RUN, "N", "virtual CPUs (default 1)" },
 	{ "net", 0, OPT_TEXT, AT(net), BOTH, "user|none|tap=IFNAME", "the network (default user)" },

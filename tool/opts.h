@@ -34,7 +34,7 @@ struct opts_publish {
 struct opts {
 	/* as written */
 	struct strv publish, add, env, env_file, dns;
-	char *memory, *cpus, *workdir, *net, *ip, *gateway, *accel, *machine, *vmm, *output, *stop_timeout;
+	char *allow, *memory, *cpus, *workdir, *net, *ip, *gateway, *accel, *machine, *vmm, *output, *stop_timeout;
 	bool trace, verbose, dry_run, json, help;
 	/* PROGRAM or IMAGE and what follows it */
 	char **args;

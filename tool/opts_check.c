@@ -11,7 +11,7 @@
 
 #include "util/err.h"
 
-#define CPUS_MAX 64
+#define CPUS_MAX 32             /* what the kernel runs on */
 
 struct choice {
 	const char *word;
@@ -161,6 +161,8 @@ int opts_check(struct opts *opts)
 			return err_report(PITH_USAGE, "--stop-timeout", "\"%s\" is no number of seconds; give 0 to 86400", opts->stop_timeout);
 		opts->stop_timeout_s = (unsigned int)number;
 	}
+	if (opts->allow && strcmp(opts->allow, "jit"))
+		return err_report(PITH_USAGE, "--allow", "\"%s\" is no such thing; there is jit", opts->allow);
 	if (opts->accel) {
 		status = choice_parse("--accel", opts->accel, accels, 3, &value);
 		if (status)

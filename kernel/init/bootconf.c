@@ -125,7 +125,9 @@ static const char *take_record(struct bootconf *c, const char *key, size_t key_l
 			return "dns is not an IPv4 address";
 		if (c->ndns < BOOTCONF_DNS_MAX)
 			c->dns[c->ndns++] = addr;
-	} else if (KEY_IS("trace"))
+	} else if (KEY_IS("allow"))
+		return !strcmp(v, "jit") ? c->allow_jit = true, NULL : "allow is not jit";
+	else if (KEY_IS("trace"))
 		return parse_flag(v, &c->trace) ? NULL : "trace is not 0 or 1";
 	else if (KEY_IS("verbose"))
 		return parse_flag(v, &c->verbose) ? NULL : "verbose is not 0 or 1";

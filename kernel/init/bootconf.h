@@ -19,7 +19,7 @@ struct bootconf {
 	u32 addr, mask, gateway;         /* network byte order */
 	u32 dns[BOOTCONF_DNS_MAX];
 	unsigned ndns;
-	bool trace, verbose;
+	bool trace, verbose, allow_jit;
 	u64 tsc_khz, time_ns;
 	u8 seed[BOOTCONF_SEED_MAX];
 	unsigned seed_len;

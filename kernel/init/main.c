@@ -15,6 +15,7 @@
 #include "proc/file.h"
 #include "proc/process.h"
 #include "sched/thread.h"
+#include "vm/aspace.h"
 
 _Static_assert(offsetof(struct thread, user_work) == 0, "arch tests the first word of a thread on the way out");
 
@@ -52,6 +53,7 @@ NORETURN void kernel_main(void)
 
 	if (vm_init(&exec_area_ops))
 		panic("no memory for the address space");
+	vm_policy_allow_jit = conf.allow_jit;
 	blk_init();
 	platform_find_devices();
 	device_probe_all();

@@ -79,6 +79,7 @@ int bootconf_make(const struct bootconf *conf, struct buf *ret_block)
 	record(&b, "net", conf->net);
 	record(&b, "gateway", conf->gateway);
 	record_list(&b, "dns", &conf->dns);
+	record(&b, "allow", conf->allow_jit ? "jit" : NULL);
 	record(&b, "trace", conf->trace ? "1" : NULL);
 	record(&b, "verbose", conf->verbose ? "1" : NULL);
 	record_number(&b, "tsc_khz", conf->tsc_khz);
@@ -132,6 +133,8 @@ static bool record_parse(const char *key, size_t key_len, const char *value, str
 		text_set(&conf->gateway, value);
 	else if (IS("dns"))
 		strv_add(&conf->dns, value);
+	else if (IS("allow"))
+		conf->allow_jit = !strcmp(value, "jit");
 	else if (IS("root"))
 		return root_parse(value, conf);
 #undef IS

@@ -13,7 +13,7 @@ struct bootconf {
 	char *exec, *cwd, *hostname, *net, *gateway;
 	struct strv args, env, dns;
 	uint64_t root_offset, root_len; /* root_len 0: the whole device */
-	bool trace, verbose;
+	bool trace, verbose, allow_jit;
 	uint64_t tsc_khz, time_ns;      /* 0: not said */
 	char *seed;                     /* hexadecimal, or NULL */
 };

@@ -184,6 +184,8 @@ int root_environment(const struct opts *opts, struct bootconf *conf)
 		free(conf->cwd);
 		conf->cwd = xstrdup(opts->workdir);
 	}
+	if (opts->allow)
+		conf->allow_jit = true;
 	return status;
 }
 

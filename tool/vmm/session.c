@@ -86,7 +86,7 @@ void session_ctl_line(struct session *s, char *line)
 		if (!s->status_known)
 			say(s, s->vm->program, text ? text + 1 : "the kernel cannot start it", "");
 		status_set(s, not_found ? PITH_NOT_FOUND : PITH_CANNOT_RUN);
-	} else if ((!strcmp(line, "ready") || !strcmp(line, "event")) && s->vm->opts->verbose) {
+	} else if (!strcmp(line, "event") && s->vm->opts->verbose) {
 		fprintf(stderr, "%s %s\n", line, rest);
 	}
 }
