@@ -19,7 +19,14 @@ say       = $(if $(filter 1,$(V)),,@echo '  $(1)	$(patsubst $(B)/%,%,$(2))')
 
 rwild = $(sort $(foreach d,$(wildcard $(1)/*),$(call rwild,$(d),$(2)) $(filter $(subst *,%,$(2)),$(d))))
 
-WARN     := -Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow=local
+WARN     := -Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla
+# Both compilers build the kernel (make CC=clang B=build-clang kernel); each has words that the other does not know.
+CLANG_CC := $(shell $(CC) --version 2>/dev/null | grep -c clang)
+ifeq ($(CLANG_CC),0)
+WARN     += -Wshadow=local
+else
+KCFLAGS_CC := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+endif
 # An object is made again when its command line changes.
 define cmdline
 $(shell mkdir -p $(B); printf '%s' '$(subst ','\'',$(2))' | cmp -s - $(B)/.cmd-$(1) || printf '%s' '$(subst ','\'',$(2))' > $(B)/.cmd-$(1))
@@ -33,7 +40,7 @@ KCFLAGS  := -std=gnu17 -O2 -g $(WARN) -ffreestanding -fPIE -fno-plt -include ker
             -mgeneral-regs-only -mno-red-zone -mcmodel=small -fcf-protection=none -fno-asynchronous-unwind-tables \
             -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
             -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40 \
-            -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fwrapv \
+            -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fwrapv $(KCFLAGS_CC) \
             -Ikernel -I. -DPITH_VERSION='"$(VERSION)"'
 # Entry code runs before there is a canary to check.
 KCFLAGS_EARLY := -fno-stack-protector -fno-stack-clash-protection
