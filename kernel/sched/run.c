@@ -286,9 +286,12 @@ int sched_set_affinity(struct thread *t, u32 cpus)
 		return -EINVAL;
 	WRITE_ONCE(t->affinity, cpus & all);
 	if (t == thread_current()) {
-		/* Sleep for a moment: the wake-up chooses a CPU that is allowed. */
-		while (!(t->affinity & (1u << arch_cpu_id())))
-			(void)sched_sleep_until(arch_clock_mono_ns() + 1000, false);
+		/*
+		 * Sleep for a moment: the wake-up chooses a CPU that is allowed. A wake-up that comes before the thread has
+		 * left its CPU does not, so the moment grows: where interrupts are slow, the shortest is over too soon always.
+		 */
+		for (u64 ns = 1000; !(t->affinity & (1u << arch_cpu_id())); ns = MIN(2 * ns, 10 * NSEC_PER_MSEC))
+			(void)sched_sleep_until(arch_clock_mono_ns() + ns, false);
 	} else {
 		/* On its way to user mode it moves itself. */
 		__atomic_fetch_or(&t->user_work, THREAD_WORK_MOVED, __ATOMIC_SEQ_CST);
