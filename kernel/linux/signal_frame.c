@@ -70,7 +70,7 @@ static void frame_fill(struct lx_rt_sigframe *f, const struct user_regs *r, stru
 {
 	memset(f, 0, sizeof(*f));
 	f->pretcode = a->restorer;
-	f->uc.flags = LX_UC_FP_XSTATE | LX_UC_SIGCONTEXT_SS | LX_UC_STRICT_RESTORE_SS;
+	f->uc.flags = (arch_fpu_frame_size() > FX_LEN ? LX_UC_FP_XSTATE : 0) | LX_UC_SIGCONTEXT_SS | LX_UC_STRICT_RESTORE_SS;
 	f->uc.stack.sp = t->altstack_sp;
 	f->uc.stack.size = t->altstack_size;
 	f->uc.stack.flags = (s32)(t->altstack_flags & LX_SS_AUTODISARM);

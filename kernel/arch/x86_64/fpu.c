@@ -35,7 +35,7 @@ struct fx_sw_bytes {
 };
 _Static_assert(sizeof(struct fx_sw_bytes) == 48, "lx");
 
-static u64 xcr0 RO_AFTER_INIT;
+static u64 xcr0 RO_AFTER_INIT = 3;      /* without XSAVE: x87 and SSE */
 static u32 area_len RO_AFTER_INIT;
 static u32 mxcsr_mask RO_AFTER_INIT;
 
@@ -161,14 +161,14 @@ void arch_fpu_save_frame(void *kernel_buf)
 		area_save(t->fpu);      /* stays loaded */
 	arch_irq_restore(f);
 	memcpy(kernel_buf, t->fpu, area_len);
-	if (!cpu_features.xsave)
-		return;
+	/* As Linux: without XSAVE there are the software's words too, only not the second magic. */
 	sw.magic1 = LX_FP_XSTATE_MAGIC1;
 	sw.extended_size = area_len + sizeof(u32);
 	sw.xfeatures = xcr0;
 	sw.xstate_size = area_len;
 	memcpy((u8 *)kernel_buf + OFF_SW, &sw, sizeof(sw));
-	memcpy((u8 *)kernel_buf + area_len, &magic2, sizeof(magic2));
+	if (cpu_features.xsave)
+		memcpy((u8 *)kernel_buf + area_len, &magic2, sizeof(magic2));
 }
 
 int arch_fpu_load_frame(const void *kernel_buf, size_t len)
