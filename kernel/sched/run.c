@@ -180,12 +180,24 @@ void sched_poll(void)
 		reschedule(true);
 }
 
-/* Where should t run? Its last CPU if that idles, else an idle one, else its last. */
+/*
+ * Kernel threads and interrupts hand something over and are done soon: who is woken by them, or a kernel thread
+ * that is woken, runs here, next, without an interrupt of another CPU. One at a time: the second goes elsewhere.
+ */
+static bool stays_here(const struct thread *t, unsigned me)
+{
+	const struct run_queue *rq = &queues[me];
+	return (!t->proc || !rq->current->proc) && (t->affinity & (1u << me)) && !READ_ONCE(rq->nqueued);
+}
+
+/* Where should t run? Here (above), or its last CPU if that idles, else an idle one, else its last. */
 static unsigned choose_cpu(const struct thread *t)
 {
-	unsigned n = arch_cpu_count(), last = t->cpu;
+	unsigned n = arch_cpu_count(), last = t->cpu, me = arch_cpu_id();
 	if (n == 1)
 		return 0;
+	if (stays_here(t, me))
+		return me;
 	bool last_ok = last < n && (t->affinity & (1u << last));
 	if (last_ok && READ_ONCE(queues[last].idling) && !READ_ONCE(queues[last].nqueued))
 		return last;
