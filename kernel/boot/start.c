@@ -12,15 +12,22 @@ struct arch_layout arch_layout RO_AFTER_INIT;
 extern u64 boot_entry_tsc;
 extern u64 boot_pml4[];
 
+/* COM1, and the debug port of hypervisors without a UART. */
+static void boot_putc(char c)
+{
+	__asm__ volatile("outb %0, %1" : : "a"((u8)c), "d"((u16)0x3f8));
+	__asm__ volatile("outb %0, %1" : : "a"((u8)c), "d"((u16)0xe9));
+}
+
 NORETURN void boot_fail(const char *why)
 {
 	static const char prefix[] = "pith: cannot boot: ";
 
 	for (const char *p = prefix; *p; p++)
-		__asm__ volatile("outb %0, %1" : : "a"((u8)*p), "d"((u16)0x3f8));
+		boot_putc(*p);
 	for (; *why; why++)
-		__asm__ volatile("outb %0, %1" : : "a"((u8)*why), "d"((u16)0x3f8));
-	__asm__ volatile("outb %0, %1" : : "a"((u8)10), "d"((u16)0x3f8));
+		boot_putc(*why);
+	boot_putc('\n');
 	for (;;) {
 		x86_cli();
 		x86_hlt();

@@ -14,6 +14,7 @@
 #include "base/string.h"
 
 #define COM1 0x3f8u
+#define DEBUG_PORT 0xe9u                /* the console of hypervisors without a UART: Xen, Bochs, QEMU's isa-debugcon */
 #define BACKTRACE_MAX 24u
 
 static bool earlycon RO_AFTER_INIT;
@@ -28,6 +29,7 @@ void earlycon_write(const char *line, size_t len)
 		for (unsigned spin = 0; spin < 1000 && !(arch_in8(COM1 + 5) & 0x20); spin++)
 			arch_cpu_relax();
 		arch_out8(COM1, (u8)line[i]);
+		arch_out8(DEBUG_PORT, (u8)line[i]);
 	}
 }
 

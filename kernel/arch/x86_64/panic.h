@@ -4,7 +4,7 @@
 
 #include "arch/arch.h"
 
-/* Install the handler; look for `earlycon` on the command line (then reports go to COM1 too). */
+/* Install the handler; look for `earlycon` on the command line (then reports go to COM1 and to port 0xe9 too). */
 void panic_init(void);
 /* A fault of the kernel itself: registers, backtrace, the end. */
 NORETURN void panic_fault(const struct user_regs *regs, unsigned vector, u64 error, u64 va);
