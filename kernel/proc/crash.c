@@ -149,14 +149,13 @@ static void say_backtrace(const struct user_regs *r)
 			return;
 		}
 		say("crash:  the stack pointer is below the stack: an overflow\n");
-	} else if (r->rsp < stack.start + 16) {
-		/* The next word would have been below it. */
-		say("crash:  the stack is full: an overflow\n");
 		struct user_regs moved = *r;
 		moved.rsp = stack.start;
 		say_frames(&bt, &moved, stack.end);
 		return;
 	}
+	if (r->rsp < stack.start + 16)           /* the next word would have been below it */
+		say("crash:  the stack is full: an overflow\n");
 	say_frames(&bt, r, stack.end);
 }
 static void say_registers(const struct user_regs *r)
