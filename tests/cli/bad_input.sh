@@ -71,7 +71,7 @@ expect missing-script-interpreter 126 'interpreter /nowhere/python is not on thi
 printf '#!\n' >script-empty
 chmod +x script-empty
 expect script-without-interpreter 126 'names no interpreter' "$PITH" run ./script-empty
-printf '#!%s/loop\n' "$dir/work" >loop
+printf '#!%s/loop\n' "$dir/here" >loop
 chmod +x loop
 expect script-loop 126 'without end' "$PITH" run ./loop
 
@@ -80,9 +80,9 @@ expect bad-kernel-path 125 'PITH_KERNEL' env PITH_KERNEL=/nowhere "$PITH" run /b
 expect kernel-no-elf 125 'no x86-64 kernel' env PITH_KERNEL=/etc/passwd "$PITH" run /bin/true
 mkdir bin
 ln -s "$(command -v mkfs.erofs)" bin/mkfs.erofs
-expect no-qemu 125 'qemu-system-x86_64: not found in PATH; install it' env PATH="$dir/work/bin" "$PITH" run /bin/true
+expect no-qemu 125 'qemu-system-x86_64: not found in PATH; install it' env PATH="$dir/here/bin" "$PITH" run /bin/true
 rm bin/mkfs.erofs
-expect no-mkfs 125 'mkfs.erofs: not found in PATH; install it' env PATH="$dir/work/bin" "$PITH" build -o out.img /bin/false
+expect no-mkfs 125 'mkfs.erofs: not found in PATH; install it' env PATH="$dir/here/bin" "$PITH" build -o out.img /bin/false
 expect too-little-memory 125 'too little' "$PITH" run -m 1M /bin/true
 expect no-such-tap 125 'no tap interface pithnothere' "$PITH" run --accel tcg --net tap=pithnothere /bin/true
 expect cache-not-writable 125 'cache' env XDG_CACHE_HOME=/dev/null "$PITH" run /bin/true

@@ -3,7 +3,7 @@
 . tests/cli/lib
 
 cc -O2 -o fake-vmm "$sources/tests/cli/fake_vmm.c"
-PITH_QEMU=$dir/work/fake-vmm
+PITH_QEMU=$dir/here/fake-vmm
 FAKE_VMM=config
 export PITH_QEMU FAKE_VMM
 
@@ -44,11 +44,11 @@ cc -o app/old main.c app/lib/libpithvalue.so.1 -Wl,-rpath,'$ORIGIN/lib' -Wl,--di
 cc -o app/plain main.c app/lib/libpithvalue.so.1
 cp app/lib/libpithvalue.so.1 other/
 unpack runpath-origin app/origin
-has runpath-origin-library runpath-origin "$dir/work/app/lib/libpithvalue.so.1"
+has runpath-origin-library runpath-origin "$dir/here/app/lib/libpithvalue.so.1"
 unpack rpath-origin app/old
-has rpath-origin-library rpath-origin "$dir/work/app/lib/libpithvalue.so.1"
-unpack by-environment -e LD_LIBRARY_PATH="$dir/work/other" app/plain
-has by-environment-library by-environment "$dir/work/other/libpithvalue.so.1"
+has rpath-origin-library rpath-origin "$dir/here/app/lib/libpithvalue.so.1"
+unpack by-environment -e LD_LIBRARY_PATH="$dir/here/other" app/plain
+has by-environment-library by-environment "$dir/here/other/libpithvalue.so.1"
 cc -static -o app/static -x c - <<'END'
 int main(void) { return 0; }
 END
@@ -77,9 +77,9 @@ cp /bin/true real/prog
 ln -s real via
 ln -s via/prog first
 unpack links ./first
-has links-first links "$dir/work/first"
-has links-via links "$dir/work/via"
-has links-real links "$dir/work/real/prog"
+has links-first links "$dir/here/first"
+has links-via links "$dir/here/via"
+has links-real links "$dir/here/real/prog"
 "$PITH" run --accel tcg --net none ./first </dev/null >out 2>err
 check links-argv0 "argv[0] is not as typed" grep -aqxF arg=./first out
 
@@ -88,9 +88,9 @@ printf '#!/bin/sh -e  \necho hi\n' >script
 chmod +x script
 "$PITH" run --accel tcg --net none ./script one </dev/null >out 2>err
 check script-exec "the interpreter is not what runs" grep -aqE '^exec=/(usr/)?bin/(sh|dash)$' out
-check script-args "the arguments are not Linux's" sh -c 'grep -a "^arg=" out | tr "\n" " " | grep -qF "arg=/bin/sh arg=-e arg='"$dir"'/work/script arg=one"'
+check script-args "the arguments are not Linux's" sh -c 'grep -a "^arg=" out | tr "\n" " " | grep -qF "arg=/bin/sh arg=-e arg='"$dir"'/here/script arg=one"'
 unpack script ./script
-has script-itself script "$dir/work/script"
+has script-itself script "$dir/here/script"
 printf '#!/usr/bin/env sort\n' >env-script
 chmod +x env-script
 "$PITH" run --accel tcg --net none ./env-script </dev/null >out 2>err
@@ -102,14 +102,14 @@ echo data >tree/sub/file
 ln -s sub/file tree/link
 mkfifo tree/fifo
 echo one >single
-unpack added -a tree:/data -a single:/etc/ -a single:/lib/deep/name -a "$dir/work/single" /bin/true
+unpack added -a tree:/data -a single:/etc/ -a single:/lib/deep/name -a "$dir/here/single" /bin/true
 check added-notice "the fifo is left out without a word" grep -q 'fifo: left out' err
 has added-tree added data/sub/file
 has added-link added data/link
 hasnt added-no-fifo added data/fifo
 has added-into-directory added etc/single
 has added-through-link added usr/lib/deep/name
-has added-same-path added "$dir/work/single"
+has added-same-path added "$dir/here/single"
 echo mine >passwd
 unpack replaced -a passwd:/etc/passwd /bin/true
 check added-replaces "the made file wins over the user's" grep -qx mine replaced/etc/passwd

@@ -3,7 +3,7 @@
 . tests/cli/lib
 
 cc -O2 -o fake-vmm "$sources/tests/cli/fake_vmm.c"
-PITH_QEMU=$dir/work/fake-vmm
+PITH_QEMU=$dir/here/fake-vmm
 export PITH_QEMU
 
 run() { # MODE [OPTION...]: runs with the stand-in, standard streams as they are
