@@ -102,6 +102,7 @@ void process_cannot_run(int status, const char *fmt, ...)
 	fmt_vbuf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	(void)ending_begin();
+	log_info("cannot run: %s\n", text);     /* where there is no control port, all that is seen */
 	control_line("cannot-run %d %s", status, text);
 	machine_end();
 }
