@@ -77,7 +77,7 @@ static void intervals(void)
 	hits = 0;
 	setitimer(ITIMER_REAL, &v, NULL);
 	while (hits < 3)
-		pause();
+		usleep(1000);     /* not pause: the signal may be here already */
 	CHECK("setitimer old", setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 0 } }, &old));
 	NOTE("interval", "%ld", (long)old.it_interval.tv_usec);
 	NOTE("code", "%d", code);
@@ -126,7 +126,7 @@ static void posix_timers(void)
 	hits = 0;
 	CHECK("timer_settime", syscall(SYS_timer_settime, t, 0, &v, NULL));
 	while (!hits)
-		pause();
+		usleep(1000);     /* not pause: the signal may be here already */
 	NOTE("signal", "value %d code %d overrun %d", value, code, overrun);
 	/* A blocked repeating timer counts what it could not say. */
 	sigset_t m;
@@ -153,7 +153,7 @@ static void posix_timers(void)
 	hits = 0;
 	syscall(SYS_timer_settime, t, 0, &v, NULL);
 	while (!hits)
-		pause();
+		usleep(1000);     /* not pause: the signal may be here already */
 	NOTE("to us", "%d", tid == syscall(SYS_gettid));
 	to._sigev_un._tid = 4194303;
 	CHECK("THREAD_ID nobody", syscall(SYS_timer_create, CLOCK_REALTIME, &to, &t2));
@@ -172,7 +172,7 @@ static void posix_timers(void)
 	hits = 0;
 	syscall(SYS_timer_settime, kernel_id, 0, &v, NULL);
 	while (!hits)
-		pause();
+		usleep(1000);     /* not pause: the signal may be here already */
 	NOTE("value is id", "%d", value == kernel_id);
 	syscall(SYS_timer_delete, kernel_id);
 	/* Through the library, with a thread. */
@@ -182,7 +182,7 @@ static void posix_timers(void)
 	hits = 0;
 	timer_settime(lib, 0, &v, NULL);
 	while (!hits)
-		pause();
+		usleep(1000);     /* not pause: the signal may be here already */
 	CHECK("library delete", timer_delete(lib));
 }
 
