@@ -140,7 +140,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run check check-unit check-vm check-abi check-cli check-fuzz lint bench install clean abi unit fuzz
+.PHONY: all kernel tool help run check check-unit check-vm check-abi check-cli check-fuzz check-kvm lint bench install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 kernel: $(B)/pith.elf $(B)/pith.elf.stripped ## build the kernel
 tool: $(B)/pith             ## build the command
@@ -158,6 +158,8 @@ check-vm: all               ## programs in real VMs
 	tests/run --build $(B) vm
 check-cli: all              ## the command: bad input, reproducible images
 	tests/run --build $(B) cli
+check-kvm: all abi          ## long: under KVM's rules, in a nested machine (tests/beds/kvm.md)
+	tests/beds/kvm.sh --build $(B)
 lint:                       ## the layer rules, formatting of tables, banned words
 	scripts/lint
 bench: all                  ## measure and write the table into bench/results/
