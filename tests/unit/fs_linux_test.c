@@ -291,8 +291,8 @@ static void linux_child(void)
 	umask(0);
 	if (geteuid() != 0)
 		become_root();
-	/* A tmpfs of our own: the same file system on both sides. */
-	if (unshare(CLONE_NEWNS) < 0 || syscall(SYS_mount, "none", "/", NULL, MS_REC_PRIVATE, NULL) < 0 ||
+	/* A tmpfs of our own: the same file system on both sides. In a chroot "/" is no mount and cannot be made private. */
+	if (unshare(CLONE_NEWNS) < 0 || (syscall(SYS_mount, "none", "/", NULL, MS_REC_PRIVATE, NULL) < 0 && errno != EINVAL) ||
 	    syscall(SYS_mount, "none", dir, "tmpfs", 0, "mode=755") < 0)
 		_exit(5);
 	if (chroot(dir) < 0 || chdir("/") < 0)
@@ -326,6 +326,7 @@ static int linux_stop(void **state)
 	int status;
 	close(to_linux[1]);
 	waitpid(linux_pid, &status, 0);
+	syscall(SYS_umount2, dir, 2);        /* there only if the mount could not be kept to the child */
 	rmdir(dir);
 	if (WIFEXITED(status) && WEXITSTATUS(status))
 		print_error("Linux's side could not start: step %d\n", WEXITSTATUS(status));
