@@ -24,7 +24,7 @@ http {
     server { listen 80; root /www; }
 }
 C
-get() { curl -s --max-time "${GET_SECONDS:-60}" "http://127.0.0.1:$port$1"; }
+get() { curl -s --max-time "${GET_SECONDS:-200}" "http://127.0.0.1:$port$1"; }
 
 for on in ${MACHINES_NGINX:-microvm:1 q35:4 pc:1}; do
     port=$(free_port)
