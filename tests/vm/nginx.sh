@@ -3,6 +3,7 @@
 # Networking is the VMM's user mode with a forwarded port; loads stay below 30 connections there.
 . tests/vm/lib
 
+SERVER_SECONDS=600   # several virtual CPUs on few real ones are slow at times
 mkdir -p www
 printf '' >www/empty
 printf 'hello from a file\n' >www/small
