@@ -3,7 +3,9 @@
 # Networking is the VMM's user mode with a forwarded port; loads stay below 30 connections there.
 . tests/vm/lib
 
-SERVER_SECONDS=600   # several virtual CPUs on few real ones are slow at times
+# Several virtual CPUs on few real ones are slow at times.
+SERVER_SECONDS=600
+export SERVER_SECONDS
 mkdir -p www
 printf '' >www/empty
 printf 'hello from a file\n' >www/small
