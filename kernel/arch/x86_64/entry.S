@@ -104,21 +104,7 @@ syscall_entry:
 	movl THREAD_USER_WORK(%rax), %edx
 	orl ARCH_THREAD_EXIT_FLAGS(%rcx), %edx
 	jnz user_exit
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rax
-	popq %rcx
-	popq %rdx
-	popq %rsi
-	popq %rdi
+	POP_ALL
 	movq (REGS_RSP - REGS_ORIG_RAX)(%rsp), %rsp
 	swapgs
 	sysretq				/* keeps (E4) */
