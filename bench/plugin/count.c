@@ -1,13 +1,14 @@
 /*
  * count.c - a QEMU TCG plugin (API version 1, QEMU 7.0 and later) that counts guest instructions.
  *
- *   -plugin count.so,out=FILE[,mark=NAME:ADDRESS]...
+ *   -plugin count.so,out=FILE[,mark=NAME:ADDRESS|NAME:syscall]...
  *
  * The counters lie in FILE, which is mapped, so that a script reads them while the guest runs:
  *   u64 magic, counters, marks, 0;  u64 counter[8];  marks x { char name[16]; u64 address, hits, counter[8] }
  * Counters: 0 instructions below 2^47 (the program, firmware, early boot), 1 above (the kernel),
  * 2 and 3 the iterations of repeated string instructions in each half, 4 system calls, 5 hlt.
- * A mark keeps the counters of the first time its address was executed. Counts are exact with one
+ * A mark keeps the counters of the first time its address was executed; mark=NAME:syscall, of the first
+ * SYSCALL instruction. Counts are exact with one
  * vCPU (the additions are not atomic). The plugin API has no package of headers on Debian 12, so the
  * few declarations that are used stand here.
  */
@@ -40,6 +41,7 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 EXPORT int qemu_plugin_version = 1;
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
+#define ON_SYSCALL 1 /* in place of a mark's address: nothing is executed there */
 enum { LOW, HIGH, REP_LOW, REP_HIGH, SYSCALL, HLT, COUNTERS = 8, MARKS = 64 };
 struct mark {
 	char name[16];
@@ -86,7 +88,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (k >= 0)
 			qemu_plugin_register_vcpu_insn_exec_inline(in, QEMU_PLUGIN_INLINE_ADD_U64, &shared->counter[k], 1);
 		for (uint64_t m = 0; m < shared->marks; m++)
-			if (shared->mark[m].address == va)
+			if (shared->mark[m].address == (k == SYSCALL ? ON_SYSCALL : va) || shared->mark[m].address == va)
 				qemu_plugin_register_vcpu_insn_exec_cb(in, on_mark, QEMU_PLUGIN_CB_NO_REGS, &shared->mark[m]);
 	}
 	for (int h = 0; h < 2; h++)
@@ -107,7 +109,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		} else if (!strncmp(argv[i], "mark=", 5) && n < MARKS && (colon = strchr(argv[i] + 5, ':'))) {
 			*colon = 0;
 			snprintf(marks[n].name, sizeof marks[n].name, "%s", argv[i] + 5);
-			marks[n++].address = strtoull(colon + 1, NULL, 0);
+			marks[n++].address = strcmp(colon + 1, "syscall") ? strtoull(colon + 1, NULL, 0) : ON_SYSCALL;
 		} else {
 			fprintf(stderr, "count: unknown argument %s\n", argv[i]);
 			return -1;

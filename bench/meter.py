@@ -1,0 +1,91 @@
+"""meter - what the measuring scripts share: the counter plugin, the VMM's command line, rows of a table."""
+import os, re, shlex, socket, struct, subprocess, time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(TOP, "build")
+NAMES = ["low", "high", "rep_low", "rep_high", "syscall", "hlt", "c6", "c7"]
+CLEAN_CPU = "max,-erms,-fsrm"      # a page clear is 512 iterations, not 4096
+rows = []                          # (name, value, unit, goal)
+
+def row(name, value, unit="", goal=None):
+    rows.append((name, value, unit, goal))
+    met = "" if goal is None or value is None else ("  ok" if value <= goal else "  OVER")
+    shown = "-" if value is None else (f"{value:,.0f}" if isinstance(value, (int, float)) and value >= 100 else f"{value:.3g}")
+    print(f"{name:58s} {shown:>14s} {unit:14s} {'' if goal is None else f'goal {goal:,}'}{met}", flush=True)
+
+def counters(path):
+    b = open(path, "rb").read()
+    magic, nc, nm, _ = struct.unpack_from("<4Q", b)
+    assert magic == 0x746e756f63, "not a counter file"
+    def named(off):
+        d = dict(zip(NAMES, struct.unpack_from("<8Q", b, off)))
+        d["total"] = d["low"] + d["high"]
+        return d
+    marks, off = {}, 32 + 64
+    for _ in range(nm):
+        name = b[off:off + 16].split(b"\0")[0].decode()
+        hits = struct.unpack_from("<Q", b, off + 24)[0]
+        marks[name] = dict(named(off + 32), hits=hits)
+        off += 32 + 64
+    return named(32), marks
+
+def sh(*cmd, **kw):
+    return subprocess.run(cmd, check=True, capture_output=True, text=True, **kw).stdout
+
+def build():
+    os.makedirs(f"{BUILD}/bench", exist_ok=True)
+    sh("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", f"{BUILD}/bench/count.so", f"{TOP}/bench/plugin/count.c")
+    for p in ("hello", "ops", "httpd"):
+        sh("gcc", "-O2", "-static", "-pthread", "-D_GNU_SOURCE", "-o", f"{BUILD}/bench/{p}", f"{TOP}/bench/programs/{p}.c")
+
+def symbols(path):
+    return {l.split()[2]: int(l.split()[0], 16) for l in sh("nm", path).splitlines() if len(l.split()) == 3}
+
+def entry(path):
+    return int(re.search(r"Entry point address:\s+(0x[0-9a-f]+)", sh("readelf", "-h", path)).group(1), 16)
+
+def load_address(path):
+    """Where the kernel's first byte lies in physical memory, less its link address."""
+    for l in sh("readelf", "-lW", path).splitlines():
+        f = l.split()
+        if f[:1] == ["LOAD"]:
+            return int(f[3], 16) - int(f[2], 16)
+
+def counter_plugin(out, marks=None):
+    """QEMU's -plugin value; marks: name to address, or to "syscall" for the first system call."""
+    return f"{BUILD}/bench/count.so,out={out}" + "".join(f",mark={n}:{a if a == 'syscall' else hex(a)}" for n, a in (marks or {}).items())
+
+def vmm(options, program, args=(), marks=None, out=None, cpu=None):
+    """The VMM's command line for a program, with the counter plugin."""
+    line = sh(f"{BUILD}/pith", "run", "--dry-run", "--accel", "tcg", *options, program, *args)
+    cmd = shlex.split(line)
+    if cpu:
+        cmd[cmd.index("-cpu") + 1] = cpu
+    if out:
+        spec = counter_plugin(out, marks)
+        cmd += ["-plugin", spec]
+    return cmd
+
+def finish(cmd, seconds=120):
+    return subprocess.run(cmd, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
+
+def free_port():
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    p = s.getsockname()[1]
+    s.close()
+    return p
+
+def answers(port, ask, seconds, process):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 2) as s:
+                s.settimeout(3)
+                s.sendall(ask)
+                if s.recv(64):
+                    return True
+        except OSError:
+            pass
+        time.sleep(0.1)
+    return False
