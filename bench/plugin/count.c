@@ -88,7 +88,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (k >= 0)
 			qemu_plugin_register_vcpu_insn_exec_inline(in, QEMU_PLUGIN_INLINE_ADD_U64, &shared->counter[k], 1);
 		for (uint64_t m = 0; m < shared->marks; m++)
-			if (shared->mark[m].address == (k == SYSCALL ? ON_SYSCALL : va) || shared->mark[m].address == va)
+			if (shared->mark[m].address == va || (k == SYSCALL && shared->mark[m].address == ON_SYSCALL))
 				qemu_plugin_register_vcpu_insn_exec_cb(in, on_mark, QEMU_PLUGIN_CB_NO_REGS, &shared->mark[m]);
 	}
 	for (int h = 0; h < 2; h++)
