@@ -140,7 +140,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run check check-unit check-vm check-abi check-cli check-fuzz check-kvm lint bench install clean abi unit fuzz
+.PHONY: all kernel tool help run check check-unit check-vm check-apps check-abi check-cli check-fuzz check-kvm lint bench install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 kernel: $(B)/pith.elf $(B)/pith.elf.stripped ## build the kernel
 tool: $(B)/pith             ## build the command
@@ -156,6 +156,9 @@ check-abi: all abi          ## system calls: Linux's answers against Pith's
 	tests/run --build $(B) abi
 check-vm: all               ## programs in real VMs
 	tests/run --build $(B) vm
+check-apps: all             ## long: thirty unmodified programs on 1 and 4 vCPUs; installs their packages
+	scripts/setup apps test
+	tests/run --build $(B) apps
 check-cli: all              ## the command: bad input, reproducible images
 	tests/run --build $(B) cli
 check-kvm: all abi          ## long: under KVM's rules, in a nested machine (tests/beds/kvm.md)
