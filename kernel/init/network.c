@@ -6,13 +6,12 @@
 #include "base/string.h"
 #include "fs/vnode.h"
 #include "init/init.h"
+#include "net/lx_socket.h"
 #include "net/socket.h"
 #include "proc/lx_file.h"
 
 #define ADDRESS_WAIT_NS (10 * NSEC_PER_SEC)
 #define RESOLV_MAX 512u
-
-static const struct bootconf *conf;
 
 static void write_file(const char *path, char *text, size_t len)
 {
@@ -31,21 +30,20 @@ static void write_file(const char *path, char *text, size_t len)
 		log_info("%s is not written (error %d)\n", path, -err);
 }
 
-static void on_configured(const struct net_interface *ifc, const u32 *dns, unsigned ndns, const char *domain)
+static size_t resolv_put(char *text, size_t len, const struct net_ip *ip)
+{
+	const u8 *b = ip->bytes;
+
+	return len + (size_t)fmt_buf(text + len, RESOLV_MAX - len, "nameserver %u.%u.%u.%u\n", b[0], b[1], b[2], b[3]);
+}
+
+static void on_configured(const struct net_ip *dns, unsigned ndns, const char *domain)
 {
 	char text[RESOLV_MAX];
 	size_t len = 0;
 
-	(void)ifc;
-	if (conf->ndns) {               /* what the user named wins over the lease */
-		dns = conf->dns;
-		ndns = conf->ndns;
-	}
-	for (unsigned i = 0; i < ndns && i < 3; i++) {
-		const u8 *b = (const u8 *)&dns[i];
-
-		len += (size_t)fmt_buf(text + len, sizeof(text) - len, "nameserver %u.%u.%u.%u\n", b[0], b[1], b[2], b[3]);
-	}
+	for (unsigned i = 0; i < ndns; i++)
+		len = resolv_put(text, len, &dns[i]);
 	if (domain && domain[0] && strlen(domain) < 200 && !strchr(domain, '\n'))
 		len += (size_t)fmt_buf(text + len, sizeof(text) - len, "search %s\n", domain);
 	write_file("/run/resolv.conf", text, len);
@@ -60,8 +58,10 @@ void network_start(const struct bootconf *c)
 	};
 	int err;
 
-	conf = c;
-	memcpy(n.dns, c->dns, sizeof(n.dns));
+	for (unsigned i = 0; i < c->ndns; i++) {
+		n.dns[i].family = LX_AF_INET;
+		memcpy(n.dns[i].bytes, &c->dns[i], 4);
+	}
 	err = net_init(&n);
 	if (err)
 		log_error("the network does not start (error %d)\n", -err);

@@ -3,6 +3,7 @@
  * the machine's network is the host's business.
  */
 #include "linux/ioctl.h"
+#include "net/netinfo.h"
 
 enum {
 	SIOCATMARK = 0x8905, SIOCGSTAMP = 0x8906, SIOCGSTAMPNS = 0x8907, SIOCGIFNAME = 0x8910, SIOCGIFCONF = 0x8912, SIOCGIFFLAGS = 0x8913,
@@ -10,7 +11,6 @@ enum {
 	SIOCGIFMETRIC = 0x891d, SIOCGIFMTU = 0x8921, SIOCGIFHWADDR = 0x8927, SIOCGIFINDEX = 0x8933, SIOCGIFTXQLEN = 0x8942,
 	SIOCETHTOOL = 0x8946, SIOCGIFMAP = 0x8970,
 };
-#define IFC_MAX 16u
 
 struct lx_ifreq {
 	char name[16];
@@ -28,14 +28,33 @@ struct lx_ifconf {
 	u64 buf;
 };
 
-static bool find(const char *name, int index, struct net_interface *ret)
-{
-	struct net_interface all[IFC_MAX];
-	unsigned n = net_interfaces(all, IFC_MAX);
+/* One interface as these calls see it: the link and its IPv4 address. */
+struct net_view {
+	struct netinfo_link link;
+	bool has_addr;
+	u32 addr, mask, broadcast;
+};
 
-	for (unsigned i = 0; i < n; i++)
-		if (name ? strncmp(all[i].name, name, sizeof(all[i].name)) == 0 : (int)all[i].index == index) {
-			*ret = all[i];
+static void view_addr(struct net_view *v)
+{
+	struct netinfo_addr a;
+
+	v->has_addr = false;
+	for (unsigned i = 0; !v->has_addr && netinfo_addr(i, &a) == 0; i++) {
+		if (a.family != LX_AF_INET || a.index != v->link.index)
+			continue;
+		v->has_addr = true;
+		memcpy(&v->addr, a.addr, 4);
+		memcpy(&v->broadcast, a.broadcast, 4);
+		v->mask = a.prefix ? __builtin_bswap32(~0u << (32 - a.prefix)) : 0;
+	}
+}
+
+static bool find(const char *name, int index, struct net_view *ret)
+{
+	for (unsigned i = 0; netinfo_link(i, &ret->link) == 0; i++)
+		if (name ? strncmp(ret->link.name, name, sizeof(ret->link.name)) == 0 : (int)ret->link.index == index) {
+			view_addr(ret);
 			return true;
 		}
 	return false;
@@ -49,36 +68,36 @@ static void put_addr(struct lx_ifreq *rq, u32 addr)
 }
 
 /* Fill the answer for one interface. */
-static int answer(unsigned cmd, const struct net_interface *i, struct lx_ifreq *rq)
+static int answer(unsigned cmd, const struct net_view *v, struct lx_ifreq *rq)
 {
 	switch (cmd) {
 	case SIOCGIFNAME:
-		memcpy(rq->name, i->name, sizeof(rq->name));
+		memcpy(rq->name, v->link.name, sizeof(rq->name));
 		return 0;
 	case SIOCGIFFLAGS:
-		rq->flags = (s16)i->flags;
+		rq->flags = (s16)v->link.flags;
 		return 0;
 	case SIOCGIFADDR:
 	case SIOCGIFDSTADDR:
 	case SIOCGIFBRDADDR:
 	case SIOCGIFNETMASK:
-		if (!i->addr4)
+		if (!v->has_addr)
 			return -EADDRNOTAVAIL;
-		put_addr(rq, cmd == SIOCGIFBRDADDR ? i->bcast4 : cmd == SIOCGIFNETMASK ? i->mask4 : i->addr4);
+		put_addr(rq, cmd == SIOCGIFBRDADDR ? v->broadcast : cmd == SIOCGIFNETMASK ? v->mask : v->addr);
 		return 0;
 	case SIOCGIFMETRIC:
 		rq->value = 0;
 		return 0;
 	case SIOCGIFMTU:
-		rq->value = (s32)i->mtu;
+		rq->value = (s32)v->link.mtu;
 		return 0;
 	case SIOCGIFHWADDR:
 		memset(rq->bytes, 0, sizeof(rq->bytes));
-		rq->hw.family = i->flags & LX_IFF_LOOPBACK ? 772 : 1; /* ARPHRD_LOOPBACK, ARPHRD_ETHER */
-		memcpy(rq->hw.mac, i->mac, sizeof(rq->hw.mac));
+		rq->hw.family = v->link.type;
+		memcpy(rq->hw.mac, v->link.mac, sizeof(rq->hw.mac));
 		return 0;
 	case SIOCGIFINDEX:
-		rq->value = (s32)i->index;
+		rq->value = (s32)v->link.index;
 		return 0;
 	case SIOCGIFTXQLEN:
 		rq->value = 1000;
@@ -92,23 +111,23 @@ static int answer(unsigned cmd, const struct net_interface *i, struct lx_ifreq *
 
 static long list_all(struct uaddr arg)
 {
-	struct net_interface all[IFC_MAX];
+	struct net_view v;
 	struct lx_ifconf c;
 	struct lx_ifreq rq;
-	unsigned n = net_interfaces(all, IFC_MAX);
 	s32 at = 0;
 
 	if (copy_from_user(&c, arg, sizeof(c)) < 0)
 		return -EFAULT;
-	for (unsigned i = 0; i < n; i++) {
-		if (!all[i].addr4)
+	for (unsigned i = 0; netinfo_link(i, &v.link) == 0; i++) {
+		view_addr(&v);
+		if (!v.has_addr)
 			continue;
 		if (c.buf) {
 			if (c.len - at < (s32)sizeof(rq))
 				break;
 			memset(&rq, 0, sizeof(rq));
-			memcpy(rq.name, all[i].name, sizeof(rq.name));
-			put_addr(&rq, all[i].addr4);
+			memcpy(rq.name, v.link.name, sizeof(rq.name));
+			put_addr(&rq, v.addr);
 			if (copy_to_user(uaddr_make(c.buf + (u32)at), &rq, sizeof(rq)) < 0)
 				return -EFAULT;
 		}
@@ -120,7 +139,7 @@ static long list_all(struct uaddr arg)
 
 long ioctl_net(struct file *f, unsigned cmd, struct uaddr arg)
 {
-	struct net_interface i;
+	struct net_view v;
 	struct lx_ifreq rq;
 	int r;
 
@@ -148,8 +167,8 @@ long ioctl_net(struct file *f, unsigned cmd, struct uaddr arg)
 	if (copy_from_user(&rq, arg, sizeof(rq)) < 0)
 		return -EFAULT;
 	rq.name[sizeof(rq.name) - 1] = '\0';
-	if (!find(cmd == SIOCGIFNAME ? NULL : rq.name, rq.value, &i))
+	if (!find(cmd == SIOCGIFNAME ? NULL : rq.name, rq.value, &v))
 		return -ENODEV;
-	r = answer(cmd, &i, &rq);
+	r = answer(cmd, &v, &rq);
 	return r < 0 ? r : copy_to_user(arg, &rq, sizeof(rq));
 }

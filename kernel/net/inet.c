@@ -30,7 +30,7 @@ u32 inet_tcp_wnd_more, inet_tcp_sndbuf_more;
 static struct net_config config;
 static char config_hostname[65];
 static char domain[128];
-static u32 dns_servers[3];
+static struct net_ip dns_servers[NET_DNS_MAX];
 static unsigned ndns;
 static bool configured;              /* atomic */
 static bool announce;                /* C: on_configured is to be called */
@@ -58,11 +58,8 @@ void inet_kick(void)
 
 static void call_configured(void)
 {
-	struct net_interface ifc[4];
-	unsigned n = net_interfaces(ifc, ARRAY_SIZE(ifc));
-
-	if (n > 1 && config.on_configured)
-		config.on_configured(&ifc[1], dns_servers, ndns, domain);
+	if (config.on_configured)
+		config.on_configured(dns_servers, ndns, domain);
 	__atomic_store_n(&configured, true, __ATOMIC_RELEASE);
 	waitq_wake_all(&configured_waitq);
 }
@@ -81,8 +78,9 @@ static void net_thread(void *arg)
 			bool tell = announce;
 			announce = false;
 			inet_unlock();
-			if (tell)
+			if (unlikely(tell))
 				call_configured();
+			inet_info_tell();
 			if (unlikely(READ_ONCE(inet_mem_short))) {
 				WRITE_ONCE(inet_mem_short, false);
 				(void)page_reclaim(RECLAIM_PAGES);
@@ -121,9 +119,10 @@ void dns_init(void) { }
 /* DHCP's servers arrive here (index by index), before the interface gets its address. */
 void dns_setserver(u8_t index, const ip_addr_t *server)
 {
-	if (index >= ARRAY_SIZE(dns_servers) || !server)
-		return;
-	dns_servers[index] = ip_2_ip4(server)->addr;
+	if (index >= ARRAY_SIZE(dns_servers) || !server || config.ndns)
+		return;                  /* what the user named wins over the lease */
+	dns_servers[index] = (struct net_ip){ .family = LX_AF_INET };
+	memcpy(dns_servers[index].bytes, &ip_2_ip4(server)->addr, 4);
 	if (index + 1u > ndns)
 		ndns = index + 1u;
 }
@@ -148,6 +147,7 @@ void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 of
 
 static void on_status(struct netif *n)
 {
+	inet_info_changed();
 	if (ip4_addr_isany_val(*netif_ip4_addr(n))) {
 		if (config.mode == NET_DHCP)
 			inet_timer_dhcp(true);   /* the lease is lost: ask again */
@@ -205,7 +205,7 @@ int net_init(const struct net_config *c)
 	if (c->hostname)
 		str_copy(config_hostname, c->hostname, sizeof(config_hostname));
 	ndns = MIN(c->ndns, (unsigned)ARRAY_SIZE(dns_servers));
-	memcpy(dns_servers, c->dns, ndns * sizeof(u32));
+	memcpy(dns_servers, c->dns, ndns * sizeof(dns_servers[0]));
 	random_bytes(isn_key, sizeof(isn_key));
 	size_windows();
 	inet_timer_init();
@@ -231,38 +231,4 @@ int net_wait_configured(u64 deadline_ns)
 	int r = WAIT_EVENT_INTR(&configured_waitq, __atomic_load_n(&configured, __ATOMIC_ACQUIRE), deadline_ns);
 
 	return r;
-}
-
-/* ---- Interfaces as the program sees them ---- */
-
-static void describe(struct net_interface *i, struct netif *n, unsigned index, const char *name)
-{
-	memset(i, 0, sizeof(*i));
-	i->index = index;
-	str_copy(i->name, name, sizeof(i->name));
-	i->addr4 = netif_ip4_addr(n)->addr;
-	i->mask4 = netif_ip4_netmask(n)->addr;
-	i->gateway4 = netif_ip4_gw(n)->addr;
-	if (n == &inet_lo) {
-		i->flags = LX_IFF_UP | LX_IFF_LOOPBACK | LX_IFF_RUNNING;
-		i->mtu = 65536;
-	} else {
-		i->flags = LX_IFF_UP | LX_IFF_BROADCAST | LX_IFF_RUNNING | LX_IFF_MULTICAST;
-		i->mtu = inet_eth_mtu();
-		memcpy(i->mac, n->hwaddr, 6);
-		i->bcast4 = i->addr4 ? i->addr4 | ~i->mask4 : 0;
-	}
-}
-
-unsigned net_interfaces(struct net_interface *ret, unsigned max)
-{
-	unsigned n = 0;
-
-	inet_lock();
-	if (n < max)
-		describe(&ret[n++], &inet_lo, 1, "lo");
-	if (n < max && inet_dev)
-		describe(&ret[n++], &inet_eth, 2, "eth0");
-	inet_unlock();
-	return n;
 }

@@ -70,6 +70,11 @@ void inet_send_flush(void);
 
 extern struct netif inet_lo, inet_eth;
 extern struct netdev *inet_dev;          /* behind inet_eth, or NULL */
+/* What passed; rx_errors: frames that were no proper ones, dropped: for want of memory or room. C. */
+struct inet_if_stats {
+	u64 rx_packets, rx_bytes, rx_errors, rx_dropped, tx_packets, tx_bytes, tx_errors, tx_dropped;
+};
+extern struct inet_if_stats inet_lo_stats, inet_eth_stats;
 void inet_lo_init(void);
 int inet_eth_init(struct netdev *d);
 /* Take received frames into lwIP, at most max; true if there may be more. Interrupts are on again when it returns false. C. */
@@ -80,6 +85,13 @@ bool inet_eth_cuts(void);
 u16 inet_eth_mtu(void);
 /* The interface with this index (1 is the loopback), or NULL. */
 struct netif *inet_netif_by_index(unsigned index);
+
+/* ---- What the stack tells (inet_info.c) ---- */
+
+/* Addresses, routes or the link changed: the net thread will tell those who watch. Any context. */
+void inet_info_changed(void);
+/* Tell them. The net thread only; not C. */
+void inet_info_tell(void);
 
 /* ---- Timers (inet_timer.c) ---- */
 

@@ -28,6 +28,7 @@
 
 struct netif inet_lo, inet_eth;
 struct netdev *inet_dev;
+struct inet_if_stats inet_lo_stats, inet_eth_stats;
 
 static struct pbuf *lo_head, *lo_tail;
 static unsigned lo_count;
@@ -125,16 +126,22 @@ static err_t lo_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst)
 	const struct ip_hdr *ip = p->payload;
 	struct pbuf *c;
 
-	if (lo_count >= LO_QUEUE_MAX)
+	if (lo_count >= LO_QUEUE_MAX) {
+		inet_lo_stats.tx_dropped++;
 		return ERR_MEM;
+	}
 	if (p->len >= IP_HLEN + TCP_HLEN && IPH_PROTO(ip) == IP_PROTO_TCP && IPH_HL_BYTES(ip) == IP_HLEN)
 		headers = (u16)(IP_HLEN + TCPH_HDRLEN_BYTES((const struct tcp_hdr *)(const void *)((const u8 *)ip + IP_HLEN)));
 	if (p->tot_len <= COPY_MAX || headers >= p->tot_len)
 		c = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
 	else
 		c = lo_share(p, headers);
-	if (!c)
+	if (!c) {
+		inet_lo_stats.tx_dropped++;
 		return ERR_MEM;
+	}
+	inet_lo_stats.tx_packets++;
+	inet_lo_stats.tx_bytes += c->tot_len;
 	c->queue_next = NULL;
 	if (lo_tail)
 		lo_tail->queue_next = c;
@@ -153,6 +160,8 @@ static void lo_deliver(void)
 		if (!lo_head)
 			lo_tail = NULL;
 		lo_count--;
+		inet_lo_stats.rx_packets++;
+		inet_lo_stats.rx_bytes += p->tot_len;
 		p->queue_next = NULL;
 		p->if_idx = netif_get_index(&inet_lo);
 		/* The whole of 127/8 is ours: be the address that is asked for while it is taken in. */
@@ -212,14 +221,19 @@ static struct pbuf *frame_wrap(struct netdev_buf *nb)
 		total += b->len;
 	if (total < SIZEOF_ETH_HDR + IP_HLEN || total > FRAME_MAX) {
 		counter_bump(inet_rx_short);
+		inet_eth_stats.rx_errors++;
 		d->ops->release(d, nb);
 		return NULL;
 	}
+	inet_eth_stats.rx_packets++;
+	inet_eth_stats.rx_bytes += total;
 	if (total <= COPY_MAX || (nb->next && nb->len < HEADERS_MIN)) {
 		head = frame_copy(nb, total);
 		d->ops->release(d, nb);
-		if (!head)
+		if (!head) {
 			counter_bump(inet_rx_nomem);
+			inet_eth_stats.rx_dropped++;
+		}
 		return head;
 	}
 	while (nb) {
@@ -227,6 +241,7 @@ static struct pbuf *frame_wrap(struct netdev_buf *nb)
 		struct rxbuf *r = mem_malloc(sizeof(*r));
 		if (!r) {
 			counter_bump(inet_rx_nomem);
+			inet_eth_stats.rx_dropped++;
 			d->ops->release(d, nb);
 			if (head)
 				pbuf_free(head);
@@ -399,6 +414,12 @@ void inet_lo_init(void)
 
 static void eth_on_event(struct netdev *d)
 {
+	static bool was_up = true;
+
+	if (unlikely(READ_ONCE(d->link_up) != was_up)) {
+		was_up = READ_ONCE(d->link_up);
+		inet_info_changed();
+	}
 	inet_kick();
 }
 

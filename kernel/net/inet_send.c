@@ -74,6 +74,7 @@ err_t inet_send_frame(struct netif *n, struct pbuf *p)
 {
 	if (tx_count >= TX_QUEUE_MAX) {
 		counter_bump(inet_tx_dropped);
+		inet_eth_stats.tx_dropped++;
 		return ERR_MEM;
 	}
 	pbuf_ref(p);
@@ -311,11 +312,13 @@ void inet_send_flush(void)
 			tx_pop(1);
 			pbuf_free(p);
 			counter_bump(inet_tx_dropped);
+			inet_eth_stats.tx_dropped++;
 			continue;
 		}
 		struct pbuf *after = tx_head;
-		for (unsigned i = 0; i < used; i++)
-			after = after->queue_next;
+		u64 bytes = 0;
+		for (unsigned i = 0; i < used; i++, after = after->queue_next)
+			bytes += after->tot_len;
 		int r = inet_dev->ops->transmit(inet_dev, &t->req, after == NULL);
 		if (r == -EBUSY) {
 			mem_free(t);
@@ -328,6 +331,10 @@ void inet_send_flush(void)
 		if (r < 0) {
 			tx_free(t);
 			counter_bump(inet_tx_dropped);
+			inet_eth_stats.tx_errors += used;
+		} else {
+			inet_eth_stats.tx_packets += used;
+			inet_eth_stats.tx_bytes += bytes;
 		}
 	}
 	/* The device is often quick: what it has sent by now is freed while it is in the cache. */

@@ -97,25 +97,22 @@ int sock_setsockopt(struct socket *s, int level, int name, const void *val, u32 
 int sock_getsockopt(struct socket *s, int level, int name, void *val, u32 *len);
 int sock_pending(struct socket *s, bool output);
 
-/* Interfaces, for SIOCGIF* and netlink later. */
-struct net_interface {
-	unsigned index;
-	char name[16];
-	u8 mac[6];
-	u32 flags, mtu;              /* IFF_* */
-	u32 addr4, mask4, gateway4, bcast4;  /* network order */
+/* An address of either family; an IPv4 one is in the first 4 bytes. Network order. */
+struct net_ip {
+	u16 family;                  /* LX_AF_INET, LX_AF_INET6 */
+	u8 bytes[16];
 };
-unsigned net_interfaces(struct net_interface *ret, unsigned max);
+#define NET_DNS_MAX 3u
 
 /* Boot: start the stack, the loopback, and the first netdev as configured. */
 struct net_config {
 	enum { NET_NONE, NET_DHCP, NET_STATIC } mode;
 	u32 addr, mask, gateway;     /* network order */
-	u32 dns[3];
+	struct net_ip dns[NET_DNS_MAX];
 	unsigned ndns;
 	const char *hostname;
-	/* The lease (or the static data) is there: write /etc/resolv.conf and the like. May sleep. */
-	void (*on_configured)(const struct net_interface *ifc, const u32 *dns, unsigned ndns, const char *domain);
+	/* Addresses are there, or others than before: write /etc/resolv.conf and the like. domain may be empty. May sleep. */
+	void (*on_configured)(const struct net_ip *dns, unsigned ndns, const char *domain);
 };
 int net_init(const struct net_config *c);
 /* A thread that is about to sleep for sockets (poll, epoll) calls this first: received frames are taken from the device. May sleep (briefly). */

@@ -8,6 +8,7 @@
  */
 #include "net_util.h"
 #include "dev/netdev.h"
+#include "net/netinfo.h"
 
 #define ME    0x0100000au            /* 10.0.0.1 */
 #define PEER  0x0200000au
@@ -252,17 +253,17 @@ static void fake_release(struct netdev *d, struct netdev_buf *b)
 static const struct netdev_ops fake_ops = { .transmit = fake_transmit, .receive = fake_receive, .release = fake_release };
 
 static unsigned configured;
-static void on_configured(const struct net_interface *ifc, const u32 *dns, unsigned ndns, const char *domain)
+static void on_configured(const struct net_ip *dns, unsigned ndns, const char *domain)
 {
 	configured++;
-	assert_int_equal(ifc->addr4, ME);
-	assert_int_equal(ifc->mask4, 0x00ffffff);
-	assert_int_equal(ifc->gateway4, PEER);
 	assert_int_equal(ndns, 2);
-	assert_int_equal(dns[0], 0x09090909);
+	assert_int_equal(dns[0].family, LX_AF_INET);
+	assert_memory_equal(dns[0].bytes, "\x9\x9\x9\x9", 4);
 	assert_string_equal(domain, "lab.internal");
-	assert_string_equal(ifc->name, "eth0");
 }
+static unsigned changes;
+static void on_change(struct netinfo_watch *w) { changes++; }
+static struct netinfo_watch watch = { .changed = on_change };
 
 static int setup(void **state)
 {
@@ -275,6 +276,7 @@ static int setup(void **state)
 	dev.link_up = true;
 	memcpy(dev.mac, "\2\0\0\0\0\1", 6);
 	netdev_register(&dev);
+	netinfo_watch_add(&watch);
 	return net_init(&c);
 }
 
@@ -286,6 +288,61 @@ static void lease(void **state)
 	assert_true(arch_clock_mono_ns() - t < 10 * NSEC_PER_MSEC);   /* two round trips, no waiting */
 	assert_int_equal(configured, 1);
 	assert_int_equal(dhcp_acks, 1);
+	assert_true(changes >= 1);
+}
+
+/* What netlink and the ioctls are told. */
+static void told(void **state)
+{
+	struct netinfo_link l;
+	struct netinfo_addr a;
+	struct netinfo_route r;
+	struct netinfo_neigh n;
+
+	assert_int_equal(netinfo_link(0, &l), 0);
+	assert_string_equal(l.name, "lo");
+	assert_int_equal(l.type, 772);
+	assert_int_equal(netinfo_link(1, &l), 0);
+	assert_string_equal(l.name, "eth0");
+	assert_int_equal(l.mtu, 1500);
+	assert_true(l.carrier && (l.flags & LX_IFF_RUNNING));
+	assert_memory_equal(l.mac, dev.mac, 6);
+	assert_in_range(l.rx_packets, 2, 20);
+	assert_in_range(l.tx_packets, 2, 20);
+	assert_in_range(l.tx_bytes, 600, 10000);
+	assert_int_equal(netinfo_link(2, &l), -ENOENT);
+
+	assert_int_equal(netinfo_addr(0, &a), 0);
+	assert_true(a.index == 1 && a.prefix == 8 && a.scope == 254 && a.valid_s == ~0u);
+	assert_int_equal(netinfo_addr(1, &a), 0);
+	assert_true(a.index == 2 && a.prefix == 24 && a.scope == 0 && a.flags == 0);
+	assert_memory_equal(a.addr, &(u32){ ME }, 4);
+	assert_memory_equal(a.broadcast, "\x0a\0\0\xff", 4);
+	assert_in_range(a.valid_s, 3000, 3660);
+
+	assert_int_equal(netinfo_route(0, &r), 0);
+	assert_true(r.has_gateway && r.prefix == 0 && r.protocol == 16 && r.table == 254);
+	assert_memory_equal(r.gateway, &(u32){ PEER }, 4);
+	assert_int_equal(netinfo_route(1, &r), 0);
+	assert_true(!r.has_gateway && r.prefix == 24 && r.scope == 253 && r.index == 2 && r.has_source);
+	assert_int_equal(netinfo_route(2, &r), 0);
+	assert_true(r.table == 255 && r.type == 2);
+	for (unsigned i = 0; netinfo_neigh(i, &n) == 0; i++)
+		if (memcmp(n.addr, &(u32){ PEER }, 4) == 0)
+			assert_memory_equal(n.mac, peer_mac, 6);
+
+	u32 before = netinfo_generation();
+	unsigned heard = changes;
+	dev.link_up = false;
+	dev.on_event(&dev);
+	let_run(10);
+	assert_int_equal(netinfo_link(1, &l), 0);
+	assert_false(l.carrier || (l.flags & LX_IFF_RUNNING));
+	assert_true(netinfo_generation() != before && changes == heard + 1);
+	dev.link_up = true;
+	dev.on_event(&dev);
+	let_run(10);
+	assert_int_equal(changes, heard + 2);
 }
 
 static size_t bulk_len;
@@ -525,7 +582,7 @@ static void failing_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lease), cmocka_unit_test(clean_wire), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
+		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
 		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(syn_flood), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};

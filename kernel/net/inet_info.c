@@ -1,0 +1,233 @@
+/*
+ * inet_info.c - what the stack tells of itself: netinfo.h over lwIP's tables.
+ *
+ * Entries are made when they are asked for: nothing is kept but the generation and the watchers.
+ * The order is that of Linux's dumps: by family, then by interface; of routes the main table first.
+ *
+ * Locks: inet_core around each getter; the generation is atomic. Cannot fail.
+ */
+#include "net/inet_impl.h"
+#include "net/netinfo.h"
+#include "lwip/dhcp.h"
+#include "lwip/etharp.h"
+#include "lwip/prot/dhcp.h"
+
+enum { SCOPE_UNIVERSE = 0, SCOPE_LINK = 253, SCOPE_HOST = 254 };
+enum { ADDR_PERMANENT = 0x80 };
+enum { ROUTE_UNICAST = 1, ROUTE_LOCAL = 2, ROUTE_BROADCAST = 3 };
+enum { TABLE_MAIN = 254, TABLE_LOCAL = 255 };
+enum { FROM_KERNEL = 2, FROM_BOOT = 3, FROM_DHCP = 16 };
+enum { NEIGH_REACHABLE = 2 };
+
+static u32 generation = 1;           /* atomic */
+static struct netinfo_watch *watchers;
+
+u32 netinfo_generation(void) { return __atomic_load_n(&generation, __ATOMIC_ACQUIRE); }
+
+void netinfo_watch_add(struct netinfo_watch *w)
+{
+	w->next = __atomic_load_n(&watchers, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&watchers, &w->next, w, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+void inet_info_changed(void)
+{
+	__atomic_fetch_add(&generation, 1, __ATOMIC_RELEASE);
+	inet_kick();
+}
+
+void inet_info_tell(void)
+{
+	static u32 told = 1;
+	u32 now = netinfo_generation();
+
+	if (likely(now == told))
+		return;
+	told = now;
+	for (struct netinfo_watch *w = __atomic_load_n(&watchers, __ATOMIC_ACQUIRE); w; w = w->next)
+		w->changed(w);
+}
+
+static int prefix_of(u32 mask) { return __builtin_popcount(mask); }
+
+/* ---- Links ---- */
+
+static void link_count(struct netinfo_link *l, const struct inet_if_stats *s)
+{
+	l->rx_packets = s->rx_packets;
+	l->rx_bytes = s->rx_bytes;
+	l->rx_errors = s->rx_errors;
+	l->rx_dropped = s->rx_dropped;
+	l->tx_packets = s->tx_packets;
+	l->tx_bytes = s->tx_bytes;
+	l->tx_errors = s->tx_errors;
+	l->tx_dropped = s->tx_dropped;
+}
+
+int netinfo_link(unsigned i, struct netinfo_link *ret)
+{
+	*ret = (struct netinfo_link){ .index = i + 1 };
+	if (i > 1 || (i == 1 && !inet_dev))
+		return -ENOENT;
+	inet_lock();
+	if (i == 0) {
+		str_copy(ret->name, "lo", sizeof(ret->name));
+		ret->mtu = 65536;
+		ret->flags = LX_IFF_UP | LX_IFF_LOOPBACK | LX_IFF_RUNNING;
+		ret->type = 772;
+		ret->carrier = true;
+		link_count(ret, &inet_lo_stats);
+	} else {
+		str_copy(ret->name, "eth0", sizeof(ret->name));
+		ret->mtu = inet_eth_mtu();
+		ret->carrier = inet_dev->link_up;
+		ret->flags = LX_IFF_UP | LX_IFF_BROADCAST | LX_IFF_MULTICAST | (ret->carrier ? LX_IFF_RUNNING : 0);
+		ret->type = 1;
+		memcpy(ret->mac, inet_eth.hwaddr, 6);
+		link_count(ret, &inet_eth_stats);
+	}
+	inet_unlock();
+	return 0;
+}
+
+/* ---- Addresses ---- */
+
+/* Seconds that are left of the lease; ~0: it is no lease, or one for ever. */
+static u32 lease_left_s(void)
+{
+	struct dhcp *d = netif_dhcp_data(&inet_eth);
+
+	if (!d || !dhcp_supplied_address(&inet_eth) || d->offered_t0_lease == 0xffffffff || !d->t0_timeout)
+		return ~0u;
+	return d->t0_timeout > d->lease_used ? (u32)(d->t0_timeout - d->lease_used) * DHCP_COARSE_TIMER_SECS : 0;
+}
+
+/* The i-th IPv4 address; false past the end. */
+static bool addr4(unsigned i, struct netinfo_addr *a)
+{
+	struct netif *n = i == 0 ? &inet_lo : &inet_eth;
+
+	if (i > 1 || (i == 1 && (!inet_dev || ip4_addr_isany_val(*netif_ip4_addr(n)))))
+		return false;
+	u32 addr = netif_ip4_addr(n)->addr, mask = netif_ip4_netmask(n)->addr, all = addr | ~mask;
+	*a = (struct netinfo_addr){ .index = i + 1, .family = LX_AF_INET, .prefix = (u8)prefix_of(mask), .scope = SCOPE_HOST, .flags = ADDR_PERMANENT };
+	memcpy(a->addr, &addr, 4);
+	a->valid_s = a->preferred_s = ~0u;
+	if (i == 1) {
+		a->scope = SCOPE_UNIVERSE;
+		if (a->prefix < 31)
+			memcpy(a->broadcast, &all, 4);
+		a->valid_s = a->preferred_s = lease_left_s();
+		if (a->valid_s != ~0u)
+			a->flags = 0;
+	}
+	return true;
+}
+
+int netinfo_addr(unsigned i, struct netinfo_addr *ret)
+{
+	inet_lock();
+	int r = addr4(i, ret) ? 0 : -ENOENT;
+	inet_unlock();
+	return r;
+}
+
+/* ---- Routes ---- */
+
+/* Emits entries until the wanted one. */
+struct route_cursor {
+	unsigned left;
+	struct netinfo_route *ret;
+	bool found;
+};
+
+static void route_emit(struct route_cursor *c, const struct netinfo_route *r)
+{
+	if (!c->found && c->left-- == 0) {
+		*c->ret = *r;
+		c->found = true;
+	}
+}
+
+static struct netinfo_route route4(u32 index, u32 dst, unsigned prefix, u8 type, u8 table, u8 scope, u32 source)
+{
+	struct netinfo_route r = { .index = index, .family = LX_AF_INET, .prefix = (u8)prefix, .type = type, .table = table,
+				   .scope = scope, .protocol = FROM_KERNEL, .has_source = source != 0 };
+
+	memcpy(r.dst, &dst, 4);
+	memcpy(r.source, &source, 4);
+	return r;
+}
+
+static void routes4_main(struct route_cursor *c)
+{
+	u32 addr = netif_ip4_addr(&inet_eth)->addr, mask = netif_ip4_netmask(&inet_eth)->addr, gw = netif_ip4_gw(&inet_eth)->addr;
+	struct netinfo_route r;
+
+	if (!inet_dev || !addr)
+		return;
+	if (gw) {
+		r = route4(2, 0, 0, ROUTE_UNICAST, TABLE_MAIN, SCOPE_UNIVERSE, 0);
+		r.protocol = dhcp_supplied_address(&inet_eth) ? FROM_DHCP : FROM_BOOT;
+		r.has_gateway = true;
+		memcpy(r.gateway, &gw, 4);
+		route_emit(c, &r);
+	}
+	if (prefix_of(mask) < 32) {
+		r = route4(2, addr & mask, (unsigned)prefix_of(mask), ROUTE_UNICAST, TABLE_MAIN, SCOPE_LINK, addr);
+		route_emit(c, &r);
+	}
+}
+
+static void routes4_local(struct route_cursor *c)
+{
+	u32 addr = inet_dev ? netif_ip4_addr(&inet_eth)->addr : 0, mask = netif_ip4_netmask(&inet_eth)->addr;
+	struct netinfo_route list[5];
+	unsigned n = 0;
+
+	if (addr)
+		list[n++] = route4(2, addr, 32, ROUTE_LOCAL, TABLE_LOCAL, SCOPE_HOST, addr);
+	if (addr && prefix_of(mask) < 31)
+		list[n++] = route4(2, addr | ~mask, 32, ROUTE_BROADCAST, TABLE_LOCAL, SCOPE_LINK, addr);
+	list[n++] = route4(1, PP_HTONL(0x7f000000), 8, ROUTE_LOCAL, TABLE_LOCAL, SCOPE_HOST, PP_HTONL(0x7f000001));
+	list[n++] = route4(1, PP_HTONL(0x7f000001), 32, ROUTE_LOCAL, TABLE_LOCAL, SCOPE_HOST, PP_HTONL(0x7f000001));
+	list[n++] = route4(1, PP_HTONL(0x7fffffff), 32, ROUTE_BROADCAST, TABLE_LOCAL, SCOPE_LINK, PP_HTONL(0x7f000001));
+	for (unsigned i = 0; i < n; i++)
+		route_emit(c, &list[i]);
+}
+
+int netinfo_route(unsigned i, struct netinfo_route *ret)
+{
+	struct route_cursor c = { .left = i, .ret = ret };
+
+	inet_lock();
+	routes4_main(&c);
+	routes4_local(&c);
+	inet_unlock();
+	return c.found ? 0 : -ENOENT;
+}
+
+/* ---- Neighbours ---- */
+
+int netinfo_neigh(unsigned i, struct netinfo_neigh *ret)
+{
+	int r = -ENOENT;
+
+	inet_lock();
+	for (size_t at = 0; at < ARP_TABLE_SIZE; at++) {
+		ip4_addr_t *ip;
+		struct netif *n;
+		struct eth_addr *mac;
+
+		if (!etharp_get_entry(at, &ip, &n, &mac) || i--)
+			continue;
+		*ret = (struct netinfo_neigh){ .index = n == &inet_lo ? 1 : 2, .family = LX_AF_INET, .state = NEIGH_REACHABLE };
+		memcpy(ret->mac, mac, 6);
+		memcpy(ret->addr, ip, 4);
+		r = 0;
+		break;
+	}
+	inet_unlock();
+	return r;
+}
