@@ -73,7 +73,7 @@ static int offset_check(const struct file *f, s64 off, size_t count)
 	return __builtin_add_overflow(off, (s64)count, &end) ? -EINVAL : 0;
 }
 
-long sys_pread64(int fd, struct uaddr buf, size_t count, s64 offset)
+static ALWAYS_INLINE long at_call(int fd, struct uaddr buf, size_t count, s64 offset, bool write)
 {
 	struct file *f;
 	NO_AUTO_INIT struct uio u;
@@ -85,38 +85,25 @@ long sys_pread64(int fd, struct uaddr buf, size_t count, s64 offset)
 	f = fd_lookup(fd);
 	if (!f)
 		return -EBADF;
-	r = f->ops->seekable ? can_read(f) : -ESPIPE;
+	r = !f->ops->seekable ? -ESPIPE : write ? can_write(f) : can_read(f);
 	if (r == 0)
 		r = one_buffer(&u, buf, count);
 	if (r == 0)
 		r = offset_check(f, offset, u.resid);
 	if (r == 0)
-		r = file_read(f, &u, &off, file_nonblock(f));
+		r = write ? file_write(f, &u, &off, file_nonblock(f)) : file_read(f, &u, &off, file_nonblock(f));
 	file_put(f);
 	return r;
 }
 
+long sys_pread64(int fd, struct uaddr buf, size_t count, s64 offset)
+{
+	return at_call(fd, buf, count, offset, false);
+}
+
 long sys_pwrite64(int fd, struct uaddr buf, size_t count, s64 offset)
 {
-	struct file *f;
-	NO_AUTO_INIT struct uio u;
-	u64 off = (u64)offset;
-	ssize_t r;
-
-	if (offset < 0)
-		return -EINVAL;
-	f = fd_lookup(fd);
-	if (!f)
-		return -EBADF;
-	r = f->ops->seekable ? can_write(f) : -ESPIPE;
-	if (r == 0)
-		r = one_buffer(&u, buf, count);
-	if (r == 0)
-		r = offset_check(f, offset, u.resid);
-	if (r == 0)
-		r = file_write(f, &u, &off, file_nonblock(f));
-	file_put(f);
-	return r;
+	return at_call(fd, buf, count, offset, true);
 }
 
 /* ---- Iovecs ---- */
