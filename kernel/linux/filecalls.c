@@ -125,10 +125,27 @@ static int vnode_of_fd(int fd, struct vnode **ret, struct file **ret_file)
 	return r;
 }
 
+int path_vnode(int dirfd, const char *path, int at_flags, struct vnode **ret, struct file **ret_file)
+{
+	struct vnode *start;
+	int r;
+
+	*ret = NULL;
+	if (ret_file)
+		*ret_file = NULL;
+	if (!path[0])
+		return vnode_of_fd(dirfd, ret, ret_file);
+	r = walk_start(dirfd, path, &start);
+	if (r == 0) {
+		r = fs_namei(start, path, at_flags & LX_AT_SYMLINK_NOFOLLOW ? 0 : NAMEI_FOLLOW, ret);
+		walk_end(start);
+	}
+	return r;
+}
+
 int vnode_at(int dirfd, struct uaddr path, int at_flags, struct vnode **ret, struct file **ret_file)
 {
 	NO_AUTO_INIT struct user_path p;
-	struct vnode *start;
 	int r;
 
 	*ret = NULL;
@@ -139,15 +156,7 @@ int vnode_at(int dirfd, struct uaddr path, int at_flags, struct vnode **ret, str
 	r = user_path_get(&p, path, at_flags & LX_AT_EMPTY_PATH);
 	if (r < 0)
 		return r;
-	if (!p.text[0]) {
-		r = vnode_of_fd(dirfd, ret, ret_file);
-	} else {
-		r = walk_start(dirfd, p.text, &start);
-		if (r == 0) {
-			r = fs_namei(start, p.text, at_flags & LX_AT_SYMLINK_NOFOLLOW ? 0 : NAMEI_FOLLOW, ret);
-			walk_end(start);
-		}
-	}
+	r = path_vnode(dirfd, p.text, at_flags, ret, ret_file);
 	user_path_free(&p);
 	return r;
 }

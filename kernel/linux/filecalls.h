@@ -61,6 +61,32 @@ static inline void walk_end(struct vnode *start)
  * (referenced) is set instead, if the caller passes it, else -EINVAL.
  */
 int vnode_at(int dirfd, struct uaddr path, int at_flags, struct vnode **ret, struct file **ret_file);
+/* The same with the path in the kernel; "" names dirfd itself (the caller has checked AT_EMPTY_PATH). */
+int path_vnode(int dirfd, const char *path, int at_flags, struct vnode **ret, struct file **ret_file);
+
+/*
+ * The calls on paths with their paths in the kernel already (io_uring fetches them when a request is submitted and
+ * runs it later). Errors are the calls'. May sleep.
+ */
+int path_mkdir(int dirfd, const char *path, unsigned mode);
+int path_remove(int dirfd, const char *path, bool dir);
+int path_symlink(const char *target, int dirfd, const char *path);
+/* flags: AT_SYMLINK_FOLLOW; an empty old path names olddir. */
+int path_link(int olddir, const char *old, int newdir, const char *new_path, int flags);
+int path_rename(int olddir, const char *old, int newdir, const char *new_path, unsigned flags);
+/* statx: the arguments without the path. -EINVAL. */
+int statx_check(int flags, unsigned mask);
+int path_statx(int dirfd, const char *path, int flags, struct uaddr buf);
+
+struct lx_open_how {
+	u64 flags, mode, resolve;
+};
+/* What openat makes of its arguments; what openat2 fetches: -EINVAL, -E2BIG, -EFAULT. */
+struct lx_open_how open_how_plain(int flags, unsigned mode);
+int open_how_get(struct lx_open_how *how, struct uaddr uhow, size_t size);
+/* Check how (and complete it), then open: a file without a descriptor yet. */
+int open_how_check(struct lx_open_how *how);
+int path_open(int dirfd, const char *path, const struct lx_open_how *how, struct file **ret);
 
 /* Two new files become descriptors together; the numbers go to fds. Consumes both references. */
 int install_pair(struct file *a, struct file *b, bool cloexec, struct uaddr fds);

@@ -8,9 +8,6 @@
 
 /* ---- open ---- */
 
-struct lx_open_how {
-	u64 flags, mode, resolve;
-};
 enum { RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8, RESOLVE_IN_ROOT = 16, RESOLVE_CACHED = 32 };
 
 #define OPEN_FLAGS_KNOWN (LX_O_ACCMODE | LX_O_CREAT | LX_O_EXCL | LX_O_NOCTTY | LX_O_TRUNC | LX_O_APPEND | LX_O_NONBLOCK | LX_O_SYNC | \
@@ -19,7 +16,7 @@ enum { RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, 
 #define OPEN_FLAGS_PATH (LX_O_DIRECTORY | LX_O_NOFOLLOW | LX_O_PATH | LX_O_CLOEXEC)
 
 /* What build_open_flags of Linux refuses; how has been cleaned for plain open. */
-static int how_check(const struct lx_open_how *how)
+int open_how_check(struct lx_open_how *how)
 {
 	u32 flags = (u32)how->flags;
 	bool creates = flags & (LX_O_CREAT | LX_O_TMPFILE_BIT);
@@ -38,6 +35,7 @@ static int how_check(const struct lx_open_how *how)
 		return -EINVAL;
 	if (how->resolve & RESOLVE_CACHED)
 		return -EAGAIN;
+	how->flags |= how->flags & LX_O_PATH ? 0 : LX_O_LARGEFILE;
 	return 0;
 }
 
@@ -48,7 +46,7 @@ static u32 resolve_to_namei(u64 resolve)
 	       (resolve & RESOLVE_BENEATH ? NAMEI_BENEATH | NAMEI_NOMAGIC : 0) | (resolve & RESOLVE_IN_ROOT ? NAMEI_IN_ROOT | NAMEI_NOMAGIC : 0);
 }
 
-static int open_file(int dirfd, const char *path, const struct lx_open_how *how, struct file **ret)
+int path_open(int dirfd, const char *path, const struct lx_open_how *how, struct file **ret)
 {
 	struct vnode *start = NULL, *v;
 	bool created = false;
@@ -74,17 +72,16 @@ static long open_call(int dirfd, struct uaddr upath, struct lx_open_how *how)
 {
 	NO_AUTO_INIT struct user_path p;
 	struct file *f;
-	int r = how_check(how), fd;
+	int r = open_how_check(how), fd;
 
 	if (r < 0)
 		return r;
-	how->flags |= how->flags & LX_O_PATH ? 0 : LX_O_LARGEFILE;
 	r = user_path_get(&p, upath, false);
 	if (r < 0)
 		return r;
 	fd = fd_reserve(how->flags & LX_O_CLOEXEC, 0);
 	if (fd >= 0) {
-		r = open_file(dirfd, p.text, how, &f);
+		r = path_open(dirfd, p.text, how, &f);
 		if (r == 0) {
 			fd_fill(fd, f);
 		} else {
@@ -96,7 +93,7 @@ static long open_call(int dirfd, struct uaddr upath, struct lx_open_how *how)
 	return fd;
 }
 
-long sys_openat(int dirfd, struct uaddr path, int flags, unsigned mode)
+struct lx_open_how open_how_plain(int flags, unsigned mode)
 {
 	struct lx_open_how how = { .flags = (u32)flags & OPEN_FLAGS_KNOWN };
 
@@ -104,6 +101,13 @@ long sys_openat(int dirfd, struct uaddr path, int flags, unsigned mode)
 		how.flags &= OPEN_FLAGS_PATH;
 	if (how.flags & (LX_O_CREAT | LX_O_TMPFILE_BIT))
 		how.mode = mode & 07777;
+	return how;
+}
+
+long sys_openat(int dirfd, struct uaddr path, int flags, unsigned mode)
+{
+	struct lx_open_how how = open_how_plain(flags, mode);
+
 	return open_call(dirfd, path, &how);
 }
 
@@ -117,7 +121,7 @@ long sys_creat(struct uaddr path, unsigned mode)
 	return sys_openat(LX_AT_FDCWD, path, LX_O_CREAT | LX_O_WRONLY | LX_O_TRUNC, mode);
 }
 
-long sys_openat2(int dirfd, struct uaddr path, struct uaddr uhow, size_t size)
+int open_how_get(struct lx_open_how *how, struct uaddr uhow, size_t size)
 {
 	struct { struct lx_open_how how; u8 rest[232]; } in = { 0 };
 
@@ -130,7 +134,16 @@ long sys_openat2(int dirfd, struct uaddr path, struct uaddr uhow, size_t size)
 	for (size_t i = 0; i < sizeof(in.rest); i++)
 		if (in.rest[i])
 			return -E2BIG;
-	return open_call(dirfd, path, &in.how);
+	*how = in.how;
+	return 0;
+}
+
+long sys_openat2(int dirfd, struct uaddr path, struct uaddr uhow, size_t size)
+{
+	struct lx_open_how how;
+	int r = open_how_get(&how, uhow, size);
+
+	return r < 0 ? r : open_call(dirfd, path, &how);
 }
 
 /* ---- Descriptors ---- */

@@ -137,7 +137,7 @@ static int mmap_file(struct file *f, u32 flags, struct vm_map_request *rq)
 	if (shared)
 		rq->flags |= VM_MAP_SHARED;
 	rq->file = f->vnode;
-	return f->ops->mmap_object(f, rq->prot, shared, &rq->max_prot, &rq->object);
+	return f->ops->mmap_object(f, rq, shared);
 }
 
 static int mmap_anonymous(u32 flags, struct vm_map_request *rq)

@@ -58,44 +58,33 @@ static void notify_move(struct vnode *ostart, const char *opath, struct vnode *n
 
 /* ---- One path ---- */
 
-struct at {
-	struct user_path path;
-	struct vnode *start;
-};
-
-static int at_get(struct at *a, int dirfd, struct uaddr path)
+int path_mkdir(int dirfd, const char *path, unsigned mode)
 {
-	int r = user_path_get(&a->path, path, false);
+	struct vnode *start;
+	int r = walk_start(dirfd, path, &start);
 
 	if (r < 0)
 		return r;
-	r = walk_start(dirfd, a->path.text, &a->start);
-	if (r < 0)
-		user_path_free(&a->path);
+	r = fs_mkdir(start, path, mode & 01777 & ~umask_get());
+	if (r == 0) {
+		struct vnode *v = watched_at(start, path);
+		notify_at(start, path, LX_IN_CREATE, v);
+		if (v)
+			vnode_put(v);
+	}
+	walk_end(start);
 	return r;
-}
-
-static void at_end(struct at *a)
-{
-	walk_end(a->start);
-	user_path_free(&a->path);
 }
 
 long sys_mkdirat(int dirfd, struct uaddr path, unsigned mode)
 {
-	NO_AUTO_INIT struct at a;
-	int r = at_get(&a, dirfd, path);
+	NO_AUTO_INIT struct user_path p;
+	int r = user_path_get(&p, path, false);
 
 	if (r < 0)
 		return r;
-	r = fs_mkdir(a.start, a.path.text, mode & 01777 & ~umask_get());
-	if (r == 0) {
-		struct vnode *v = watched_at(a.start, a.path.text);
-		notify_at(a.start, a.path.text, LX_IN_CREATE, v);
-		if (v)
-			vnode_put(v);
-	}
-	at_end(&a);
+	r = path_mkdir(dirfd, p.text, mode);
+	user_path_free(&p);
 	return r;
 }
 
@@ -124,17 +113,22 @@ static int mknod_mode(unsigned *mode)
 
 long sys_mknodat(int dirfd, struct uaddr path, unsigned mode, unsigned dev)
 {
-	NO_AUTO_INIT struct at a;
+	NO_AUTO_INIT struct user_path p;
+	struct vnode *start;
 	int r = mknod_mode(&mode);
 
 	if (r == 0)
-		r = at_get(&a, dirfd, path);
+		r = user_path_get(&p, path, false);
 	if (r < 0)
 		return r;
-	r = fs_mknod(a.start, a.path.text, (mode & LX_S_IFMT) | (mode & 07777 & ~umask_get()), 0, NULL);
-	if (r == 0)
-		notify_at(a.start, a.path.text, LX_IN_CREATE, NULL);
-	at_end(&a);
+	r = walk_start(dirfd, p.text, &start);
+	if (r == 0) {
+		r = fs_mknod(start, p.text, (mode & LX_S_IFMT) | (mode & 07777 & ~umask_get()), 0, NULL);
+		if (r == 0)
+			notify_at(start, p.text, LX_IN_CREATE, NULL);
+		walk_end(start);
+	}
+	user_path_free(&p);
 	return r;
 }
 
@@ -143,20 +137,32 @@ long sys_mknod(struct uaddr path, unsigned mode, unsigned dev)
 	return sys_mknodat(LX_AT_FDCWD, path, mode, dev);
 }
 
-static long remove_call(int dirfd, struct uaddr path, bool dir)
+int path_remove(int dirfd, const char *path, bool dir)
 {
-	NO_AUTO_INIT struct at a;
-	int r = at_get(&a, dirfd, path);
+	struct vnode *start;
+	int r = walk_start(dirfd, path, &start);
 
 	if (r < 0)
 		return r;
-	struct vnode *v = watched_at(a.start, a.path.text);
-	r = dir ? fs_rmdir(a.start, a.path.text) : fs_unlink(a.start, a.path.text);
+	struct vnode *v = watched_at(start, path);
+	r = dir ? fs_rmdir(start, path) : fs_unlink(start, path);
 	if (r == 0)
-		notify_at(a.start, a.path.text, LX_IN_DELETE, v);
+		notify_at(start, path, LX_IN_DELETE, v);
 	if (v)
 		vnode_put(v);
-	at_end(&a);
+	walk_end(start);
+	return r;
+}
+
+static long remove_call(int dirfd, struct uaddr path, bool dir)
+{
+	NO_AUTO_INIT struct user_path p;
+	int r = user_path_get(&p, path, false);
+
+	if (r < 0)
+		return r;
+	r = path_remove(dirfd, p.text, dir);
+	user_path_free(&p);
 	return r;
 }
 
@@ -170,21 +176,41 @@ long sys_unlinkat(int dirfd, struct uaddr path, int flags)
 
 /* ---- Two paths ---- */
 
-long sys_symlinkat(struct uaddr target, int dirfd, struct uaddr path)
+static int two_paths_get(struct user_path *a, struct uaddr first, bool empty_ok, struct user_path *b, struct uaddr second)
 {
-	NO_AUTO_INIT struct user_path text;
-	NO_AUTO_INIT struct at a;
-	int r = user_path_get(&text, target, false);
+	int r = user_path_get(a, first, empty_ok);
 
 	if (r < 0)
 		return r;
-	r = at_get(&a, dirfd, path);
-	if (r == 0) {
-		r = fs_symlink(a.start, a.path.text, text.text);
-		if (r == 0)
-			notify_at(a.start, a.path.text, LX_IN_CREATE, NULL);
-		at_end(&a);
-	}
+	r = user_path_get(b, second, false);
+	if (r < 0)
+		user_path_free(a);
+	return r;
+}
+
+int path_symlink(const char *target, int dirfd, const char *path)
+{
+	struct vnode *start;
+	int r = walk_start(dirfd, path, &start);
+
+	if (r < 0)
+		return r;
+	r = fs_symlink(start, path, target);
+	if (r == 0)
+		notify_at(start, path, LX_IN_CREATE, NULL);
+	walk_end(start);
+	return r;
+}
+
+long sys_symlinkat(struct uaddr target, int dirfd, struct uaddr path)
+{
+	NO_AUTO_INIT struct user_path text, p;
+	int r = two_paths_get(&text, target, false, &p, path);
+
+	if (r < 0)
+		return r;
+	r = path_symlink(text.text, dirfd, p.text);
+	user_path_free(&p);
 	user_path_free(&text);
 	return r;
 }
@@ -194,27 +220,39 @@ long sys_symlink(struct uaddr target, struct uaddr path)
 	return sys_symlinkat(target, LX_AT_FDCWD, path);
 }
 
+int path_link(int olddir, const char *old, int newdir, const char *new_path, int flags)
+{
+	struct vnode *target, *start;
+	int r = path_vnode(olddir, old, flags & LX_AT_SYMLINK_FOLLOW ? 0 : LX_AT_SYMLINK_NOFOLLOW, &target, NULL);
+
+	if (r < 0)
+		return r;
+	r = walk_start(newdir, new_path, &start);
+	if (r == 0) {
+		r = fs_link(target, start, new_path);
+		if (r == 0) {
+			notify_at(start, new_path, LX_IN_CREATE, NULL);
+			notify_vnode(target, LX_IN_ATTRIB);
+		}
+		walk_end(start);
+	}
+	vnode_put(target);
+	return r;
+}
+
 long sys_linkat(int olddir, struct uaddr old, int newdir, struct uaddr new_path, int flags)
 {
-	NO_AUTO_INIT struct at a;
-	struct vnode *target;
+	NO_AUTO_INIT struct user_path o, n;
 	int r;
 
 	if (flags & ~(LX_AT_SYMLINK_FOLLOW | LX_AT_EMPTY_PATH))
 		return -EINVAL;
-	r = vnode_at(olddir, old, (flags & LX_AT_EMPTY_PATH) | (flags & LX_AT_SYMLINK_FOLLOW ? 0 : LX_AT_SYMLINK_NOFOLLOW), &target, NULL);
+	r = two_paths_get(&o, old, flags & LX_AT_EMPTY_PATH, &n, new_path);
 	if (r < 0)
 		return r;
-	r = at_get(&a, newdir, new_path);
-	if (r == 0) {
-		r = fs_link(target, a.start, a.path.text);
-		if (r == 0) {
-			notify_at(a.start, a.path.text, LX_IN_CREATE, NULL);
-			notify_vnode(target, LX_IN_ATTRIB);
-		}
-		at_end(&a);
-	}
-	vnode_put(target);
+	r = path_link(olddir, o.text, newdir, n.text, flags);
+	user_path_free(&n);
+	user_path_free(&o);
 	return r;
 }
 
@@ -223,13 +261,13 @@ long sys_link(struct uaddr old, struct uaddr new_path)
 	return sys_linkat(LX_AT_FDCWD, old, LX_AT_FDCWD, new_path, 0);
 }
 
-static int rename_walk(struct at *o, struct at *n, unsigned flags)
+static int rename_walk(struct vnode *ostart, const char *opath, struct vnode *nstart, const char *npath, unsigned flags)
 {
-	struct vnode *v = watched_at(o->start, o->path.text), *victim = watched_at(n->start, n->path.text);
-	int r = fs_rename(o->start, o->path.text, n->start, n->path.text, flags);
+	struct vnode *v = watched_at(ostart, opath), *victim = watched_at(nstart, npath);
+	int r = fs_rename(ostart, opath, nstart, npath, flags);
 
 	if (r == 0 && v && v != victim) {
-		notify_move(o->start, o->path.text, n->start, n->path.text, v);
+		notify_move(ostart, opath, nstart, npath, v);
 		if (victim && !(flags & LX_RENAME_EXCHANGE)) {
 			struct vattr a;
 			notify_self(victim, LX_IN_ATTRIB);
@@ -244,27 +282,45 @@ static int rename_walk(struct at *o, struct at *n, unsigned flags)
 	return r;
 }
 
-long sys_renameat2(int olddir, struct uaddr old, int newdir, struct uaddr new_path, unsigned flags)
+static int rename_flags_check(unsigned flags)
 {
-	NO_AUTO_INIT struct at o;
-	NO_AUTO_INIT struct at n;
-	int r;
-
 	if (flags & ~(LX_RENAME_NOREPLACE | LX_RENAME_EXCHANGE | LX_RENAME_WHITEOUT))
 		return -EINVAL;
 	if (flags & (LX_RENAME_NOREPLACE | LX_RENAME_WHITEOUT) && flags & LX_RENAME_EXCHANGE)
 		return -EINVAL;
-	if (flags & LX_RENAME_WHITEOUT)
-		return -EPERM;
-	r = at_get(&o, olddir, old);
+	return flags & LX_RENAME_WHITEOUT ? -EPERM : 0;
+}
+
+int path_rename(int olddir, const char *old, int newdir, const char *new_path, unsigned flags)
+{
+	struct vnode *ostart, *nstart;
+	int r = rename_flags_check(flags);
+
+	if (r == 0)
+		r = walk_start(olddir, old, &ostart);
 	if (r < 0)
 		return r;
-	r = at_get(&n, newdir, new_path);
+	r = walk_start(newdir, new_path, &nstart);
 	if (r == 0) {
-		r = rename_walk(&o, &n, flags);
-		at_end(&n);
+		r = rename_walk(ostart, old, nstart, new_path, flags);
+		walk_end(nstart);
 	}
-	at_end(&o);
+	walk_end(ostart);
+	return r;
+}
+
+long sys_renameat2(int olddir, struct uaddr old, int newdir, struct uaddr new_path, unsigned flags)
+{
+	NO_AUTO_INIT struct user_path o, n;
+	int r = rename_flags_check(flags);
+
+	if (r == 0)
+		r = two_paths_get(&o, old, false, &n, new_path);
+	if (r < 0)
+		return r;
+	r = path_rename(olddir, o.text, newdir, n.text, flags);
+	user_path_free(&n);
+	user_path_free(&o);
 	return r;
 }
 

@@ -26,14 +26,11 @@ static int stat_out(const struct vattr *a, struct uaddr buf)
 	return copy_to_user(buf, &st, sizeof(st));
 }
 
-static int attr_at(int dirfd, struct uaddr path, int at_flags, struct vattr *ret)
+/* The attributes of what a walk found, which is given up. */
+static int attr_take(struct vnode *v, struct file *f, struct vattr *ret)
 {
-	struct vnode *v;
-	struct file *f;
-	int r = vnode_at(dirfd, path, at_flags, &v, &f);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (f) {
 		r = file_getattr(f, ret);
 		file_put(f);
@@ -42,6 +39,15 @@ static int attr_at(int dirfd, struct uaddr path, int at_flags, struct vattr *ret
 		vnode_put(v);
 	}
 	return r;
+}
+
+static int attr_at(int dirfd, struct uaddr path, int at_flags, struct vattr *ret)
+{
+	struct vnode *v;
+	struct file *f;
+	int r = vnode_at(dirfd, path, at_flags, &v, &f);
+
+	return r < 0 ? r : attr_take(v, f, ret);
 }
 
 static long stat_call(int dirfd, struct uaddr path, struct uaddr buf, int at_flags)
@@ -111,28 +117,49 @@ static struct lx_statx_time statx_time(struct timespec64 t)
 	return (struct lx_statx_time){ t.sec, t.nsec, 0 };
 }
 
-long sys_statx(int dirfd, struct uaddr path, int flags, unsigned mask, struct uaddr buf)
+static int statx_out(const struct vattr *a, struct uaddr buf)
 {
-	struct vattr a;
-	int r;
+	bool btime = a->btime.sec || a->btime.nsec;
+	struct lx_statx sx = {
+		.mask = STATX_BASIC | (btime ? STATX_BTIME : 0), .blksize = a->blksize, .nlink = a->nlink, .uid = a->uid, .gid = a->gid,
+		.mode = (u16)a->mode, .ino = a->ino, .size = a->size, .blocks = a->blocks512,
+		.atime = statx_time(a->atime), .btime = statx_time(a->btime), .ctime = statx_time(a->ctime), .mtime = statx_time(a->mtime),
+		.rdev_major = LX_MAJOR(a->rdev), .rdev_minor = LX_MINOR(a->rdev), .dev_major = LX_MAJOR(a->dev), .dev_minor = LX_MINOR(a->dev),
+	};
+	return copy_to_user(buf, &sx, sizeof(sx));
+}
 
+int statx_check(int flags, unsigned mask)
+{
 	if (mask & STATX_RESERVED)
 		return -EINVAL;
 	if ((flags & LX_AT_STATX_SYNC_TYPE) == LX_AT_STATX_SYNC_TYPE)
 		return -EINVAL;
 	if (flags & ~(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH | LX_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	r = attr_at(dirfd, path, flags, &a);
-	if (r < 0)
-		return r;
-	bool btime = a.btime.sec || a.btime.nsec;
-	struct lx_statx sx = {
-		.mask = STATX_BASIC | (btime ? STATX_BTIME : 0), .blksize = a.blksize, .nlink = a.nlink, .uid = a.uid, .gid = a.gid,
-		.mode = (u16)a.mode, .ino = a.ino, .size = a.size, .blocks = a.blocks512,
-		.atime = statx_time(a.atime), .btime = statx_time(a.btime), .ctime = statx_time(a.ctime), .mtime = statx_time(a.mtime),
-		.rdev_major = LX_MAJOR(a.rdev), .rdev_minor = LX_MINOR(a.rdev), .dev_major = LX_MAJOR(a.dev), .dev_minor = LX_MINOR(a.dev),
-	};
-	return copy_to_user(buf, &sx, sizeof(sx));
+	return 0;
+}
+
+int path_statx(int dirfd, const char *path, int flags, struct uaddr buf)
+{
+	struct vnode *v;
+	struct file *f;
+	struct vattr a;
+	int r = path_vnode(dirfd, path, flags, &v, &f);
+
+	if (r == 0)
+		r = attr_take(v, f, &a);
+	return r < 0 ? r : statx_out(&a, buf);
+}
+
+long sys_statx(int dirfd, struct uaddr path, int flags, unsigned mask, struct uaddr buf)
+{
+	struct vattr a;
+	int r = statx_check(flags, mask);
+
+	if (r == 0)
+		r = attr_at(dirfd, path, flags, &a);
+	return r < 0 ? r : statx_out(&a, buf);
 }
 
 /* ---- access ---- */

@@ -16,6 +16,7 @@
 #include "proc/lx_file.h"
 
 struct file;
+struct vm_map_request;
 
 /* Large buffers on the stack of hot paths: not zeroed. */
 #define NO_AUTO_INIT __attribute__((uninitialized))
@@ -33,8 +34,11 @@ struct file_ops {
 	u32 (*poll)(struct file *f, struct poll_table *pt);
 	/* Arguments of known commands are copied in and out by linux/ioctl.c; -ENOTTY. */
 	int (*ioctl)(struct file *f, u32 cmd, void *kbuf);
-	/* The object that mmap shows; a reference is returned. May take rights out of *max_prot (VM_PROT_*). -ENODEV, -EPERM (seals). */
-	int (*mmap_object)(struct file *f, u32 prot, bool shared, u32 *max_prot, struct vm_object **ret);
+	/*
+	 * What mmap shows: fills rq->object (a reference is returned) and may change rq->object_off, or take rights out of
+	 * rq->max_prot (VM_PROT_*). -ENODEV, -EPERM (seals).
+	 */
+	int (*mmap_object)(struct file *f, struct vm_map_request *rq, bool shared);
 	int (*getattr)(struct file *f, struct vattr *ret);
 	/* The name in /proc/self/fd: "pipe:[12]", "socket:[3]", "anon_inode:[eventpoll]"; vnodes: their path. */
 	ssize_t (*describe)(struct file *f, char *buf, size_t size);

@@ -78,21 +78,21 @@ static int vnode_file_ioctl(struct file *f, u32 cmd, void *kbuf)
 	return f->vnode->ops->ioctl ? f->vnode->ops->ioctl(f->vnode, cmd, kbuf) : -ENOTTY;
 }
 
-static int vnode_file_mmap_object(struct file *f, u32 prot, bool shared, u32 *max_prot, struct vm_object **ret)
+static int vnode_file_mmap_object(struct file *f, struct vm_map_request *rq, bool shared)
 {
 	u32 seals;
 
 	if (f->vnode->ops->mmap_object)
-		return f->vnode->ops->mmap_object(f->vnode, shared, ret);
+		return f->vnode->ops->mmap_object(f->vnode, shared, &rq->object);
 	if (!f->vnode->object)
 		return -ENODEV;
 	if (shared && fs_memfile_seals(f->vnode, &seals) == 0 && seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE)) {
-		if (prot & VM_PROT_WRITE)
+		if (rq->prot & VM_PROT_WRITE)
 			return -EPERM;
-		*max_prot &= ~VM_PROT_WRITE;
+		rq->max_prot &= ~VM_PROT_WRITE;
 	}
 	vm_object_get(f->vnode->object);
-	*ret = f->vnode->object;
+	rq->object = f->vnode->object;
 	return 0;
 }
 
