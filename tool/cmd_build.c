@@ -34,12 +34,15 @@ static void files_list(const struct plan_node *node, const char *path, json_t *l
 	}
 }
 
-static json_t *meta_make(const struct plan *plan, const struct bootconf *conf)
+static json_t *meta_make(const struct opts *opts, const struct plan *plan, const struct bootconf *conf)
 {
-	json_t *files = json_array();
+	json_t *files = json_array(), *ports = json_array();
 
 	files_list(plan->root, "", files);
-	return json_pack("{s:s, s:s, s:o, s:o}", "pith", PITH_VERSION, "program", conf->exec, "files", files, "packages", packages_list(plan));
+	for (size_t i = 0; i < opts->publish.count; i++)
+		json_array_append_new(ports, json_string(opts->publish.items[i]));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "pith", PITH_VERSION, "program", conf->exec, "ports", ports, "files", files, "packages",
+			 packages_list(plan));
 }
 
 static void network_configure(const struct opts *opts, struct bootconf *conf)
@@ -61,7 +64,7 @@ static int image_make(const struct opts *opts, const struct plan *plan, struct b
 		status = root_cached(plan, &root);
 	if (!status) {
 		err_progress("writing the image");
-		meta = meta_make(plan, conf);
+		meta = meta_make(opts, plan, conf);
 		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta });
 		err_progress(NULL);
 	}

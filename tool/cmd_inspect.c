@@ -56,8 +56,8 @@ static int report_make(const char *path, struct image *image, json_t *report)
 	json_object_set_new(report, "env", strings(&image->conf.env));
 	json_object_set_new(report, "workdir", json_string(image->conf.cwd ? image->conf.cwd : "/"));
 	json_object_set_new(report, "net", json_string(image->conf.net ? image->conf.net : "none"));
-	/* An image without a manifest does not promise any port. */
-	json_object_set_new(report, "ports", json_array());
+	/* Those of the manifest; an image without one does not promise any port. */
+	json_object_set_new(report, "ports", meta_list(image, "ports"));
 	inventory_read(image->fd, image->kernel_offset, image->kernel_len, report);
 	json_object_set_new(report, "packages", meta_list(image, "packages"));
 	json_object_set_new(report, "files", meta_list(image, "files"));

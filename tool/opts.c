@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manifest.h"
 #include "opts_check.h"
 #include "util/err.h"
 
@@ -34,12 +35,15 @@ struct opt_def {
 
 static const struct opt_def defs[] = {
 	{ "output", 'o', OPT_TEXT, AT(output), OPTS_BUILD, "IMAGE", "the image to write" },
+	{ "manifest", 'M', OPT_TEXT, AT(manifest), BOTH, "FILE", "read options from a manifest, pith.yaml(5)" },
 	{ "publish", 'p', OPT_LIST, AT(publish), OPTS_RUN, "[ADDR:]HOST:GUEST[/udp]", "forward a host port to the program" },
 	{ "env", 'e', OPT_LIST, AT(env), BOTH, "KEY[=VALUE]", "set an environment variable (KEY alone: as it is here)" },
 	{ "env-file", 0, OPT_LIST, AT(env_file), BOTH, "FILE", "set variables from a file, KEY=VALUE a line" },
 	{ "add", 'a', OPT_LIST, AT(add), BOTH, "SRC[:DST]", "put a file or tree into the root" },
+	{ "package", 0, OPT_LIST, AT(packages), BOTH, "NAME", "put an installed Debian package's files into the root" },
 	{ "workdir", 'w', OPT_TEXT, AT(workdir), BOTH, "DIR", "the program's working directory (default /)" },
-	{ "allow", 0, OPT_TEXT, AT(allow), BOTH, "jit", "let the program make code at run time (default: refused)" },
+	{ "hostname", 0, OPT_TEXT, AT(hostname), BOTH, "NAME", "the machine's name (default pith)" },
+	{ "allow", 0, OPT_LIST, AT(allow), BOTH, "jit", "let the program make code at run time (default: refused)" },
 	{ "memory", 'm', OPT_TEXT, AT(memory), OPTS_RUN, "SIZE", "memory of the VM, such as 64M (default: chosen)" },
 	{ "cpus", 'c', OPT_TEXT, AT(cpus), OPTS_RUN, "N", "virtual CPUs (default 1)" },
 	{ "net", 0, OPT_TEXT, AT(net), BOTH, "user|none|tap=IFNAME", "the network (default user)" },
@@ -58,7 +62,6 @@ static const struct opt_def defs[] = {
 	{ "volume", 'v', OPT_LATER, 0, OPTS_RUN, "VOL.img:/path[:ro]", "attach an ext4 volume (not in this version)" },
 	{ "detach", 'd', OPT_LATER_FLAG, 0, OPTS_RUN, NULL, "run in the background (not in this version)" },
 	{ "name", 0, OPT_LATER, 0, OPTS_RUN, "NAME", "name the instance (not in this version)" },
-	{ "manifest", 'M', OPT_LATER, 0, BOTH, "pith.yaml", "what the program may do (not in this version)" },
 };
 
 #define DEF_COUNT (sizeof defs / sizeof *defs)
@@ -156,11 +159,13 @@ static int short_parse(struct opts *opts, enum opts_command command, int argc, c
 
 int opts_parse(struct opts *opts, enum opts_command command, int argc, char **argv)
 {
+	bool only_args = false; /* "--" stood before what is left */
 	int at = 0, status = 0;
 
 	for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
 		if (!strcmp(argv[at], "--")) {
 			at++;
+			only_args = true;
 			break;
 		}
 		if (argv[at][1] == '-')
@@ -172,7 +177,11 @@ int opts_parse(struct opts *opts, enum opts_command command, int argc, char **ar
 	}
 	opts->args = argv + at;
 	opts->arg_count = argc - at;
-	return opts->help ? 0 : opts_check(opts);
+	if (opts->help)
+		return 0;
+	if (command & BOTH)
+		status = manifest_apply(opts, only_args);
+	return status ? status : opts_check(opts);
 }
 
 void opts_free(struct opts *opts)
@@ -186,6 +195,7 @@ void opts_free(struct opts *opts)
 			strv_free((struct strv *)field);
 	}
 	free(opts->publishes);
+	strv_free(&opts->own_args);
 	*opts = (struct opts){ 0 };
 }
 

@@ -31,14 +31,21 @@ struct opts_publish {
 	bool udp;
 };
 
+struct manifest_tree;
+
 struct opts {
 	/* as written */
-	struct strv publish, add, env, env_file, dns;
-	char *allow, *memory, *cpus, *workdir, *net, *ip, *gateway, *accel, *machine, *vmm, *output, *stop_timeout;
+	struct strv publish, add, packages, env, env_file, dns, allow;
+	char *memory, *cpus, *workdir, *hostname, *net, *ip, *gateway, *accel, *machine, *vmm, *output, *stop_timeout, *manifest;
 	bool trace, verbose, dry_run, json, help;
+	size_t first_env_count, first_env_file_count; /* how many of these the manifest brought: the command line's come after all of them */
 	/* PROGRAM or IMAGE and what follows it */
 	char **args;
 	int arg_count;
+	struct strv own_args; /* what args points into when a manifest named the program */
+	/* where values come from, when it is not the command line: for messages */
+	const struct manifest_tree *tree;
+	const char *tree_path;
 	/* as understood */
 	struct opts_publish *publishes; /* publish.count of them */
 	uint64_t memory_len;            /* 0: chosen by the tool */
@@ -52,8 +59,9 @@ struct opts {
 };
 
 /*
- * Reads the options of one command into a zeroed struct and checks their
- * values. 0, or PITH_USAGE after a line.
+ * Reads the options of one command into a zeroed struct, adds what a manifest
+ * says (--manifest FILE, or a directory with a pith.yaml in the place of
+ * PROGRAM) and checks the values. 0, or an exit status after a line.
  */
 int opts_parse(struct opts *opts, enum opts_command command, int argc, char **argv);
 void opts_free(struct opts *opts);

@@ -2,23 +2,46 @@
  * opts_check.c - the values of options, understood and checked.
  *
  * Only what the words say is judged here; whether a port is free or a file is
- * there is found out where it is used.
+ * there is found out where it is used. The same checks judge the command line and
+ * a manifest; the messages name the option there and the line of the file here.
  */
 #include "opts_check.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "manifest.h"
 #include "util/err.h"
 
-#define CPUS_MAX 32             /* what the kernel runs on */
+#define CPUS_MAX     32 /* what the kernel runs on */
+#define HOSTNAME_MAX 63 /* Linux has room for 64; a label of the domain name system for 63 */
+
+/* Reports a value of an option: its index counts in lists. */
+__attribute__((format(printf, 4, 5)))
+static int bad(const struct opts *opts, const char *option, size_t index, const char *format, ...)
+{
+	char *where = opts->tree ? manifest_where(opts, option, index) : xasprintf("--%s", option);
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	err_report(PITH_USAGE, where, "%s", text);
+	free(where);
+	return PITH_USAGE;
+}
 
 struct choice {
 	const char *word;
 	int value;
 };
 
-static int choice_parse(const char *option, const char *word, const struct choice *choices, size_t count, int *ret_value)
+static int choice_parse(const struct opts *opts, const char *option, const char *word, const struct choice *choices, size_t count, int *ret_value)
 {
 	struct buf list = { 0 };
 	int status;
@@ -31,7 +54,7 @@ static int choice_parse(const char *option, const char *word, const struct choic
 		}
 		buf_printf(&list, "%s%s", i ? ", " : "", choices[i].word);
 	}
-	status = err_report(PITH_USAGE, option, "\"%s\" is no such thing; choose one of %s", word, list.data);
+	status = bad(opts, option, 0, "\"%s\" is no such thing; choose one of %s", word, list.data);
 	buf_free(&list);
 	return status;
 }
@@ -106,23 +129,55 @@ static int net_check(struct opts *opts)
 		opts->net_kind = OPTS_NET_TAP;
 		opts->tap_name = opts->net + 4;
 	} else {
-		return err_report(PITH_USAGE, "--net", "\"%s\" is no such thing; choose one of user, none, tap=IFNAME", opts->net);
+		return bad(opts, "net", 0, "\"%s\" is no such thing; choose one of user, none, tap=IFNAME", opts->net);
 	}
 	if (opts->ip && !is_cidr(opts->ip))
-		return err_report(PITH_USAGE, "--ip", "\"%s\" is no address with a prefix; write it as 10.0.0.2/24", opts->ip);
+		return bad(opts, "ip", 0, "\"%s\" is no address with a prefix; write it as 10.0.0.2/24", opts->ip);
 	if (opts->gateway && !is_ipv4(opts->gateway))
-		return err_report(PITH_USAGE, "--gateway", "\"%s\" is no IPv4 address; write it as 10.0.0.1", opts->gateway);
+		return bad(opts, "gateway", 0, "\"%s\" is no IPv4 address; write it as 10.0.0.1", opts->gateway);
 	for (size_t i = 0; i < opts->dns.count; i++) {
 		if (!is_ipv4(opts->dns.items[i]))
-			return err_report(PITH_USAGE, "--dns", "\"%s\" is no IPv4 address; write it as 10.0.0.3", opts->dns.items[i]);
+			return bad(opts, "dns", i, "\"%s\" is no IPv4 address; write it as 10.0.0.3", opts->dns.items[i]);
 	}
 	if (opts->publish.count && opts->net_kind != OPTS_NET_USER)
-		return err_report(PITH_USAGE, "--publish", "ports are forwarded only with --net user; reach the VM at its own address, or leave --net out");
+		return bad(opts, "publish", 0, "ports are forwarded only with --net user; reach the VM at its own address, or leave --net out");
 	opts->publishes = xcalloc(opts->publish.count, sizeof *opts->publishes);
 	for (size_t i = 0; i < opts->publish.count; i++) {
 		if (!publish_parse(opts->publish.items[i], &opts->publishes[i]))
-			return err_report(PITH_USAGE, "--publish", "\"%s\" names no ports; write it as 8080:80, 127.0.0.1:8080:80 or 5353:53/udp",
+			return bad(opts, "publish", i, "\"%s\" names no ports; write it as 8080:80, 127.0.0.1:8080:80 or 5353:53/udp",
 					  opts->publish.items[i]);
+	}
+	return 0;
+}
+
+static bool is_hostname(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!len || len > HOSTNAME_MAX || text[0] == '-' || text[len - 1] == '-')
+		return false;
+	for (; *text; text++) {
+		if (!isalnum((unsigned char)*text) && *text != '-' && *text != '.' && *text != '_')
+			return false;
+	}
+	return true;
+}
+
+static int files_check(const struct opts *opts)
+{
+	for (size_t i = 0; i < opts->add.count; i++) {
+		const char *colon = strrchr(opts->add.items[i], ':');
+
+		if (colon && colon[1] != '/')
+			return bad(opts, "add", i, "\"%s\" has no absolute place after the colon; write it as SRC:/DST", opts->add.items[i]);
+		if (!opts->add.items[i][0] || colon == opts->add.items[i])
+			return bad(opts, "add", i, "\"%s\" names no file; write it as SRC or SRC:/DST", opts->add.items[i]);
+	}
+	for (size_t i = 0; i < opts->packages.count; i++) {
+		const char *name = opts->packages.items[i];
+
+		if (!isalnum((unsigned char)*name) || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789+-.:") != strlen(name))
+			return bad(opts, "package", i, "\"%s\" is no name of a package; write it as python3-minimal", name);
 	}
 	return 0;
 }
@@ -131,10 +186,13 @@ static int env_check(const struct opts *opts)
 {
 	for (size_t i = 0; i < opts->env.count; i++) {
 		if (opts->env.items[i][0] == '=' || !opts->env.items[i][0])
-			return err_report(PITH_USAGE, "--env", "\"%s\" names no variable; write it as KEY=VALUE", opts->env.items[i]);
+			return bad(opts, "env", i, "\"%s\" names no variable; write it as KEY=VALUE", opts->env.items[i]);
 	}
+	if (opts->hostname && !is_hostname(opts->hostname))
+		return bad(opts, "hostname", 0, "\"%s\" is no name for a machine; use up to %d letters, digits, '-' and '.'", opts->hostname,
+			   HOSTNAME_MAX);
 	if (opts->workdir && opts->workdir[0] != '/')
-		return err_report(PITH_USAGE, "--workdir", "\"%s\" is not absolute; begin it with a /", opts->workdir);
+		return bad(opts, "workdir", 0, "\"%s\" is not absolute; begin it with a /", opts->workdir);
 	return 0;
 }
 
@@ -150,36 +208,40 @@ int opts_check(struct opts *opts)
 	opts->cpu_count = 1;
 	opts->stop_timeout_s = 10;
 	if (opts->memory && (!str_size(opts->memory, &opts->memory_len) || opts->memory_len == 0))
-		return err_report(PITH_USAGE, "--memory", "\"%s\" is no size; write it as 64M or 1G", opts->memory);
+		return bad(opts, "memory", 0, "\"%s\" is no size; write it as 64M or 1G", opts->memory);
 	if (opts->cpus) {
 		if (!str_number(opts->cpus, 1, CPUS_MAX, &number))
-			return err_report(PITH_USAGE, "--cpus", "\"%s\" is no number of CPUs; give 1 to %d", opts->cpus, CPUS_MAX);
+			return bad(opts, "cpus", 0, "\"%s\" is no number of CPUs; give 1 to %d", opts->cpus, CPUS_MAX);
 		opts->cpu_count = (unsigned int)number;
 	}
 	if (opts->stop_timeout) {
 		if (!str_number(opts->stop_timeout, 0, 86400, &number))
-			return err_report(PITH_USAGE, "--stop-timeout", "\"%s\" is no number of seconds; give 0 to 86400", opts->stop_timeout);
+			return bad(opts, "stop-timeout", 0, "\"%s\" is no number of seconds; give 0 to 86400", opts->stop_timeout);
 		opts->stop_timeout_s = (unsigned int)number;
 	}
-	if (opts->allow && strcmp(opts->allow, "jit"))
-		return err_report(PITH_USAGE, "--allow", "\"%s\" is no such thing; there is jit", opts->allow);
+	for (size_t i = 0; i < opts->allow.count; i++) {
+		if (strcmp(opts->allow.items[i], "jit"))
+			return bad(opts, "allow", i, "\"%s\" is no such thing; there is jit", opts->allow.items[i]);
+	}
 	if (opts->accel) {
-		status = choice_parse("--accel", opts->accel, accels, 3, &value);
+		status = choice_parse(opts, "accel", opts->accel, accels, 3, &value);
 		if (status)
 			return status;
 		opts->accel_kind = (enum opts_accel)value;
 	}
 	if (opts->machine) {
-		status = choice_parse("--machine", opts->machine, machines, 4, &value);
+		status = choice_parse(opts, "machine", opts->machine, machines, 4, &value);
 		if (status)
 			return status;
 		opts->machine_kind = (enum opts_machine)value;
 	}
 	if (opts->vmm) {
-		status = choice_parse("--vmm", opts->vmm, vmms, 2, &value);
+		status = choice_parse(opts, "vmm", opts->vmm, vmms, 2, &value);
 		if (status)
 			return status;
 	}
 	status = net_check(opts);
+	if (!status)
+		status = files_check(opts);
 	return status ? status : env_check(opts);
 }

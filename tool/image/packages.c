@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "util/child.h"
+#include "util/err.h"
 #include "util/str.h"
 
 #define BATCH 400
@@ -83,6 +84,25 @@ static void versions_ask(const struct strv *packages, json_t *list)
 		}
 		buf_free(&output);
 	}
+}
+
+int packages_files(const char *name, struct strv *files)
+{
+	char *argv[] = { "dpkg-query", "-L", "--", (char *)name, NULL };
+	struct buf output = { 0 };
+	char *line, *rest;
+	int result = child_run(argv, &output), status = 0;
+
+	if (result < 0)
+		status = err_report(PITH_FAILED, name, "cannot ask for its files: dpkg-query: %s; name files with --add", strerror(-result));
+	else if (result)
+		status = err_report(PITH_USAGE, name, "no package that is installed here; apt-get install it, or correct its name");
+	for (line = !status && output.data ? strtok_r(output.data, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
+		if (line[0] == '/' && strcmp(line, "/."))
+			strv_add(files, line);
+	}
+	buf_free(&output);
+	return status;
 }
 
 json_t *packages_list(const struct plan *plan)

@@ -7,11 +7,15 @@
 #include <jansson.h>
 
 #include "image/plan.h"
+#include "util/str.h"
 
 /*
  * A list of { "name", "version", "architecture" }, sorted by name; empty on a
  * host without dpkg. Files that belong to no package are not in it.
  */
 json_t *packages_list(const struct plan *plan);
+
+/* The paths that an installed package has on this host. 0, or PITH_USAGE or PITH_FAILED after a line. */
+int packages_files(const char *name, struct strv *files);
 
 #endif

@@ -8,7 +8,6 @@
  */
 #include "image/root.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/add.h"
 #include "image/libs.h"
 #include "util/err.h"
 #include "util/file.h"
@@ -43,94 +43,6 @@ static int base_files_put(struct plan *plan)
 	if (!error)
 		error = plan_put_link(plan, "/etc/resolv.conf", "/run/resolv.conf");
 	return error ? err_report(PITH_FAILED, "the root", "cannot plan it: %s", strerror(-error)) : 0;
-}
-
-/* Puts a tree or file from the host at a path of the plan. Device nodes and sockets are passed over with a notice. */
-static int tree_add(struct plan *plan, const char *source, const char *path, struct libs *libs)
-{
-	char target[4096], **names = NULL;
-	size_t count = 0;
-	struct stat st;
-	struct dirent *entry;
-	int status = 0, error = 0;
-	ssize_t n;
-	DIR *dir;
-
-	if (lstat(source, &st) < 0)
-		return err_report(PITH_FAILED, source, "cannot add it: %s; check the path", strerror(errno));
-	if (S_ISLNK(st.st_mode)) {
-		n = readlink(source, target, sizeof target - 1);
-		target[n < 0 ? 0 : n] = '\0';
-		error = n < 0 ? -errno : plan_put_link(plan, path, target);
-	} else if (S_ISREG(st.st_mode)) {
-		error = access(source, R_OK) < 0 ? -errno : plan_put_file(plan, path, source, st.st_mode);
-		if (!error)
-			libs_add(libs, source, false);
-	} else if (!S_ISDIR(st.st_mode)) {
-		err_notice(source, "left out of the root: neither a file, a directory nor a link");
-	} else {
-		error = plan_put_dir(plan, path);
-		dir = error ? NULL : opendir(source);
-		if (!error && !dir)
-			error = -errno;
-		while (dir && (entry = readdir(dir))) {
-			if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-				continue;
-			names = xrealloc(names, (count + 1) * sizeof *names);
-			names[count++] = xstrdup(entry->d_name);
-		}
-		if (dir)
-			closedir(dir);
-	}
-	if (error)
-		status = err_report(PITH_FAILED, source, "cannot add it as %s: %s; choose another place with --add SRC:DST", path, strerror(-error));
-	for (size_t i = 0; i < count; i++) {
-		char *from = xasprintf("%s/%s", source, names[i]), *to = xasprintf("%s/%s", path, names[i]);
-
-		if (!status)
-			status = tree_add(plan, from, to, libs);
-		free(from);
-		free(to);
-		free(names[i]);
-	}
-	free(names);
-	return status;
-}
-
-/* One --add SRC[:DST]. A link named as SRC itself is followed; DST that ends in '/' is a directory to put it in. */
-static int add_one(struct plan *plan, const char *word, struct libs *libs)
-{
-	const char *colon = strrchr(word, ':');
-	char *source, *path, *real;
-	int status;
-
-	if (colon && colon[1] != '/')
-		return err_report(PITH_USAGE, "--add", "\"%s\" has no absolute place after the colon; write it as SRC:/DST", word);
-	source = colon ? xstrndup(word, (size_t)(colon - word)) : xstrdup(word);
-	real = realpath(source, NULL);
-	if (!real) {
-		status = err_report(PITH_FAILED, *source ? source : "--add", "cannot add it: %s; check the path", strerror(errno));
-		free(source);
-		return status;
-	}
-	if (!colon) {
-		path = file_absolute(source);
-	} else if (str_ends(colon, "/") && colon[2]) {
-		char *absolute = file_absolute(source);
-
-		path = xasprintf("%s%s", colon + 1, strrchr(absolute, '/') + 1);
-		free(absolute);
-	} else {
-		path = xstrdup(colon + 1);
-	}
-	if (!colon && plan_mirror(plan, path) == 0 && !strcmp(real, path))
-		status = tree_add(plan, real, path, libs);
-	else
-		status = tree_add(plan, real, colon ? path : real, libs);
-	free(source);
-	free(real);
-	free(path);
-	return status;
 }
 
 static int env_file_read(const char *path, struct bootconf *conf)
@@ -162,14 +74,15 @@ static int env_file_read(const char *path, struct bootconf *conf)
 	return 0;
 }
 
-int root_environment(const struct opts *opts, struct bootconf *conf)
+/* Some of the files and, over them, some of the variables. */
+static int environment_add(const struct opts *opts, size_t file, size_t files_end, size_t env, size_t env_end, struct bootconf *conf)
 {
 	int status = 0;
 
-	for (size_t i = 0; i < opts->env_file.count && !status; i++)
-		status = env_file_read(opts->env_file.items[i], conf);
-	for (size_t i = 0; i < opts->env.count && !status; i++) {
-		const char *word = opts->env.items[i];
+	for (; file < files_end && !status; file++)
+		status = env_file_read(opts->env_file.items[file], conf);
+	for (; env < env_end && !status; env++) {
+		const char *word = opts->env.items[env];
 
 		if (strchr(word, '=')) {
 			bootconf_set_env(conf, word);
@@ -180,11 +93,24 @@ int root_environment(const struct opts *opts, struct bootconf *conf)
 			free(assignment);
 		}
 	}
+	return status;
+}
+
+int root_environment(const struct opts *opts, struct bootconf *conf)
+{
+	int status = environment_add(opts, 0, opts->first_env_file_count, 0, opts->first_env_count, conf);
+
+	if (!status)
+		status = environment_add(opts, opts->first_env_file_count, opts->env_file.count, opts->first_env_count, opts->env.count, conf);
 	if (opts->workdir) {
 		free(conf->cwd);
 		conf->cwd = xstrdup(opts->workdir);
 	}
-	if (opts->allow)
+	if (opts->hostname) {
+		free(conf->hostname);
+		conf->hostname = xstrdup(opts->hostname);
+	}
+	if (strv_has(&opts->allow, "jit"))
 		conf->allow_jit = true;
 	return status;
 }
@@ -237,8 +163,10 @@ int root_plan(const struct opts *opts, const struct program *program, struct pla
 		status = libs_add(&libs, program->exec, true);
 	if (!status)
 		status = base_files_put(plan);
+	for (size_t i = 0; i < opts->packages.count && !status; i++)
+		status = add_package(plan, opts->packages.items[i], &libs);
 	for (size_t i = 0; i < opts->add.count && !status; i++)
-		status = add_one(plan, opts->add.items[i], &libs);
+		status = add_path(plan, opts->add.items[i], &libs);
 	if (!status)
 		status = libs_to_plan(&libs, program->elf.interp, plan);
 	if (!status && plan_put_dir(plan, conf->cwd) < 0)
