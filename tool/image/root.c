@@ -17,33 +17,12 @@
 
 #include "image/add.h"
 #include "image/libs.h"
+#include "image/sysfiles.h"
 #include "util/err.h"
 #include "util/file.h"
 
 #define ENV_FILE_MAX (1u << 20)
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-static int base_files_put(struct plan *plan)
-{
-	static const char *const dirs[] = { "/dev", "/proc", "/sys", "/tmp", "/run", "/etc", "/var/tmp" };
-	static const struct { const char *path, *text; } files[] = {
-		{ "/etc/passwd", "root:x:0:0:root:/:/nonexistent\npith:x:1000:1000:pith:/:/nonexistent\n"
-				 "nobody:x:65534:65534:nobody:/:/nonexistent\n" },
-		{ "/etc/group", "root:x:0:\npith:x:1000:\nnogroup:x:65534:\n" },
-		{ "/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n" },
-		{ "/etc/hosts", "127.0.0.1\tlocalhost pith\n::1\tlocalhost\n" },
-	};
-	int error = 0;
-
-	for (size_t i = 0; i < sizeof dirs / sizeof *dirs && !error; i++)
-		error = plan_put_dir(plan, dirs[i]);
-	for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++)
-		error = plan_put_text(plan, files[i].path, files[i].text, strlen(files[i].text), 0644);
-	/* The kernel writes the lease's name servers there. */
-	if (!error)
-		error = plan_put_link(plan, "/etc/resolv.conf", "/run/resolv.conf");
-	return error ? err_report(PITH_FAILED, "the root", "cannot plan it: %s", strerror(-error)) : 0;
-}
 
 static int env_file_read(const char *path, struct bootconf *conf)
 {
@@ -162,7 +141,7 @@ int root_plan(const struct opts *opts, const struct program *program, struct pla
 	if (!status)
 		status = libs_add(&libs, program->exec, true);
 	if (!status)
-		status = base_files_put(plan);
+		status = sysfiles_put(plan, conf);
 	for (size_t i = 0; i < opts->packages.count && !status; i++)
 		status = add_package(plan, opts->packages.items[i], &libs);
 	for (size_t i = 0; i < opts->add.count && !status; i++)
