@@ -29,6 +29,8 @@ void arch_smp_start(void (*entry)(void));
 /* What CPUID says of the program's CPU: AT_HWCAP (leaf 1 edx) and AT_HWCAP2. */
 u32 arch_hwcap(void);
 u32 arch_hwcap2(void);
+/* CRC-32C of len bytes from crc on, by the CPU's own instruction. False: it has none, nothing is done. */
+bool arch_crc32c(u32 *crc, const void *data, size_t len);
 /* The vDSO's image (page-aligned, whole pages) and the page of data that the program must see directly below it, read-only. */
 const void *arch_vdso_image(size_t *ret_len);
 phys_t arch_vvar_page(void);

@@ -108,7 +108,7 @@ void desc_init_cpu(struct arch_cpu *c, const u64 ist_top[3]);
 void desc_init_idt(void);
 /* features.c */
 struct cpu_features {
-	bool x2apic, tsc_deadline, xsave, xsaveopt, avx, fsgsbase, smep, smap, umip, pge, rdrand, rdseed, rdtscp, rdpid, page1g,
+	bool x2apic, tsc_deadline, crc32c, xsave, xsaveopt, avx, fsgsbase, smep, smap, umip, pge, rdrand, rdseed, rdtscp, rdpid, page1g,
 		hypervisor, tcg, kvm, kvmclock, tsc_invariant;
 	u32 max_leaf, family_model, hypervisor_leaf;
 };

@@ -51,6 +51,7 @@ void features_detect(void)
 	hwcap = l1.edx;
 	f->family_model = l1.eax;
 	f->x2apic = l1.ecx & (1u << 21);
+	f->crc32c = l1.ecx & (1u << 20);
 	f->tsc_deadline = l1.ecx & (1u << 24);
 	f->xsave = (l1.ecx & (1u << 26)) && f->max_leaf >= 13;
 	f->avx = l1.ecx & (1u << 28);
