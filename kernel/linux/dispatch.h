@@ -18,6 +18,8 @@ void syscall_dispatch(struct user_regs *regs);
 const char *syscall_name(unsigned nr);
 /* A refused call: one event; the errno to return. */
 long syscall_refuse_event(const char *event, int errno_to_return);
+/* Memory that can be written and run was asked for: the event, and once a line that says what it means (sys_mm.c). */
+long syscall_refuse_mapping(int errno_to_return);
 
 /* trace.c: before and after a call, while tracing is on. */
 void trace_enter(const struct user_regs *regs);

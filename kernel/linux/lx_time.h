@@ -3,6 +3,7 @@
 #define LINUX_LX_TIME_H
 
 #include "base/types.h"
+#include "net/lx_socket.h"             /* struct lx_timeval */
 
 enum {
 	LX_CLOCK_REALTIME, LX_CLOCK_MONOTONIC, LX_CLOCK_PROCESS_CPUTIME_ID, LX_CLOCK_THREAD_CPUTIME_ID, LX_CLOCK_MONOTONIC_RAW,
@@ -13,7 +14,6 @@ enum {
 #define LX_USER_HZ       100
 
 struct lx_timespec { s64 sec, nsec; };
-struct lx_timeval { s64 sec, usec; };
 struct lx_timezone { s32 minutes_west, dst_time; };
 struct lx_itimerspec { struct lx_timespec interval, value; };
 struct lx_itimerval { struct lx_timeval interval, value; };

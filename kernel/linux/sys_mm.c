@@ -89,7 +89,7 @@ static int mmap_check(u64 addr, size_t len, u32 flags)
 }
 
 /* Memory that the program can both write and run was asked for: one event, and once a line that says what it means. */
-static long refuse_mapping(int errno_to_return)
+long syscall_refuse_mapping(int errno_to_return)
 {
 	static bool told;
 
@@ -127,7 +127,7 @@ static int mmap_file(struct file *f, u32 flags, struct vm_map_request *rq)
 	}
 	if (f->vnode && f->vnode->mount && !f->vnode->mount->readonly && !vm_policy_allow_jit) {
 		if (rq->prot & VM_PROT_EXEC)
-			return (int)refuse_mapping(EPERM);
+			return (int)syscall_refuse_mapping(EPERM);
 		rq->max_prot &= ~VM_PROT_EXEC;
 	}
 	if (!f->ops->mmap_object)
@@ -159,7 +159,7 @@ static int mmap_anonymous(u32 flags, struct vm_map_request *rq)
 /* vm/ refuses with -EACCES only for W^X. */
 static long mapped(intptr_t r)
 {
-	return unlikely(r == -EACCES) ? refuse_mapping(EACCES) : r;
+	return unlikely(r == -EACCES) ? syscall_refuse_mapping(EACCES) : r;
 }
 
 /* May anything be locked? Tells vm/ of the limit. */
@@ -230,7 +230,7 @@ long sys_mprotect(struct uaddr addr, size_t len, int prot)
 	int r = vm_protect(start, len, p & LX_PROT_RWX);
 	/* -EACCES without W^X behind it is a shared mapping of a file that was opened for reading. */
 	if (unlikely(r == -EACCES) && (p & LX_PROT_EXEC))
-		return refuse_mapping(EACCES);
+		return syscall_refuse_mapping(EACCES);
 	return r;
 }
 

@@ -12,8 +12,9 @@
 struct map_row {
 	u64 start, end, off;
 	u32 prot, flags;
-	const char *name;            /* constant */
+	const char *name;            /* constant, or the object's */
 	struct vnode *vnode;         /* held */
+	struct vm_object *object;    /* held if the name may be its own */
 };
 struct map_rows {
 	struct map_row *rows;
@@ -36,9 +37,12 @@ static bool collect(const struct vm_area *a, void *arg)
 		m->size = size;
 	}
 	struct map_row *r = &m->rows[m->n++];
-	*r = (struct map_row){ a->start, a->end, a->object ? a->object_off : 0, a->prot, a->flags, a->name, a->file };
+	*r = (struct map_row){ a->start, a->end, a->object ? a->object_off : 0, a->prot, a->flags, a->name, a->file,
+				a->name && a->object ? a->object : NULL };
 	if (r->vnode)
 		vnode_get(r->vnode);
+	if (r->object)
+		vm_object_get(r->object);
 	return true;
 }
 
@@ -76,6 +80,8 @@ static int show(struct pseudo_text *t, bool details)
 				      (unsigned long long)(m.rows[i].end - m.rows[i].start) / 1024);
 		if (m.rows[i].vnode)
 			vnode_put(m.rows[i].vnode);
+		if (m.rows[i].object)
+			vm_object_put(m.rows[i].object);
 	}
 	heap_free(m.rows);
 	heap_free(path);

@@ -5,6 +5,7 @@
  * -ENOMEM at boot; -ESRCH for a task that is gone; -EINVAL, -EACCES for what is written.
  */
 #include "proc/procfs_impl.h"
+#include "proc/ipc.h"
 #include "base/print.h"
 #include "base/string.h"
 #include "fs/procfs.h"
@@ -252,5 +253,7 @@ int procfs_self_init(void)
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(self_links) && r == 0; i++)
 		r = pseudo_add_link(PSEUDO_PROC, &self_links[i]);
-	return r ? r : pseudo_add_dir(PSEUDO_PROC, &task_dir);
+	if (r == 0)
+		r = pseudo_add_dir(PSEUDO_PROC, &task_dir);
+	return r ? r : procfs_ipc_init();
 }

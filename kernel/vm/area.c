@@ -87,6 +87,8 @@ void area_insert_locked(struct vm_area *a)
 	if (a->object)
 		list_append(&a->object->mappings, &a->object_link);
 	object_unlock_of(a);
+	if (a->object && a->object->ops->mapped)
+		a->object->ops->mapped(a->object);
 }
 
 void area_remove_locked(struct vm_area *a, struct list *dead)
@@ -107,6 +109,8 @@ void area_release_dead(struct list *dead)
 
 	while ((l = list_pop(dead))) {
 		struct vm_area *a = list_entry(l, struct vm_area, object_link);
+		if (a->object && a->object->ops->unmapped)
+			a->object->ops->unmapped(a->object);
 		if (a->object)
 			vm_object_put(a->object);
 		if (a->file && vm_as.ops)

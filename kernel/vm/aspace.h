@@ -72,6 +72,11 @@ struct vm_map_request {
 };
 intptr_t vm_map(const struct vm_map_request *rq);
 int vm_unmap(uintptr_t addr, size_t len);
+/*
+ * shmdt: from addr on, find the first area that shows an object with these ops as one mapping of all of it from addr on would,
+ * and unmap that mapping, however it was cut up since. -EINVAL: there is none.
+ */
+int vm_detach(uintptr_t addr, const struct vm_object_ops *ops);
 int vm_protect(uintptr_t addr, size_t len, u32 prot);
 intptr_t vm_remap(uintptr_t old, size_t old_len, size_t new_len, bool may_move, bool fixed, bool dontunmap, uintptr_t new_addr);
 int vm_advise(uintptr_t addr, size_t len, int linux_advice);

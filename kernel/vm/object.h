@@ -39,6 +39,9 @@ struct vm_object_ops {
 	int (*page_mkwrite)(struct vm_object *o, struct page *p);
 	/* The last reference went away. Pages are gone already; o itself is the owner's to free. */
 	void (*release)(struct vm_object *o);
+	/* An area more, and one less, shows the object; NULL: nobody counts. mapped: address space lock held, must not sleep; unmapped: no lock held. */
+	void (*mapped)(struct vm_object *o);
+	void (*unmapped)(struct vm_object *o);
 };
 
 struct vm_object {
