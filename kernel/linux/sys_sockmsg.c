@@ -7,6 +7,7 @@
 #include "linux/sockcalls.h"
 #include "linux/polltime.h"
 #include "mm/heap.h"
+#include "net/lx_netlink.h"
 
 struct lx_msghdr {
 	u64 name;
@@ -87,7 +88,7 @@ static int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size
 	if (h->level == LX_SOL_SOCKET && h->type == SCM_RIGHTS)
 		return family == LX_AF_UNIX ? take_rights(data, len, m) : -EINVAL;
 	if (h->level == LX_SOL_SOCKET && h->type == SCM_CREDENTIALS)
-		return family == LX_AF_UNIX ? take_credentials(data, len) : -EINVAL;
+		return family == LX_AF_UNIX || family == LX_AF_NETLINK ? take_credentials(data, len) : -EINVAL;
 	if (h->level == LX_SOL_IP && family == LX_AF_INET) {
 		const struct lx_in_pktinfo *p = (const struct lx_in_pktinfo *)data;
 		if (h->type == LX_IP_PKTINFO) {
@@ -211,6 +212,12 @@ static int controls_put(struct file *f, struct sock_msg *m, struct control_out *
 	if (r == 0 && f->sock->family == LX_AF_UNIX && f->sock->passcred) {
 		struct lx_ucred cred = { PROC_PID, fs_owner_uid, fs_owner_gid };
 		r = control_put(c, LX_SOL_SOCKET, SCM_CREDENTIALS, &cred, sizeof(cred));
+	}
+	if (r == 0 && m->has_nl_group)
+		r = control_put(c, LX_SOL_NETLINK, LX_NETLINK_PKTINFO, &m->nl_group, sizeof(m->nl_group));
+	if (r == 0 && f->sock->family == LX_AF_NETLINK && f->sock->passcred) {
+		struct lx_ucred kernel = { 0 };
+		r = control_put(c, LX_SOL_SOCKET, SCM_CREDENTIALS, &kernel, sizeof(kernel));
 	}
 	if (m->rights && m->rights->count) {
 		int e = rights_put(c, m->rights, m->flags & LX_MSG_CMSG_CLOEXEC);

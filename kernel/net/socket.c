@@ -47,6 +47,10 @@ int sock_create(int family, int type, int protocol, struct socket **ret)
 		return inet_socket_create(type, protocol, ret);
 	case LX_AF_UNIX:
 		return unix_socket_create(type, protocol, ret);
+	case LX_AF_NETLINK:
+		return netlink_socket_create(type, protocol, ret);
+	case LX_AF_PACKET:
+		return -EPERM;
 	default:
 		return -EAFNOSUPPORT;
 	}
@@ -56,13 +60,14 @@ int sock_pair(int family, int type, int protocol, struct socket **ret_a, struct 
 {
 	int r = check_type(type);
 
-	if (family < 0 || family >= LX_AF_MAX)
-		return -EAFNOSUPPORT;
+	if (r == 0 && family == LX_AF_UNIX)
+		return unix_socket_pair(type, protocol, ret_a, ret_b);
+	/* The others have no pairs, which is said of sockets that can be made. */
+	r = sock_create(family, type, protocol, ret_a);
 	if (r < 0)
 		return r;
-	if (family == LX_AF_UNIX)
-		return unix_socket_pair(type, protocol, ret_a, ret_b);
-	return family == LX_AF_INET ? -EOPNOTSUPP : -EAFNOSUPPORT;
+	sock_close(*ret_a);
+	return -EOPNOTSUPP;
 }
 
 void sock_close(struct socket *s) { s->ops->release(s); }

@@ -45,6 +45,8 @@ struct sock_msg {
 	u32 pktinfo_ifindex;         /* receive: IP_PKTINFO */
 	u32 pktinfo_addr;
 	bool has_pktinfo;
+	bool has_nl_group;           /* receive: NETLINK_PKTINFO is set: the group that a netlink message went to, 0 = none */
+	u32 nl_group;
 };
 
 struct sock_ops {

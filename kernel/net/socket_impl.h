@@ -11,6 +11,7 @@
 
 /* A family makes its own objects, with a struct socket inside. ops->release frees them. */
 int inet_socket_create(int type, int protocol, struct socket **ret);
+int netlink_socket_create(int type, int protocol, struct socket **ret);
 int unix_socket_create(int type, int protocol, struct socket **ret);
 int unix_socket_pair(int type, int protocol, struct socket **ret_a, struct socket **ret_b);
 
