@@ -204,9 +204,10 @@ void *virtqueue_get(struct virtqueue *vq, u32 *ret_len)
 
 static bool irq_arm(struct virtqueue *vq, u16 event)
 {
+	/* Written even if irq_armed says that it is so: an interrupt handler may be disabling it on another CPU just now. */
 	if (vq->event_idx)
 		WRITE_ONCE(*used_event(vq), event);
-	else if (!vq->irq_armed)
+	else
 		WRITE_ONCE(vq->avail->flags, 0);
 	vq->irq_armed = true;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
