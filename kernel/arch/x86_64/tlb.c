@@ -9,6 +9,9 @@
  * asker sees `idle` after it has set `tlb_stale`, and the CPU sees tlb_stale after it has cleared idle; or the asker sees
  * that it is awake and interrupts it (both sides: store, then load, sequentially consistent).
  *
+ * When page tables are freed, idle CPUs are asked too: a CPU may walk the program's tables ahead of its time from the kernel, by
+ * what it remembers of their upper levels, and mark an entry as accessed in what is another's page by then.
+ *
  * Waiting: SPINS turns, then hlt, because the CPU that must answer may itself wait for a turn on the host. Who sleeps says so
  * first (`waiters`) and looks again; who ends the wait looks there afterwards and interrupts the sleepers.
  */
@@ -110,7 +113,8 @@ static bool left_for_later(struct arch_cpu *c)
 	return __atomic_load_n(&c->idle, __ATOMIC_SEQ_CST);
 }
 
-static void flush_others(uintptr_t start, uintptr_t end, bool global)
+/* Everybody: idle CPUs are interrupted too, not told to do it later. */
+static void flush_others(uintptr_t start, uintptr_t end, bool global, bool everybody)
 {
 	irq_flags_t f = arch_irq_save();
 	unsigned me = arch_cpu_id(), n = arch_cpu_count();
@@ -127,7 +131,7 @@ static void flush_others(uintptr_t start, uintptr_t end, bool global)
 	request.end = end;
 	request.global = global;
 	for (unsigned i = 0; i < n; i++) {
-		if (i == me || (!global && left_for_later(arch_cpus[i])))
+		if (i == me || (!everybody && left_for_later(arch_cpus[i])))
 			continue;
 		__atomic_store_n(&arch_cpus[i]->tlb_pending, 1, __ATOMIC_RELEASE);
 		lapic_ipi(arch_cpus[i]->apic_id, VECTOR_TLB);
@@ -147,19 +151,19 @@ void arch_tlb_flush(uintptr_t start, uintptr_t end)
 {
 	flush_here(start, end);
 	if (unlikely(arch_cpu_count() > 1))
-		flush_others(start, end, false);
+		flush_others(start, end, false, false);
 }
 
 void tlb_flush_all(void)
 {
 	x86_write_cr3(x86_read_cr3());
 	if (arch_cpu_count() > 1)
-		flush_others(1, 0, false);
+		flush_others(1, 0, false, true);
 }
 
 void tlb_flush_kernel(uintptr_t va, size_t len)
 {
 	flush_global_here(va, va + len);
 	if (arch_cpu_count() > 1)
-		flush_others(va, va + len, true);
+		flush_others(va, va + len, true, true);
 }
