@@ -12,7 +12,7 @@
  *  (I1) An entry is made only with the page table lock held, after looking that there is none yet
  *       (or the very one that was seen before), so two CPUs that fault together agree.
  *  (I2) An object's page is mapped only while page->object says so (object.c, I2).
- *  (I3) A page that replaces another one is seen by all CPUs when the fault returns (flush).
+ *  (I3) A page that replaces another one is shown only when no CPU has a translation to the old one any more.
  *
  * Locks: the address space lock for reading throughout (a read from disk may sleep under it).
  * What can fail: no area or no permission (-EFAULT), beyond the object's end or a failed read
@@ -46,6 +46,21 @@ static void upgrade_locked(struct vm_area *a, uintptr_t va, unsigned flags)
 		arch_user_protect(va, area_pte_flags(a, true));
 }
 
+/*
+ * Take away what va shows, so that another page may show there. While one CPU still read the old page another could store
+ * to the new one, whether it faulted or found the new entry by itself; so the old translations go first (I3). Who faults
+ * meanwhile waits for P with interrupts on, and answers the flush. P held.
+ */
+static void unshow_locked(uintptr_t va)
+{
+	phys_t pa;
+	unsigned flags;
+
+	/* A CPU caches only entries that it has marked as accessed (Intel SDM 3A, 4.10.2.3). */
+	if (arch_user_unmap(va, &pa, &flags) && (flags & ARCH_PTE_ACCESSED))
+		arch_tlb_flush(va, va + PAGE_SIZE);
+}
+
 /* ---- Anonymous memory ---- */
 
 static NOINLINE int anon_read(struct vm_area *a, uintptr_t va)
@@ -64,7 +79,6 @@ static NOINLINE int anon_read(struct vm_area *a, uintptr_t va)
 static int anon_write(struct vm_area *a, uintptr_t va)
 {
 	struct page *p = reclaim_page_for_user(PAGE_ZERO);
-	bool replaced = false;
 	phys_t pa;
 	unsigned flags;
 	int r = 0;
@@ -75,9 +89,8 @@ static int anon_write(struct vm_area *a, uintptr_t va)
 	spin_lock(&vm_as.pt_lock);
 	bool there = arch_user_lookup(va, &pa, &flags);
 	if (there && pa == vm_as.zero_pa) {
-		arch_user_unmap(va, &pa, &flags);
+		unshow_locked(va);
 		there = false;
-		replaced = true;
 	}
 	if (likely(!there)) {
 		r = install_locked(a, va, p, true);
@@ -89,8 +102,6 @@ static int anon_write(struct vm_area *a, uintptr_t va)
 		upgrade_locked(a, va, flags);
 	}
 	spin_unlock(&vm_as.pt_lock);
-	if (unlikely(replaced))
-		arch_tlb_flush(va, va + PAGE_SIZE);
 	if (unlikely(p))
 		page_put(p);
 	return r;
@@ -139,18 +150,18 @@ static int private_write(struct vm_area *a, uintptr_t va, u64 index)
 		r = -EAGAIN;
 	} else {
 		if (there) {
-			arch_user_unmap(va, &now_pa, &flags);
+			unshow_locked(va);
 			vm_as.file_pages--;
+		} else if (unlikely(__atomic_load_n(&vm_as.reclaiming, __ATOMIC_SEQ_CST))) {
+			arch_tlb_flush(va, va + PAGE_SIZE);  /* it may just have been taken away, and not be flushed yet */
 		}
 		r = install_locked(a, va, copy, true);
 		if (r == 0)
 			vm_as.anon_pages++;
 	}
 	spin_unlock(&vm_as.pt_lock);
-	if (there && r != -EAGAIN) {
-		arch_tlb_flush(va, va + PAGE_SIZE);
+	if (there && r != -EAGAIN)
 		page_put(src);               /* the entry's */
-	}
 	if (r)
 		page_put(copy);
 	page_put(src);

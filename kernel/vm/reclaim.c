@@ -107,6 +107,7 @@ static unsigned reclaim_pages(unsigned want)
 	/* Twice round the list: the first may only take the marks away. */
 	u64 budget = 2 * READ_ONCE(lru_pages) + 1;
 
+	__atomic_fetch_add(&vm_as.reclaiming, 1, __ATOMIC_SEQ_CST);
 	gather_init(&g);
 	while (freed < want && budget--) {
 		struct vm_object *o = NULL;
@@ -124,6 +125,7 @@ static unsigned reclaim_pages(unsigned want)
 		page_put(p);
 	}
 	gather_finish(&g);
+	__atomic_fetch_sub(&vm_as.reclaiming, 1, __ATOMIC_SEQ_CST);
 	if (freed < want)
 		freed += zap_prune_all();
 	__atomic_fetch_add(&counter_vm_reclaimed_pages, freed, __ATOMIC_RELAXED);

@@ -43,6 +43,7 @@ struct aspace {
 	bool lock_future;                /* A: mlockall(MCL_FUTURE) */
 	struct spinlock pt_lock;         /* the page tables; a leaf lock, never from interrupts */
 	u64 anon_pages, file_pages;      /* P: resident */
+	u32 reclaiming;                  /* atomic: how many take pages of objects away now, and flush later */
 	struct radix hidden;             /* P: private pages under PROT_NONE, by page number */
 	struct page *zero_page;          /* C */
 	phys_t zero_pa;                  /* C */
