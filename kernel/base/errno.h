@@ -146,6 +146,7 @@
 
 /* Inside the kernel only; the system call exit turns them into EINTR or a restart. */
 #define ERESTARTSYS         512 /* restart if SA_RESTART, else EINTR */
+#define ERESTARTNOINTR      513 /* restart always */
 #define ERESTARTNOHAND      514 /* restart only if no handler ran */
 #define ERESTART_RESTARTBLOCK 516 /* restart through restart_syscall */
 

@@ -121,6 +121,7 @@ static NOINLINE void result_restart(struct user_regs *regs)
 {
 	switch (-(s64)regs->rax) {
 	case ERESTARTSYS:
+	case ERESTARTNOINTR:
 	case ERESTARTNOHAND:
 	case ERESTART_RESTARTBLOCK:
 		thread_set_work(thread_current(), THREAD_WORK_SYSCALL_RESTART);

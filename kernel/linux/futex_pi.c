@@ -174,3 +174,107 @@ void futex_pi_task_left(int tid)
 	}
 	futex_pi_unlock();
 }
+
+/* ---- Condition variables of PI locks ---- */
+
+bool futex_cond_is_pi(const u64 key[2])
+{
+	if (likely(futex_pi_cond_idle()))
+		return false;
+	futex_pi_lock();
+	bool pi = futex_pi_cond_first(key) != NULL;
+	futex_pi_unlock();
+	return pi;
+}
+
+long futex_wait_requeue_pi(struct uaddr cond, u32 val, struct uaddr a, bool shared, u64 deadline_ns)
+{
+	struct futex_pi_waiter w;
+	u64 cond_key[2], key[2];
+	u32 now;
+	int r;
+
+	if (cond.va == a.va)
+		return -EINVAL;
+	if ((r = key_of(a, shared, key)) || (r = key_of(cond, shared, cond_key)))
+		return r;
+	futex_pi_lock();
+	r = user_load_u32(cond, &now);
+	if (r == 0 && now != val)
+		r = -EAGAIN;
+	if (r == 0) {
+		w.word = a.va;
+		futex_pi_cond_enqueue(&w, cond_key, key, task_current()->tid);
+	}
+	futex_pi_unlock();
+	if (r)
+		return r;
+	r = futex_pi_block(&w, deadline_ns);
+	if (r && w.requeued)
+		unmark(a, key);
+	if (r == -ERESTARTSYS)
+		return w.requeued ? -EAGAIN : -ERESTARTNOINTR;
+	return r;
+}
+
+/* The word at a for w: taken for it if it is free (1), else marked (0); or an errno. The PI lock is held. */
+static int take_for(struct futex_pi_waiter *w, struct uaddr a)
+{
+	u32 val, seen, next;
+	bool more;
+	int r = user_load_u32(a, &val);
+
+	while (r == 0) {
+		u32 owner = val & LX_FUTEX_TID_MASK;
+		if (owner == (u32)w->tid)
+			return -EDEADLK;
+		if (owner && !tid_exists(owner))
+			return -ESRCH;
+		next = owner ? val | LX_FUTEX_WAITERS
+			     : (u32)w->tid | (val & LX_FUTEX_OWNER_DIED) | (futex_pi_first(w->key, &more) ? LX_FUTEX_WAITERS : 0);
+		r = user_cmpxchg_u32(a, val, next, &seen);
+		if (r == 0 && seen == val)
+			return !owner;
+		val = seen;
+	}
+	return r;
+}
+
+/* Up to nmove + 1 waiters go on to the lock; the first may get it at once. The PI lock is held. */
+static long requeue_waiters(const u64 cond_key[2], const u64 key[2], struct uaddr a, u32 nmove)
+{
+	struct futex_pi_waiter *w;
+	long n = 0;
+
+	while (n <= (long)nmove && (w = futex_pi_cond_first(cond_key)) != NULL) {
+		if (w->key[0] != key[0] || w->key[1] != key[1])
+			return n ? n : -EINVAL;
+		int r = take_for(w, a);
+		if (r < 0)
+			return n ? n : r;
+		if (r)
+			futex_pi_hand_over(w);
+		else
+			futex_pi_cond_move(w);
+		n++;
+	}
+	return n;
+}
+
+long futex_cmp_requeue_pi(struct uaddr cond, struct uaddr a, bool shared, u32 nmove, u32 cmp)
+{
+	u64 cond_key[2], key[2];
+	u32 now;
+	long r;
+
+	if (cond.va == a.va)
+		return -EINVAL;
+	if ((r = key_of(cond, shared, cond_key)) || (r = key_of(a, shared, key)))
+		return r;
+	futex_pi_lock();
+	r = user_load_u32(cond, &now);
+	if (r == 0)
+		r = now == cmp ? requeue_waiters(cond_key, key, a, nmove) : -EAGAIN;
+	futex_pi_unlock();
+	return r;
+}

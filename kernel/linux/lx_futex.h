@@ -20,6 +20,14 @@ enum { LX_FUTEX_CMP_EQ, LX_FUTEX_CMP_NE, LX_FUTEX_CMP_LT, LX_FUTEX_CMP_LE, LX_FU
 #define LX_FUTEX_OWNER_DIED 0x40000000u
 #define LX_FUTEX_TID_MASK   0x3fffffffu
 
+#define LX_FUTEX_WAITV_MAX 128u
+#define LX_FUTEX_32        2u
+struct lx_futex_waitv {
+	u64 val, uaddr;
+	u32 flags, reserved;
+};
+_Static_assert(sizeof(struct lx_futex_waitv) == 24, "struct futex_waitv");
+
 #define LX_ROBUST_LIST_HEAD_SIZE 24u
 #define LX_ROBUST_LIST_LIMIT     2048u
 struct lx_robust_head {

@@ -33,6 +33,8 @@ static int rseq_abort(struct task *t, struct user_regs *regs)
 	u64 ptr, zero = 0;
 	u32 sig;
 
+	u32 area_flags;
+
 	if (copy_from_user(&ptr, field, sizeof(ptr)))
 		return -EFAULT;
 	if (!ptr)
@@ -44,10 +46,15 @@ static int rseq_abort(struct task *t, struct user_regs *regs)
 		return -EINVAL;
 	if (copy_from_user(&sig, uaddr_make(cs.abort_ip - sizeof(sig)), sizeof(sig)) || sig != t->rseq_sig)
 		return -EINVAL;
+	if (regs->rip - cs.start_ip >= cs.post_commit_offset)
+		return copy_to_user(field, &zero, sizeof(zero)) ? -EFAULT : 0;
+	/* The flags that once asked not to be aborted are errors. */
+	if (copy_from_user(&area_flags, uaddr_make(t->rseq_addr + offsetof(struct lx_rseq, flags)), sizeof(area_flags)))
+		return -EFAULT;
+	if (cs.flags || area_flags)
+		return -EINVAL;
 	if (copy_to_user(field, &zero, sizeof(zero)))
 		return -EFAULT;
-	if (regs->rip - cs.start_ip >= cs.post_commit_offset)
-		return 0;
 	regs->rip = cs.abort_ip;
 	arch_user_set_full_exit();
 	return 0;

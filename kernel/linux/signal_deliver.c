@@ -28,6 +28,10 @@ static void settle_restart(struct user_regs *regs, bool handler, u64 flags)
 		regs->rax = regs->orig_rax;
 		regs->rip -= SYSCALL_INSN_LEN;
 		break;
+	case ERESTARTNOINTR:
+		regs->rax = regs->orig_rax;
+		regs->rip -= SYSCALL_INSN_LEN;
+		break;
 	case ERESTARTNOHAND:
 		if (handler) {
 			regs->rax = (u64)-EINTR;

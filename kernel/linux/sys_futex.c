@@ -8,6 +8,7 @@
 #include "linux/lx_futex.h"
 #include "linux/lx_time.h"
 #include "linux/syscall.h"
+#include "mm/heap.h"
 #include "proc/futex.h"
 #include "proc/timers.h"
 #include "vm/aspace.h"
@@ -71,7 +72,11 @@ static long wake(struct uaddr a, bool shared, u32 nr, u32 bitset)
 	if (!bitset)
 		return -EINVAL;
 	int r = key_of(a, shared, key);
-	return r ? r : futex_wake(key, MAX((int)nr, 1), bitset);
+	if (r)
+		return r;
+	if (futex_cond_is_pi(key))
+		return -EINVAL;              /* they may only be requeued to their lock */
+	return futex_wake(key, MAX((int)nr, 1), bitset);
 }
 
 static long requeue(struct uaddr a, struct uaddr a2, bool shared, u32 nwake, u32 nmove, const u32 *cmp)
@@ -83,6 +88,8 @@ static long requeue(struct uaddr a, struct uaddr a2, bool shared, u32 nwake, u32
 		return -EINVAL;
 	if ((r = key_of(a, shared, key)) || (r = key_of(a2, shared, key2)))
 		return r;
+	if (futex_cond_is_pi(key))
+		return -EINVAL;
 	if (!cmp) {
 		/* Without a comparison Linux answers with the woken ones and the moved ones alike. */
 		return futex_requeue(key, key2, (int)nwake, (int)nmove, NULL, &woken);
@@ -98,6 +105,14 @@ static long requeue(struct uaddr a, struct uaddr a2, bool shared, u32 nwake, u32
 			return r;
 		sched_poll();
 	}
+}
+
+static long requeue_pi(struct uaddr a, struct uaddr a2, bool shared, u32 nwake, u32 nmove, u32 cmp)
+{
+	/* More than one cannot own the lock. */
+	if (nwake != 1 || (int)nmove < 0)
+		return -EINVAL;
+	return futex_cmp_requeue_pi(a, a2, shared, nmove, cmp);
 }
 
 /* The operation of WAKE_OP on the second word: op:4 cmp:4 oparg:12 cmparg:12. */
@@ -183,7 +198,8 @@ static bool realtime_allowed(int cmd)
 
 static bool takes_timeout(int cmd)
 {
-	return cmd == LX_FUTEX_WAIT || cmd == LX_FUTEX_WAIT_BITSET || cmd == LX_FUTEX_LOCK_PI || cmd == LX_FUTEX_LOCK_PI2;
+	return cmd == LX_FUTEX_WAIT || cmd == LX_FUTEX_WAIT_BITSET || cmd == LX_FUTEX_LOCK_PI || cmd == LX_FUTEX_LOCK_PI2 ||
+	       cmd == LX_FUTEX_WAIT_REQUEUE_PI;
 }
 
 long sys_futex(struct uaddr a, int op, unsigned val, struct uaddr timeout, struct uaddr a2, unsigned val3)
@@ -219,9 +235,93 @@ long sys_futex(struct uaddr a, int op, unsigned val, struct uaddr timeout, struc
 		return futex_lock_pi(a, shared, 0, true);
 	case LX_FUTEX_UNLOCK_PI:
 		return futex_unlock_pi(a, shared);
+	case LX_FUTEX_WAIT_REQUEUE_PI:
+		return futex_wait_requeue_pi(a, val, a2, shared, deadline);
+	case LX_FUTEX_CMP_REQUEUE_PI:
+		return requeue_pi(a, a2, shared, val, val2, val3);
 	default:
 		return -ENOSYS;
 	}
+}
+
+/* ---- Several words at once ---- */
+
+static int waitv_get(struct lx_futex_waitv *v, struct uaddr from, unsigned n)
+{
+	if (copy_from_user(v, from, n * sizeof(*v)))
+		return -EFAULT;
+	for (unsigned i = 0; i < n; i++)
+		if ((v[i].flags & ~(LX_FUTEX_32 | LX_FUTEX_PRIVATE)) || !(v[i].flags & LX_FUTEX_32) || v[i].reserved)
+			return -EINVAL;
+	return 0;
+}
+
+/* Queue on each word in turn, looking at it; the place of one that was woken meanwhile counts as success. 0: all hold. */
+static int waitv_queue(struct futex_waiter *ws, const struct lx_futex_waitv *v, unsigned n, int *ret_woken)
+{
+	u64 key[2];
+	u32 now;
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		r = key_of(uaddr_make(v[i].uaddr), !(v[i].flags & LX_FUTEX_PRIVATE), key);
+		if (r == 0) {
+			futex_enqueue_any(ws, i, key);
+			r = user_load_u32(uaddr_make(v[i].uaddr), &now);
+			if (r == 0 && now != (u32)v[i].val)
+				r = -EAGAIN;
+			if (r)
+				i++;
+		}
+		if (r) {
+			*ret_woken = futex_cancel_any(ws, i);
+			/* The one whose word differs was not waited on. */
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int waitv_deadline(struct uaddr timeout, int clock, u64 *ret_deadline)
+{
+	struct lx_timespec ts;
+	u64 ns;
+
+	*ret_deadline = WAIT_FOREVER;
+	if (uaddr_is_null(timeout))
+		return 0;
+	if (clock != LX_CLOCK_REALTIME && clock != LX_CLOCK_MONOTONIC)
+		return -EINVAL;
+	if (copy_from_user(&ts, timeout, sizeof(ts)))
+		return -EFAULT;
+	if (!lx_timespec_to_ns(&ts, &ns))
+		return -EINVAL;
+	*ret_deadline = proc_clock_to_mono(clock == LX_CLOCK_REALTIME ? PCLOCK_REAL : PCLOCK_MONO, ns);
+	return 0;
+}
+
+long sys_futex_waitv(struct uaddr waiters, unsigned nr, unsigned flags, struct uaddr timeout, int clock)
+{
+	u64 deadline;
+	int r, woken = -1;
+
+	if (flags || !nr || nr > LX_FUTEX_WAITV_MAX || uaddr_is_null(waiters))
+		return -EINVAL;
+	if ((r = waitv_deadline(timeout, clock, &deadline)))
+		return r;
+	struct lx_futex_waitv *v = heap_alloc_array(nr, sizeof(*v));
+	struct futex_waiter *ws = heap_alloc_array(nr, sizeof(*ws));
+	r = v && ws ? waitv_get(v, waiters, nr) : -ENOMEM;
+	if (r == 0) {
+		r = waitv_queue(ws, v, nr, &woken);
+		if (r == 0)
+			r = futex_block_any(ws, nr, deadline);
+		else if (woken >= 0)
+			r = woken;
+	}
+	heap_free(ws);
+	heap_free(v);
+	return r;
 }
 
 long sys_set_robust_list(struct uaddr head, size_t len)

@@ -352,7 +352,10 @@ enum {
 	LX_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED = 16,
 	LX_MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE = 32,
 	LX_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 64,
-	LX_MEMBARRIER_KNOWN = 127,
+	LX_MEMBARRIER_PRIVATE_EXPEDITED_RSEQ = 128,
+	LX_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ = 256,
+	LX_MEMBARRIER_KNOWN = 511,
+	LX_MEMBARRIER_FLAG_CPU = 1,
 };
 
 /* Every CPU that runs the program passes a full barrier: a flush of a page interrupts each of them. */
@@ -364,11 +367,27 @@ static long barrier_everywhere(void)
 	return 0;
 }
 
+/*
+ * Every critical section that runs now starts again: each task aborts its own on its way back to the program, and the
+ * barrier takes all CPUs that way.
+ */
+static long rseq_everywhere(int only_cpu)
+{
+	struct task *t;
+	irq_flags_t f = spin_lock_irqsave(&process.lock);
+
+	list_for_each_entry(t, &process.tasks, link)
+		if (t->thread != thread_current() && (only_cpu < 0 || (int)READ_ONCE(t->thread->cpu) == only_cpu))
+			thread_set_work(t->thread, THREAD_WORK_MOVED);
+	spin_unlock_irqrestore(&process.lock, f);
+	return barrier_everywhere();
+}
+
 long sys_membarrier(int cmd, unsigned flags, int cpu)
 {
 	static u32 registered;
 
-	if (flags)
+	if (cmd == LX_MEMBARRIER_PRIVATE_EXPEDITED_RSEQ ? flags & ~(unsigned)LX_MEMBARRIER_FLAG_CPU : flags)
 		return -EINVAL;
 	switch (cmd) {
 	case LX_MEMBARRIER_QUERY:
@@ -379,6 +398,7 @@ long sys_membarrier(int cmd, unsigned flags, int cpu)
 	case LX_MEMBARRIER_REGISTER_GLOBAL_EXPEDITED:
 	case LX_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED:
 	case LX_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+	case LX_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ:
 		__atomic_fetch_or(&registered, (u32)cmd, __ATOMIC_SEQ_CST);
 		return 0;
 	case LX_MEMBARRIER_PRIVATE_EXPEDITED:
@@ -387,6 +407,11 @@ long sys_membarrier(int cmd, unsigned flags, int cpu)
 		if (!(__atomic_load_n(&registered, __ATOMIC_SEQ_CST) & ((u32)cmd << 1)))
 			return -EPERM;
 		return barrier_everywhere();
+	case LX_MEMBARRIER_PRIVATE_EXPEDITED_RSEQ:
+		if (!(__atomic_load_n(&registered, __ATOMIC_SEQ_CST) & LX_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_RSEQ))
+			return -EPERM;
+		/* A CPU that is not there runs nothing. */
+		return rseq_everywhere(flags & LX_MEMBARRIER_FLAG_CPU ? cpu : -1);
 	}
 	return -EINVAL;
 }

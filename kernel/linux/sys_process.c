@@ -45,11 +45,15 @@ static int clone_check(const struct lx_clone_args *a)
 
 	if ((f & LX_CLONE_NEWNS) && (f & LX_CLONE_FS))
 		return -EINVAL;
+	if ((f & LX_CLONE_NEWUSER) && (f & LX_CLONE_FS))
+		return -EINVAL;
 	if ((f & LX_CLONE_THREAD) && !(f & LX_CLONE_SIGHAND))
 		return -EINVAL;
 	if ((f & LX_CLONE_SIGHAND) && !(f & LX_CLONE_VM))
 		return -EINVAL;
 	if ((f & LX_CLONE_SIGHAND) && (f & LX_CLONE_CLEAR_SIGHAND))
+		return -EINVAL;
+	if ((f & LX_CLONE_THREAD) && (f & LX_CLONE_VM) && (f & (LX_CLONE_NEWUSER | LX_CLONE_NEWPID)))
 		return -EINVAL;
 	if (!(f & LX_CLONE_THREAD) || (f & LX_CLONE_NAMESPACES) || (f & LX_CLONE_VFORK) || a->set_tid_size)
 		return (int)syscall_refuse_event("refused-call", EPERM);

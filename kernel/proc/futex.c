@@ -42,13 +42,14 @@ static bool key_is(const struct futex_waiter *w, const u64 key[2])
 	return w->key[0] == key[0] && w->key[1] == key[1];
 }
 
-void futex_enqueue(struct futex_waiter *w, const u64 key[2], u32 bitset)
+static void enqueue(struct futex_waiter *w, const u64 key[2], u32 bitset, struct waiter *sleeper)
 {
 	struct futex_bucket *b = bucket_of(key);
 
 	w->key[0] = key[0];
 	w->key[1] = key[1];
 	w->bitset = bitset;
+	w->sleeper = sleeper;
 	w->thread = thread_current();
 	spin_lock(&b->lock);
 	w->bucket = b;
@@ -57,6 +58,16 @@ void futex_enqueue(struct futex_waiter *w, const u64 key[2], u32 bitset)
 	spin_unlock(&b->lock);
 	/* The word is read after this; the wakers' side has its barrier in spin_lock. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void futex_enqueue(struct futex_waiter *w, const u64 key[2], u32 bitset)
+{
+	enqueue(w, key, bitset, &w->waiter);
+}
+
+void futex_enqueue_any(struct futex_waiter *ws, unsigned i, const u64 key[2])
+{
+	enqueue(&ws[i], key, FUTEX_MATCH_ANY, &ws[0].waiter);
 }
 
 /* Off whichever bucket it is on now (it may be moved meanwhile); false if a wake was quicker. */
@@ -105,6 +116,41 @@ int futex_block(struct futex_waiter *w, u64 deadline_ns)
 	return r && dequeue(w) ? r : 0;
 }
 
+int futex_cancel_any(struct futex_waiter *ws, unsigned n)
+{
+	int woken = -1;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!dequeue(&ws[i]))
+			woken = (int)i;
+	return woken;
+}
+
+static bool any_is_woken(const struct futex_waiter *ws, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (is_woken(&ws[i]))
+			return true;
+	return false;
+}
+
+int futex_block_any(struct futex_waiter *ws, unsigned n, u64 deadline_ns)
+{
+	struct futex_waiter *w = &ws[0];
+	int r = 0;
+
+	waitq_init(&w->self);
+	waitq_prepare(&w->self, &w->waiter, false);
+	while (!any_is_woken(ws, n) && r == 0) {
+		r = waitq_block(&w->waiter, true, deadline_ns);
+		if (r == 0 && !any_is_woken(ws, n))
+			waitq_rearm(&w->waiter);
+	}
+	waitq_finish(&w->waiter);
+	int woken = futex_cancel_any(ws, n);
+	return woken >= 0 ? woken : r;
+}
+
 /* Take w off and wake its thread; the bucket's lock is held. */
 static void wake_locked(struct futex_waiter *w)
 {
@@ -112,7 +158,7 @@ static void wake_locked(struct futex_waiter *w)
 
 	list_remove(&w->link);
 	thread_get(t);
-	WRITE_ONCE(w->waiter.woken, true);
+	WRITE_ONCE(w->sleeper->woken, true);
 	__atomic_store_n(&w->bucket, NULL, __ATOMIC_SEQ_CST);
 	thread_wake(t);
 	thread_put(t);

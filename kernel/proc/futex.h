@@ -18,6 +18,7 @@ struct futex_waiter {
 	struct futex_bucket *bucket; /* where it is queued; NULL once woken. Written under the bucket's lock, read without */
 	u32 bitset;
 	struct thread *thread;
+	struct waiter *sleeper;      /* what a wake marks: waiter, or the first one's of several */
 	struct waitq self;           /* nobody else is on it: it carries waiter */
 	struct waiter waiter;
 };
@@ -28,6 +29,12 @@ void futex_enqueue(struct futex_waiter *w, const u64 key[2], u32 bitset);
 bool futex_cancel(struct futex_waiter *w);
 /* Sleep until woken. 0; -ETIMEDOUT; -ERESTARTSYS. w is off its queue when it returns. */
 int futex_block(struct futex_waiter *w, u64 deadline_ns);
+
+/* Several at once: futex_enqueue_any each of n waiters in a row, then sleep until one is woken: its place (the last, if several). -ETIMEDOUT, -ERESTARTSYS. */
+void futex_enqueue_any(struct futex_waiter *ws, unsigned i, const u64 key[2]);
+int futex_block_any(struct futex_waiter *ws, unsigned n, u64 deadline_ns);
+/* The first n off their queues without having slept: the last that a wake had taken, or -1. */
+int futex_cancel_any(struct futex_waiter *ws, unsigned n);
 
 /* Wake up to max waiters of key whose bitset meets bitset, oldest first; how many. */
 int futex_wake(const u64 key[2], int max, u32 bitset);
@@ -53,6 +60,8 @@ struct futex_pi_waiter {
 	struct waiter waiter;
 	int tid;
 	u32 state;                   /* atomic: 0 waiting, 1 handed over */
+	u64 cond_key[2];             /* WAIT_REQUEUE_PI: where it waits until it is requeued */
+	bool requeued;
 };
 void futex_pi_enqueue(struct futex_pi_waiter *w, const u64 key[2], int tid);
 /* The first waiter of key, or NULL; ret_more tells whether there are others behind it. */
@@ -61,6 +70,14 @@ struct futex_pi_waiter *futex_pi_first(const u64 key[2], bool *ret_more);
 struct futex_pi_waiter *futex_pi_next(const struct futex_pi_waiter *w);
 /* Without the PI lock: is anybody waiting at all? A hint. */
 bool futex_pi_idle(void);
+/*
+ * Condition variables of PI locks: w waits on cond_key and may only go on to the lock of key. futex_pi_cond_first: the oldest
+ * that waits on cond_key, or NULL. futex_pi_cond_move: it waits for its lock now.
+ */
+void futex_pi_cond_enqueue(struct futex_pi_waiter *w, const u64 cond_key[2], const u64 key[2], int tid);
+struct futex_pi_waiter *futex_pi_cond_first(const u64 cond_key[2]);
+void futex_pi_cond_move(struct futex_pi_waiter *w);
+bool futex_pi_cond_idle(void);
 /* Give the lock to w: off the queue and awake. */
 void futex_pi_hand_over(struct futex_pi_waiter *w);
 /* Called without the PI lock: sleep until handed over. 0, -ETIMEDOUT, -ERESTARTSYS; w is off the queue afterwards unless 0. */

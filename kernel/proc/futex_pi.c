@@ -3,13 +3,15 @@
  *
  * The word in the program's memory names the owner; linux/ keeps word and queue together under the one PI
  * lock (a mutex, so that the word may fault). Such futexes are rare: one list holds all waiters.
- * Invariant: a waiter is on the list while its state is 0. Cannot fail.
+ * Who waits on the condition variable of such a lock is on a list of its own until it is requeued.
+ * Invariant: a waiter is on one of the lists while its state is 0. Cannot fail.
  */
 #include "proc/futex.h"
 #include "sched/mutex.h"
 
 static struct mutex pi_mutex = MUTEX_INIT(pi_mutex);
 static struct list pi_waiters = LIST_INIT(pi_waiters);   /* pi_mutex; oldest first */
+static struct list cond_waiters = LIST_INIT(cond_waiters); /* pi_mutex; oldest first */
 
 void futex_pi_lock(void)
 {
@@ -28,7 +30,39 @@ void futex_pi_enqueue(struct futex_pi_waiter *w, const u64 key[2], int tid)
 	w->tid = tid;
 	w->thread = thread_current();
 	w->state = 0;
+	w->requeued = false;
 	list_append(&pi_waiters, &w->link);
+}
+
+void futex_pi_cond_enqueue(struct futex_pi_waiter *w, const u64 cond_key[2], const u64 key[2], int tid)
+{
+	futex_pi_enqueue(w, key, tid);
+	w->cond_key[0] = cond_key[0];
+	w->cond_key[1] = cond_key[1];
+	list_remove(&w->link);
+	list_append(&cond_waiters, &w->link);
+}
+
+struct futex_pi_waiter *futex_pi_cond_first(const u64 cond_key[2])
+{
+	struct futex_pi_waiter *w;
+
+	list_for_each_entry(w, &cond_waiters, link)
+		if (w->cond_key[0] == cond_key[0] && w->cond_key[1] == cond_key[1])
+			return w;
+	return NULL;
+}
+
+void futex_pi_cond_move(struct futex_pi_waiter *w)
+{
+	w->requeued = true;
+	list_remove(&w->link);
+	list_append(&pi_waiters, &w->link);
+}
+
+bool futex_pi_cond_idle(void)
+{
+	return READ_ONCE(cond_waiters.next) == &cond_waiters;
 }
 
 struct futex_pi_waiter *futex_pi_first(const u64 key[2], bool *ret_more)
