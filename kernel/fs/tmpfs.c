@@ -49,6 +49,8 @@ void tmpfs_release(struct vnode *v)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
 	__atomic_fetch_sub(&tmpfs_of(v)->inodes, 1, __ATOMIC_RELAXED);
+	if (i->lower)
+		vnode_put(i->lower);
 	if (v->type == VNODE_REG) {
 		tmpfs_file_release(i);
 		return;
@@ -61,6 +63,9 @@ void tmpfs_release(struct vnode *v)
 int tmpfs_getattr(struct vnode *v, struct vattr *ret)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
+	int r = v->type == VNODE_DIR ? tmpfs_dir_ready(i) : 0;
+	if (r)
+		return r;
 	ret->mode = i->mode;
 	ret->nlink = i->nlink;
 	ret->uid = i->uid;
@@ -75,7 +80,7 @@ int tmpfs_getattr(struct vnode *v, struct vattr *ret)
 	if (v->type == VNODE_LINK && v->size >= 128)
 		ret->blocks512 = PAGE_SIZE / 512;    /* Linux keeps long ones in a page */
 	if (v->type == VNODE_REG)
-		ret->blocks512 = READ_ONCE(v->object->npages) * (PAGE_SIZE / 512);
+		ret->blocks512 = MAX(READ_ONCE(v->object->npages), DIV_ROUND_UP(i->lower_size, PAGE_SIZE)) * (PAGE_SIZE / 512);
 	return 0;
 }
 

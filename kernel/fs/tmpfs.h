@@ -22,6 +22,7 @@ struct tmpfs_inode {
 	u32 mode, nlink, uid, gid;   /* V: v.lock exclusively */
 	u64 rdev;
 	struct timespec64 atime, mtime, ctime, btime;
+	struct vnode *lower;         /* a reference: what it begins as (tmpfs_lower.c); directories: until they are looked into */
 	union {
 		struct {                 /* directories; V */
 			struct rb_root by_name, by_seq;
@@ -32,6 +33,7 @@ struct tmpfs_inode {
 			struct vm_object *obj;
 			u64 charged;             /* T: pages counted in used_pages for this file */
 			u64 pending;             /* T: of these, on their way into the object */
+			u64 lower_size;          /* V: bytes of lower that show where there is no page */
 			u32 seals;               /* V */
 			bool linkable;           /* O_TMPFILE: may get a name */
 		};
@@ -61,6 +63,18 @@ void tmpfs_drop_ids(struct tmpfs_inode *i);
 /* ---- tmpfs_dir.c ---- */
 /* Enter i into dir under name and take a reference for the tree: the directory is locked and has no such name. -ENOMEM. */
 int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struct tmpfs_inode *i);
+bool tmpfs_has_entry(struct tmpfs_inode *dir, const char *name, size_t len);
+/* ---- tmpfs_lower.c ---- */
+int tmpfs_dir_take(struct tmpfs_inode *dir);
+/* To be called before a directory's entries are looked at or changed; its vnode lock is held, shared at least. May sleep; errno. */
+static inline int tmpfs_dir_ready(struct tmpfs_inode *dir)
+{
+	return likely(!__atomic_load_n(&dir->lower, __ATOMIC_ACQUIRE)) ? 0 : tmpfs_dir_take(dir);
+}
+/* A file's page as its lower has it, with a reference; index is below lower_size. */
+int tmpfs_lower_page(struct tmpfs_inode *i, u64 index, struct page **ret);
+/* The contents that a new page of the file begins with. */
+int tmpfs_lower_fill(struct tmpfs_inode *i, struct page *to);
 /* ---- tmpfs_file.c ---- */
 void tmpfs_file_init(struct tmpfs_file *f);
 int tmpfs_truncate(struct tmpfs_inode *i, u64 size);

@@ -104,6 +104,11 @@ static void tmpfs_touch(struct tmpfs_inode *dir)
 	dir->ctime = dir->mtime;
 }
 
+bool tmpfs_has_entry(struct tmpfs_inode *dir, const char *name, size_t len)
+{
+	return tmpfs_find(dir, name, len) != NULL;
+}
+
 int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struct tmpfs_inode *i)
 {
 	struct tmpfs_dirent *e = tmpfs_dirent_new(name, len);
@@ -126,6 +131,9 @@ int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struc
 
 static int tmpfs_lookup(struct vnode *v, const char *name, size_t len, struct vnode **ret)
 {
+	int r = tmpfs_dir_ready(tmpfs_inode(v));
+	if (r)
+		return r;
 	struct tmpfs_dirent *e = tmpfs_find(tmpfs_inode(v), name, len);
 	if (!e)
 		return -ENOENT;
@@ -138,6 +146,9 @@ static int tmpfs_lookup(struct vnode *v, const char *name, size_t len, struct vn
 static int tmpfs_make(struct vnode *v, const char *name, size_t len, u32 mode, u64 rdev, const char *target, struct vnode **ret)
 {
 	struct tmpfs_inode *dir = tmpfs_inode(v);
+	int r = tmpfs_dir_ready(dir);
+	if (r)
+		return r;
 	if (!dir->nlink)
 		return -ENOENT;              /* removed, but somebody stands in it */
 	if (tmpfs_find(dir, name, len))
@@ -145,7 +156,6 @@ static int tmpfs_make(struct vnode *v, const char *name, size_t len, u32 mode, u
 	struct tmpfs_inode *i = tmpfs_inode_new(tmpfs_of(v), mode, rdev);
 	if (!i)
 		return -ENOMEM;
-	int r = 0;
 	if (target) {
 		i->target = heap_strdup(target);
 		i->v.size = strlen(target);
@@ -188,7 +198,9 @@ static int tmpfs_link(struct vnode *v, const char *name, size_t len, struct vnod
 		return -ENOENT;
 	if (i->nlink >= TMPFS_LINK_MAX)
 		return -EMLINK;
-	int r = tmpfs_add_entry(dir, name, len, i);
+	int r = tmpfs_dir_ready(dir);
+	if (!r)
+		r = tmpfs_add_entry(dir, name, len, i);
 	if (!r)
 		fs_now(&i->ctime);
 	return r;
@@ -222,6 +234,9 @@ static int tmpfs_unlink(struct vnode *v, const char *name, size_t len, struct vn
 
 static int tmpfs_rmdir(struct vnode *v, const char *name, size_t len, struct vnode *victim)
 {
+	int r = tmpfs_dir_ready(tmpfs_inode(victim));
+	if (r)
+		return r;
 	if (tmpfs_inode(victim)->nentries)
 		return -ENOTEMPTY;
 	return tmpfs_unlink(v, name, len, victim);
@@ -244,6 +259,11 @@ static void tmpfs_exchange(struct tmpfs_inode *od, struct tmpfs_dirent *oe, stru
 static int tmpfs_rename(struct vnode *ov, const char *oname, size_t olen, struct vnode *nv, const char *nname, size_t nlen, struct vnode *victim, u32 flags)
 {
 	struct tmpfs_inode *od = tmpfs_inode(ov), *nd = tmpfs_inode(nv);
+	int r = tmpfs_dir_ready(nd);
+	if (!r && victim && victim->type == VNODE_DIR)
+		r = tmpfs_dir_ready(tmpfs_inode(victim));
+	if (r)
+		return r;
 	struct tmpfs_dirent *oe = tmpfs_find(od, oname, olen), *ne = tmpfs_find(nd, nname, nlen);
 	if (!oe || !nd->nlink || (victim && !ne))
 		return -ENOENT;
@@ -308,6 +328,9 @@ static struct tmpfs_dirent *tmpfs_first_from(struct tmpfs_inode *dir, u64 from)
 static int tmpfs_readdir(struct vnode *v, u64 off, vnode_dirent_fn fn, void *arg)
 {
 	struct tmpfs_inode *dir = tmpfs_inode(v);
+	int r = tmpfs_dir_ready(dir);
+	if (r)
+		return r;
 	if (!dir->nlink)
 		return -ENOENT;
 	if (off == 0) {

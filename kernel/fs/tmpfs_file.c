@@ -1,8 +1,9 @@
 /*
  * tmpfs_file.c - regular files of the memory file system, memory files (memfd).
  *
- * The contents are the pages of the file's object; what has no page is a hole and reads as
- * zeros. Pages come by writes (here) and by faults of shared mappings (read_pages).
+ * The contents are the pages of the file's object; what has no page is what the file began with in the
+ * root (below lower_size, (W2) in tmpfs_lower.c) or a hole that reads as zeros. Pages come by writes (here)
+ * and by faults of shared mappings (read_pages).
  *
  * Counting: a page is charged to the mount before it is made. `charged` of a file is what it has
  * in used_pages, `pending` the part whose pages may not be in the object yet; whatever charged
@@ -63,10 +64,10 @@ static int tmpfs_read_pages(struct vm_object *o, struct page **pages, unsigned n
 	int r = tmpfs_charge(i, npages);
 	if (r)
 		return r;
-	for (unsigned k = 0; k < npages; k++)
-		memset(page_to_virt(pages[k]), 0, PAGE_SIZE);
+	for (unsigned k = 0; k < npages && !r; k++)
+		r = tmpfs_lower_fill(i, pages[k]);
 	tmpfs_settle(i, npages);
-	return 0;
+	return r;
 }
 
 static u64 tmpfs_object_size(struct vm_object *o)
@@ -105,6 +106,8 @@ static int tmpfs_page(struct tmpfs_inode *i, u64 index, struct page **ret)
 	*ret = vm_object_lookup(i->obj, index);
 	if (likely(*ret != NULL))
 		return 0;
+	if (unlikely(index * PAGE_SIZE < i->lower_size))
+		return vm_object_get_page(i->obj, index, ret);       /* charged by read_pages */
 	int r = tmpfs_charge(i, 1);
 	if (r)
 		return r;
@@ -113,14 +116,20 @@ static int tmpfs_page(struct tmpfs_inode *i, u64 index, struct page **ret)
 	return r;
 }
 
-/* Zero what is there of [from, to), which lies in one page. */
-static void tmpfs_zero_part(struct tmpfs_inode *i, u64 from, u64 to)
+/* Zero what is there of [from, to), which lies in one page. Cannot fail where from is not below lower_size. */
+static int tmpfs_zero_part(struct tmpfs_inode *i, u64 from, u64 to)
 {
-	struct page *p = from < to ? vm_object_lookup(i->obj, from / PAGE_SIZE) : NULL;
+	struct page *p = NULL;
+	int r = 0;
+	if (from < to && from < i->lower_size)
+		r = tmpfs_page(i, from / PAGE_SIZE, &p);
+	else if (from < to)
+		p = vm_object_lookup(i->obj, from / PAGE_SIZE);
 	if (!p)
-		return;
+		return r;
 	memset((char *)page_to_virt(p) + from % PAGE_SIZE, 0, (size_t)(to - from));
 	page_put(p);
+	return 0;
 }
 
 /* The size grows: what a mapping wrote beyond the old end must not show. */
@@ -159,6 +168,13 @@ static ssize_t tmpfs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock
 		if (len > size - off)
 			len = (size_t)(size - off);
 		struct page *p = vm_object_lookup(i->obj, off / PAGE_SIZE);
+		u64 lower_size = p ? 0 : READ_ONCE(i->lower_size);
+		if (off < lower_size) {
+			len = MIN(len, (size_t)(lower_size - off));
+			int r = tmpfs_lower_page(i, off / PAGE_SIZE, &p);
+			if (r)
+				return done ? uio_result(u, done) : r;
+		}
 		if (p) {
 			n = uio_put(u, (char *)page_to_virt(p) + at, len);
 			page_put(p);
@@ -223,7 +239,16 @@ int tmpfs_truncate(struct tmpfs_inode *i, u64 size)
 		tmpfs_extend(i, size);
 		return 0;
 	}
+	if (size < i->lower_size && size % PAGE_SIZE) {
+		/* The last page becomes the file's own, so that no fault brings back what is cut off. */
+		struct page *p;
+		int r = tmpfs_page(i, size / PAGE_SIZE, &p);
+		if (r)
+			return r;
+		page_put(p);
+	}
 	WRITE_ONCE(i->v.size, size);
+	WRITE_ONCE(i->lower_size, MIN(i->lower_size, size));
 	vm_object_drop(i->obj, DIV_ROUND_UP(size, PAGE_SIZE), UINT64_MAX);
 	if (size % PAGE_SIZE)
 		tmpfs_zero_part(i, size, ROUND_UP(size, PAGE_SIZE));
@@ -231,18 +256,24 @@ int tmpfs_truncate(struct tmpfs_inode *i, u64 size)
 	return 0;
 }
 
-static void tmpfs_punch(struct tmpfs_inode *i, u64 off, u64 end)
+static int tmpfs_punch(struct tmpfs_inode *i, u64 off, u64 end)
 {
-	u64 first = ROUND_UP(off, PAGE_SIZE), last = ROUND_DOWN(end, PAGE_SIZE);
-	if (first > last) {                  /* inside one page */
-		tmpfs_zero_part(i, off, end);
-		return;
+	u64 first = ROUND_UP(off, PAGE_SIZE), last = ROUND_DOWN(end, PAGE_SIZE), drop = first;
+	if (first > last)                    /* inside one page */
+		return tmpfs_zero_part(i, off, end);
+	int r = tmpfs_zero_part(i, off, first);
+	if (!r)
+		r = tmpfs_zero_part(i, last, end);
+	/* Where the root's bytes would show again, zeros are written. */
+	while (!r && drop < last && drop < i->lower_size) {
+		r = tmpfs_zero_part(i, drop, drop + PAGE_SIZE);
+		drop += PAGE_SIZE;
+		sched_poll();
 	}
-	tmpfs_zero_part(i, off, first);
-	tmpfs_zero_part(i, last, end);
-	if (first < last)
-		vm_object_drop(i->obj, first / PAGE_SIZE, last / PAGE_SIZE - 1);
+	if (!r && drop < last)
+		vm_object_drop(i->obj, drop / PAGE_SIZE, last / PAGE_SIZE - 1);
 	tmpfs_settle(i, 0);
+	return r;
 }
 
 /* Make all pages of [off, end). All are charged before the first is made: no half-filled range for want of space. */
@@ -257,17 +288,19 @@ static int tmpfs_allocate(struct tmpfs_inode *i, u64 off, u64 end)
 		p = vm_object_lookup(i->obj, k);
 		if (p)
 			page_put(p);
-		absent += !p;
+		absent += !p && k * PAGE_SIZE >= i->lower_size;
 		sched_poll();
 	}
 	r = tmpfs_charge(i, absent);
+	bool charged = !r;
 	for (u64 k = first; !r && k <= last; k++) {
-		r = vm_object_grab_page(i->obj, k, &p);
+		/* The root's are charged one by one (read_pages). */
+		r = k * PAGE_SIZE < i->lower_size ? vm_object_get_page(i->obj, k, &p) : vm_object_grab_page(i->obj, k, &p);
 		if (!r)
 			page_put(p);
 		sched_poll();
 	}
-	if (r != -ENOSPC)
+	if (charged)
 		tmpfs_settle(i, absent);
 	return r;
 }
@@ -283,8 +316,8 @@ static int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 		return -EPERM;
 	tmpfs_drop_ids(i);
 	if (mode & (LX_FALLOC_PUNCH_HOLE | LX_FALLOC_ZERO_RANGE))
-		tmpfs_punch(i, off, end);
-	if (!(mode & LX_FALLOC_PUNCH_HOLE))
+		r = tmpfs_punch(i, off, end);
+	if (!r && !(mode & LX_FALLOC_PUNCH_HOLE))
 		r = tmpfs_allocate(i, off, end);
 	if (!r && !(mode & LX_FALLOC_KEEP_SIZE) && end > v->size)
 		tmpfs_extend(i, end);
@@ -294,7 +327,19 @@ static int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 	return r;
 }
 
+/* As long as nothing of it was changed a private mapping shows the root's pages, which need not be copied. */
+static int tmpfs_mmap_object(struct vnode *v, bool shared, struct vm_object **ret)
+{
+	struct tmpfs_inode *i = tmpfs_inode(v);
+	bool unchanged = i->lower && !shared && READ_ONCE(i->lower_size) == i->lower->size && READ_ONCE(v->size) == i->lower->size &&
+			 !READ_ONCE(i->obj->npages);
+	*ret = unchanged ? i->lower->object : i->obj;
+	vm_object_get(*ret);
+	return 0;
+}
+
 const struct vnode_ops tmpfs_file_ops = {
+	.mmap_object = tmpfs_mmap_object,
 	.read = tmpfs_read, .write = tmpfs_write, .fallocate = tmpfs_fallocate,
 	.getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .release = tmpfs_release,
 };

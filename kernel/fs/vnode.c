@@ -200,6 +200,23 @@ int fs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 	return r;
 }
 
+int fs_mmap_object(struct vnode *v, bool shared, struct vm_object **ret)
+{
+	if (v->ops->mmap_object)
+		return v->ops->mmap_object(v, shared, ret);
+	if (!v->object)
+		return -ENODEV;
+	vm_object_get(v->object);
+	*ret = v->object;
+	return 0;
+}
+
+bool fs_object_is_root(const struct vnode *v, const struct vm_object *o)
+{
+	/* A changeable file that shows another object than its own shows what it began with. */
+	return v->mount->readonly || (v->type == VNODE_REG && v->object && o != v->object);
+}
+
 int fs_fsync(struct vnode *v, bool data_only)
 {
 	if (v->type != VNODE_REG && v->type != VNODE_DIR)

@@ -175,6 +175,10 @@ int fs_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg);
 int fs_truncate(struct vnode *v, u64 size);
 int fs_fsync(struct vnode *v, bool data_only);
 int fs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len);
+/* What a mapping of v shows, with a reference: -ENODEV where v cannot be mapped. */
+int fs_mmap_object(struct vnode *v, bool shared, struct vm_object **ret);
+/* Are these bytes the root's, which nobody can change? o: from fs_mmap_object. */
+bool fs_object_is_root(const struct vnode *v, const struct vm_object *o);
 int fs_statfs(struct vnode *v, struct fs_statfs *ret);
 void fs_sync_all(void);
 u32 fs_poll(struct vnode *v, struct poll_table *pt);
@@ -184,6 +188,11 @@ u32 fs_poll(struct vnode *v, struct poll_table *pt);
 int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len);
 /* Mount a memory file system at an existing directory. */
 int fs_mount_tmpfs(const char *path, u32 mode, u64 max_bytes);
+/*
+ * The same over a directory of the root that may have contents: they are there and can be changed, removed and renamed;
+ * changes are in memory. Directories and files are looked at when the program does. They belong to the program's identity.
+ */
+int fs_mount_tmpfs_over(const char *path, u32 mode, u64 max_bytes);
 /* With its shm, a tmpfs of up to half the memory. */
 int fs_mount_devfs(const char *path);
 int fs_mount_procfs(const char *path);

@@ -4,7 +4,7 @@
  */
 #include "base/log.h"
 #include "dev/blkdev.h"
-#include "fs/bind.h"
+#include "fs/vnode.h"
 #include "init/init.h"
 #include "mm/page.h"
 #include "proc/process.h"

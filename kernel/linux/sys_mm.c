@@ -103,6 +103,7 @@ static int mmap_file(struct file *f, u32 flags, struct vm_map_request *rq)
 {
 	bool shared = false;
 	u32 kind = flags & LX_MAP_TYPE;
+	int r;
 
 	if (rq->object_off + ROUND_UP(rq->len, PAGE_SIZE) < rq->object_off || (s64)(rq->object_off + rq->len) < 0)
 		return -EOVERFLOW;
@@ -125,19 +126,22 @@ static int mmap_file(struct file *f, u32 flags, struct vm_map_request *rq)
 	default:
 		return -EINVAL;
 	}
-	if (f->vnode && f->vnode->mount && !f->vnode->mount->readonly && !vm_policy_allow_jit) {
-		if (rq->prot & VM_PROT_EXEC)
-			return (int)syscall_refuse_mapping(EPERM);
-		rq->max_prot &= ~VM_PROT_EXEC;
-	}
 	if (!f->ops->mmap_object)
 		return -ENODEV;
 	if (flags & LX_MAP_GROWSDOWN)
 		return -EINVAL;
+	r = f->ops->mmap_object(f, rq, shared);
+	if (r)
+		return r;
+	if (f->vnode && f->vnode->mount && !fs_object_is_root(f->vnode, rq->object) && !vm_policy_allow_jit) {
+		if (rq->prot & VM_PROT_EXEC)
+			return (int)syscall_refuse_mapping(EPERM);
+		rq->max_prot &= ~VM_PROT_EXEC;
+	}
 	if (shared)
 		rq->flags |= VM_MAP_SHARED;
 	rq->file = f->vnode;
-	return f->ops->mmap_object(f, rq, shared);
+	return 0;
 }
 
 static int mmap_anonymous(u32 flags, struct vm_map_request *rq)

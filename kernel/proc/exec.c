@@ -164,10 +164,13 @@ static int map_segment(struct vnode *v, const struct elf_segment *s, u64 bias)
 	if (s->filesz) {
 		struct vm_map_request rq = {
 			.addr = start, .len = file_pages_end - start, .prot = s->prot, .max_prot = ~0u,
-			.flags = VM_MAP_FIXED | VM_MAP_NOREPLACE, .object = v->object,
-			.object_off = ROUND_DOWN(s->offset, PAGE_SIZE), .file = v,
+			.flags = VM_MAP_FIXED | VM_MAP_NOREPLACE, .object_off = ROUND_DOWN(s->offset, PAGE_SIZE), .file = v,
 		};
+		int r = fs_mmap_object(v, false, &rq.object);
+		if (r)
+			return r;
 		intptr_t at = vm_map(&rq);
+		vm_object_put(rq.object);
 		if (at < 0)
 			return (int)at;
 		if ((s->prot & VM_PROT_WRITE) && s->memsz > s->filesz && file_end < file_pages_end) {

@@ -82,18 +82,12 @@ static int vnode_file_mmap_object(struct file *f, struct vm_map_request *rq, boo
 {
 	u32 seals;
 
-	if (f->vnode->ops->mmap_object)
-		return f->vnode->ops->mmap_object(f->vnode, shared, &rq->object);
-	if (!f->vnode->object)
-		return -ENODEV;
 	if (shared && fs_memfile_seals(f->vnode, &seals) == 0 && seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE)) {
 		if (rq->prot & VM_PROT_WRITE)
 			return -EPERM;
 		rq->max_prot &= ~VM_PROT_WRITE;
 	}
-	vm_object_get(f->vnode->object);
-	rq->object = f->vnode->object;
-	return 0;
+	return fs_mmap_object(f->vnode, shared, &rq->object);
 }
 
 static int vnode_file_getattr(struct file *f, struct vattr *ret)
