@@ -57,10 +57,7 @@ for on in $MACHINES; do
     boot "$on" -m 128M -p "127.0.0.1:$port:11211" /usr/bin/memcached -l 0.0.0.0 -p 11211 -U 0
     if ready 60 python3 -c "import socket; s = socket.create_connection(('127.0.0.1', $port), 3); s.settimeout(3); s.sendall(b'version\r\n'); assert s.recv(99)"; then
         timeout 200 python3 client.py "$port" $many >got 2>client.err
-        while read -r key rest; do
-            is "$at/$key" "$(sed -n "s/^$key //p" got)" "$rest"
-        done <expected
-        [ ! -s client.err ] || not_ok "$at/client" "$(tail -n 2 client.err)"
+        check_lines
     fi
     finish 0
 done
