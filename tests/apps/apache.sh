@@ -6,8 +6,7 @@ seq 1 5000 >www/numbers.html
 
 for on in $MACHINES; do
     port=$(free_port)
-    boot "$on" -m 128M -p "127.0.0.1:$port:80" -a "$example/httpd.conf:/etc/apache2/httpd.conf" -a www:/www -a /etc/mime.types -a /usr/lib/apache2/modules \
-        /usr/sbin/apache2 -X -f /etc/apache2/httpd.conf
+    boot "$on" -p "127.0.0.1:$port:80" -a www:/www "$example"
     if ready 90 curl -sf --max-time 5 "http://127.0.0.1:$port/small"; then
         check_www "http://127.0.0.1:$port"
         has "$at/header" "$(fetch -I "http://127.0.0.1:$port/small" | tr -d '\r')" '^X-Served-By: Apache in Pith$'

@@ -4,8 +4,7 @@
 
 for on in $MACHINES; do
     port=$(free_port)
-    boot "$on" -p "127.0.0.1:$port:53" -p "127.0.0.1:$port:53/udp" -a "$example/dnsmasq.conf:/etc/dnsmasq.conf" \
-        /usr/sbin/dnsmasq -d -C /etc/dnsmasq.conf
+    boot "$on" -p "127.0.0.1:$port:53" -p "127.0.0.1:$port:53/udp" "$example"
     if ready 60 answers; then
         for how in notcp tcp; do
             is "$at/$how/a" "$(query +$how www.example.org A)" 10.1.2.3

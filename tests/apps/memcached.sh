@@ -54,7 +54,7 @@ many=1000
 if quick; then many=200; fi
 for on in $MACHINES; do
     port=$(free_port)
-    boot "$on" -m 128M -p "127.0.0.1:$port:11211" /usr/bin/memcached -l 0.0.0.0 -p 11211 -U 0
+    boot "$on" -p "127.0.0.1:$port:11211" "$example"
     if ready 60 python3 -c "import socket; s = socket.create_connection(('127.0.0.1', $port), 3); s.settimeout(3); s.sendall(b'version\r\n'); assert s.recv(99)"; then
         timeout 200 python3 client.py "$port" $many >got 2>client.err
         check_lines

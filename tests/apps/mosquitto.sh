@@ -5,12 +5,10 @@ pub() { timeout 60 mosquitto_pub -p "$port" "$@"; }
 sub() { timeout 60 mosquitto_sub -p "$port" -W 50 "$@"; }
 count=1000
 if quick; then count=100; fi
-mkdir state
 
 for on in $MACHINES; do
     port=$(free_port)
-    boot "$on" -p "127.0.0.1:$port:1883" -a "$example/mosquitto.conf:/etc/mosquitto.conf" -a state:/run/mosquitto \
-        /usr/sbin/mosquitto -c /etc/mosquitto.conf
+    boot "$on" -p "127.0.0.1:$port:1883" "$example"
     if ready 60 mosquitto_pub -p "$port" -t up -n; then
         pub -t kept -m 'a retained message' -r -q 1
         is "$at/retained" "$(sub -t kept -C 1)" 'a retained message'

@@ -1,13 +1,10 @@
 #!/bin/sh
 # named.sh - Debian's BIND 9 in the foreground (-g): an authoritative zone over UDP and TCP, a whole zone's transfer.
 . tests/apps/lib
-mkdir state
 
 for on in $MACHINES; do
     port=$(free_port)
-    boot "$on" -m 256M -p "127.0.0.1:$port:53" -p "127.0.0.1:$port:53/udp" -a "$example/named.conf:/etc/bind/named.conf" \
-        -a "$example/example.org.zone:/etc/bind/example.org.zone" -a state:/run/named \
-        /usr/sbin/named -g -n 2 -c /etc/bind/named.conf
+    boot "$on" -p "127.0.0.1:$port:53" -p "127.0.0.1:$port:53/udp" "$example"
     if ready 90 answers; then
         for how in notcp tcp; do
             is "$at/$how/a" "$(query +$how www.example.org A)" 10.1.2.3

@@ -40,13 +40,12 @@ a.send(b"SUB numbers 2"); a.sync()
 for i in range(many):
     pub(b, b"numbers", b"%d" % i)
 print("order", [a.message()[1] for _ in range(many)] == [b"%d" % i for i in range(many)])
-a.send(b"SUB work pool 3"); b.send(b"SUB work pool 3"); a.sync(); b.sync()
+a.send(b"SUB ask 4"); a.send(b"SUB work pool 3"); b.send(b"SUB work pool 3"); a.sync(); b.sync()
 c = Client(port)
 for i in range(100):
     pub(c, b"work", b"x")
 c.sync()
 c.send(b"SUB inbox 9"); c.sync()
-a.send(b"SUB ask 4"); a.sync()
 pub(c, b"ask", b"question", b"inbox")
 got = 0
 while True:
@@ -63,7 +62,7 @@ printf 'info 1048576\nmessage greet.en hello\nlarge True\norder True\nrequest an
 for on in $MACHINES; do
     port=$(free_port)
     http=$(free_port 2)
-    boot "$on" -m 128M -p "127.0.0.1:$port:4222" -p "127.0.0.1:$http:8222" /usr/sbin/nats-server -a 0.0.0.0 -p 4222 -m 8222
+    boot "$on" -p "127.0.0.1:$port:4222" -p "127.0.0.1:$http:8222" "$example"
     if ready 60 curl -sf --max-time 5 "http://127.0.0.1:$http/healthz"; then
         timeout 200 python3 client.py "$port" 500 >got 2>client.err
         check_lines

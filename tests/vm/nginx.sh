@@ -12,21 +12,6 @@ printf 'hello from a file\n' >www/small
 head -c 65536 /dev/urandom >www/64k
 head -c 1000003 /dev/urandom >www/1m
 head -c 104857600 /dev/urandom >www/100m
-cat >nginx.conf <<'C'
-daemon off;
-master_process off;
-worker_processes 1;
-error_log stderr;
-pid /run/nginx.pid;
-events { worker_connections 512; }
-http {
-    access_log off;
-    sendfile on;
-    keepalive_requests 100000;
-    client_body_temp_path /tmp/b; proxy_temp_path /tmp/p; fastcgi_temp_path /tmp/f; uwsgi_temp_path /tmp/u; scgi_temp_path /tmp/s;
-    server { listen 80; root /www; }
-}
-C
 # fetch NAME FILE: the same bytes, or else what curl said, how many came and where they first differ.
 fetch() {
     : >got
@@ -41,7 +26,7 @@ fetch() {
 
 for on in ${MACHINES_NGINX:-microvm:1 q35:4 pc:1}; do
     port=$(free_port)
-    start nginx "$on" -m 256M -p "127.0.0.1:$port:80" -a nginx.conf:/etc/nginx/nginx.conf -a www:/www /usr/sbin/nginx -c /etc/nginx/nginx.conf
+    start nginx "$on" -m 256M -p "127.0.0.1:$port:80" -a www:/www "$sources/examples/nginx"
     if wait_for 60 curl -sf --max-time 5 "http://127.0.0.1:$port/small"; then
         for f in empty small 64k 1m 100m; do
             fetch "nginx/$on/$f" "$f"
