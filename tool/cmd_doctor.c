@@ -1,7 +1,8 @@
 /*
  * cmd_doctor.c - pith doctor: what this host can do, and what to install.
  *
- * Exit status 0 when `pith run` and `pith build` can work, 125 otherwise.
+ * Exit status 0 when `pith run` and `pith build` can work, 125 otherwise. With
+ * --program it looks into a program instead (doctor_program.h).
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "doctor_program.h"
 #include "opts.h"
 #include "util/child.h"
 #include "util/err.h"
@@ -143,7 +145,9 @@ int cmd_doctor(int argc, char **argv)
 	if (status || opts.help)
 		status = status ? status : cmd_help(1, (char *[]){ "doctor" });
 	else if (opts.arg_count)
-		status = err_report(PITH_USAGE, opts.args[0], "doctor takes no argument; leave it out");
+		status = err_report(PITH_USAGE, opts.args[0], "doctor takes no argument; leave it out, or write --program PROGRAM");
+	else if (opts.program)
+		status = doctor_program(opts.program, opts.json);
 	else
 		status = report_make(opts.json);
 	opts_free(&opts);

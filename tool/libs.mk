@@ -1,1 +1,1 @@
-TOOL_LIBS := -lelf -lcyaml -lyaml -ljansson -lnettle -lz
+TOOL_LIBS := -lelf -lcyaml -lyaml -ljansson -lcapstone -lnettle -lz

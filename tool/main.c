@@ -17,7 +17,7 @@ const struct command commands[] = {
 	{ "run", "[options] PROGRAM|IMAGE [ARG...]", "start it as a VM", cmd_run },
 	{ "build", "[options] -o IMAGE PROGRAM [ARG...]", "make a bootable image", cmd_build },
 	{ "inspect", "[--json] IMAGE", "what is inside an image", cmd_inspect },
-	{ "doctor", "", "what this host can do, and what to install", cmd_doctor },
+	{ "doctor", "[--program PROGRAM] [--json]", "what this host can do, and what to install", cmd_doctor },
 	{ "help", "[COMMAND]", "this text, or a command's options", cmd_help },
 	{ "learn", "[options] -o pith.yaml PROGRAM [ARG...]", "run it and write down what it does", NULL },
 	{ "verify", "IMAGE", "check the root against its hash", NULL },

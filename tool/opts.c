@@ -57,6 +57,7 @@ static const struct opt_def defs[] = {
 	{ "trace", 0, OPT_FLAG, AT(trace), OPTS_RUN, NULL, "print each system call to standard error" },
 	{ "verbose", 0, OPT_FLAG, AT(verbose), BOTH, NULL, "print the kernel's log to standard error" },
 	{ "dry-run", 0, OPT_FLAG, AT(dry_run), OPTS_RUN, NULL, "print the VMM's command line and do nothing" },
+	{ "program", 0, OPT_TEXT, AT(program), OPTS_DOCTOR, "PROGRAM", "look into a program: which calls it may make and what it misses" },
 	{ "json", 0, OPT_FLAG, AT(json), OPTS_INSPECT | OPTS_DOCTOR, NULL, "print one JSON object" },
 	{ "help", 'h', OPT_FLAG, AT(help), ~0u, NULL, "print this text" },
 	{ "volume", 'v', OPT_LATER, 0, OPTS_RUN, "VOL.img:/path[:ro]", "attach an ext4 volume (not in this version)" },

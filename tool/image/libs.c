@@ -103,6 +103,7 @@ void libs_free(struct libs *libs)
 	free(libs->objects);
 	strv_free(&libs->search_env);
 	strv_free(&libs->search_conf);
+	strv_free(&libs->missing);
 	*libs = (struct libs){ 0 };
 }
 
@@ -266,6 +267,8 @@ static int needs_add(struct libs *libs, size_t at, bool must)
 			return err_report(PITH_CANNOT_RUN, libs->objects[at].path,
 					  "needs the library %s, which is not on this host; install it, or say where it is with -e LD_LIBRARY_PATH=DIR",
 					  name);
+		if (error)
+			strv_printf(&libs->missing, "%s, which %s needs", name, libs->objects[at].path);
 	}
 	return 0;
 }

@@ -24,6 +24,7 @@ struct libs {
 	size_t count, cap;
 	struct strv search_env;   /* LD_LIBRARY_PATH of the program's environment */
 	struct strv search_conf;  /* /etc/ld.so.conf and the default directories, or musl's list */
+	struct strv missing;      /* what was passed over: "NAME, which PATH needs" */
 	bool musl;
 };
 

@@ -1,0 +1,16 @@
+/*
+ * doctor_program.h - pith doctor --program: can this program run, and what would it miss?
+ */
+#ifndef TOOL_DOCTOR_PROGRAM_H
+#define TOOL_DOCTOR_PROGRAM_H
+
+#include <stdbool.h>
+
+/*
+ * Prints the report on a program. 0 when nothing is missing, 1 when a library is, or a
+ * call may be made that the kernel refuses or does not have; another exit status
+ * after a line when the program cannot be looked at.
+ */
+int doctor_program(const char *word, bool as_json);
+
+#endif
