@@ -221,7 +221,7 @@ void inet_tcp_info(struct inet_sock *s, struct lx_tcp_info *i)
 	i->notsent_bytes = unsent;
 	i->bytes_received = s->bytes_received;
 	i->bytes_sent = s->bytes_sent;
-	u32 queued = TCP_SND_BUF - tcp_sndbuf(p);
+	u32 queued = TCP_SND_BUF - p->snd_buf;
 	i->bytes_acked = s->bytes_sent > queued ? s->bytes_sent - queued : 0;
 	i->snd_wnd = p->snd_wnd;
 	i->pacing_rate = i->max_pacing_rate = UINT64_MAX;

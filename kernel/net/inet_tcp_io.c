@@ -27,10 +27,13 @@ static u8 bounce[SMALL_WRITE];
 
 /* ---- Sending ---- */
 
-/* Bytes that may be queued now. */
+/* Bytes queued. tcp_sndbuf() would not do: it says 65,535 for all that is more. */
+static u32 send_used(const struct inet_sock *s) { return TCP_SND_BUF - s->tcp->snd_buf; }
+
+/* Bytes that may be queued now; tcp_write takes no more than 65,535 at once. */
 static u32 send_room(const struct inet_sock *s)
 {
-	u32 room = tcp_sndbuf(s->tcp), used = TCP_SND_BUF - room;
+	u32 room = tcp_sndbuf(s->tcp), used = send_used(s);
 
 	if (tcp_sndqueuelen(s->tcp) > TCP_SND_QUEUELEN - 64)
 		return 0;
@@ -40,7 +43,7 @@ static u32 send_room(const struct inet_sock *s)
 /* Linux's sk_stream_is_writeable: at least a third is free. */
 bool inet_tcp_writable(const struct inet_sock *s)
 {
-	u32 used = TCP_SND_BUF - tcp_sndbuf(s->tcp);
+	u32 used = send_used(s);
 
 	return used < s->sndlimit && s->sndlimit - used >= used / 2 && tcp_sndqueuelen(s->tcp) <= TCP_SND_QUEUELEN - 64;
 }
@@ -380,6 +383,17 @@ u32 inet_tcp_poll(struct socket *sock, struct poll_table *pt)
 	return mask;
 }
 
+/* Bytes written that the peer has not acknowledged; the sequence numbers of SYN and FIN are none. C. */
+static u32 unacknowledged(const struct inet_sock *s)
+{
+	u32 n;
+
+	if (!s->tcp || s->tcp->state < ESTABLISHED)
+		return 0;
+	n = s->tcp->snd_lbb - s->tcp->lastack;
+	return n && (s->tcp->state == FIN_WAIT_1 || s->tcp->state == CLOSING || s->tcp->state == LAST_ACK) ? n - 1 : n;
+}
+
 int inet_tcp_pending(struct socket *sock, bool output)
 {
 	struct inet_sock *s = inet_sock_of(sock);
@@ -389,7 +403,7 @@ int inet_tcp_pending(struct socket *sock, bool output)
 	if (s->state == INET_LISTEN)
 		r = -EINVAL;
 	else if (output)
-		r = s->tcp ? (int)(TCP_SND_BUF - tcp_sndbuf(s->tcp)) : 0;
+		r = (int)unacknowledged(s);
 	else
 		r = (int)s->rx_len;
 	inet_unlock();

@@ -114,6 +114,31 @@ static void binds(void)
 	close(a);
 }
 
+/* A small SO_SNDBUF bounds what is taken, and sending goes on when the peer has read. */
+static void small_buffer(void)
+{
+	static char b[1 << 20];
+	int c, s, size = 16384;
+	long n, all = 0;
+
+	pair(&c, &s);
+	CHECK("SO_SNDBUF", setsockopt(c, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
+	n = send(c, b, 5000, MSG_DONTWAIT);
+	NOTE("small send", "%ld", n);
+	settle();
+	NOTE("small recv", "%ld", (long)recv(s, b, sizeof b, MSG_DONTWAIT));
+	for (int i = 0; i < 200 && all < 200000; i++) {
+		n = send(c, b, 20000, MSG_DONTWAIT);
+		if (n < 0)
+			settle();
+		while ((n = recv(s, b, sizeof b, MSG_DONTWAIT)) > 0)
+			all += n;
+	}
+	NOTE("all through", "%d", all >= 200000);
+	close(c);
+	close(s);
+}
+
 static void data(void)
 {
 	int c, s, n = 0;
@@ -126,6 +151,8 @@ static void data(void)
 	CHECK("send", send(c, "hello", 5, 0));
 	settle();
 	NOTE("readable poll", "%#x", ready(s));
+	CHECK("SIOCOUTQ", ioctl(s, TIOCOUTQ, &n));
+	NOTE("SIOCOUTQ says", "%d", n);
 	CHECK("FIONREAD", ioctl(s, FIONREAD, &n));
 	NOTE("FIONREAD says", "%d", n);
 	CHECK("peek", recv(s, b, sizeof b, MSG_PEEK));
@@ -374,6 +401,7 @@ int main(void)
 	fresh();
 	binds();
 	data();
+	small_buffer();
 	ends();
 	nonblocking();
 	interrupts();
