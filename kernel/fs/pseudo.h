@@ -66,6 +66,12 @@ int pseudo_add_dir(enum pseudo_fs fs, const struct pseudo_dir *d);
 /* ops: read, write, poll, ioctl, open, close, read_handle are used; v->priv is priv. */
 int pseudo_add_dev(const struct pseudo_dev *d);
 
+/*
+ * Files that are registered only when somebody lists a directory of fs (PROC, SYS) or asks for a name that is
+ * not there yet: populate is called once then, and may sleep. At boot. -ENOMEM when there are too many.
+ */
+int pseudo_on_look(enum pseudo_fs fs, int (*populate)(void)) MUST_CHECK;
+
 /* The number that is the name of the process's directory in /proc. Before it is mounted. */
 void pseudo_set_pid(u32 pid);
 

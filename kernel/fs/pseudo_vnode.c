@@ -34,7 +34,9 @@ struct pseudo_handle {
 };
 
 static struct mutex populate_lock = MUTEX_INIT(populate_lock);
-static int (*populate_pending[2])(void);
+#define POPULATE_MAX 4u
+static int (*populate_fns[2][POPULATE_MAX])(void);
+static unsigned populate_pending[2];     /* atomic: how many are still to be called */
 
 static const struct vnode_ops dir_ops, proc_dir_ops, file_ops, file_ro_ops, link_ops, magic_ops;
 
@@ -156,19 +158,19 @@ static int lookup_number_file(struct vnode *dir, const char *name, size_t len, s
 }
 
 /*
- * Register what this room shows. That is put off until somebody lists a directory or asks for a name that is
+ * Register what rooms show besides what they registered at boot. That is put off until somebody lists a directory or asks for a name that is
  * not there yet: many programs read /proc/self/exe and nothing else.
  */
 static void pseudo_populate(struct pnode *root)
 {
 	mutex_lock(&populate_lock);
-	int (*populate)(void) = populate_pending[root->fs];
-	if (populate) {
-		int r = populate();
+	unsigned n = populate_pending[root->fs];
+	for (unsigned i = 0; i < n; i++) {
+		int r = populate_fns[root->fs][i]();
 		if (r)
 			log_error("fs: generated files could not be made (%d)\n", r);
-		__atomic_store_n(&populate_pending[root->fs], NULL, __ATOMIC_RELEASE);
 	}
+	__atomic_store_n(&populate_pending[root->fs], 0u, __ATOMIC_RELEASE);
 	mutex_unlock(&populate_lock);
 }
 /* True if it was done just now. */
@@ -445,6 +447,16 @@ static int pseudo_statfs(struct mount *m, struct fs_statfs *ret)
 	return 0;
 }
 
+int pseudo_on_look(enum pseudo_fs fs, int (*populate)(void))
+{
+	unsigned n = populate_pending[fs];
+	if (n == POPULATE_MAX)
+		return -ENOMEM;
+	populate_fns[fs][n] = populate;
+	populate_pending[fs] = n + 1;
+	return 0;
+}
+
 int pseudo_mount(enum pseudo_fs fs, const char *fstype, const char *path, u64 magic, int (*populate)(void))
 {
 	struct pnode *root = pseudo_root(fs);
@@ -456,7 +468,10 @@ int pseudo_mount(enum pseudo_fs fs, const char *fstype, const char *path, u64 ma
 	mount_init(m, fstype);
 	m->statfs = pseudo_statfs;
 	m->priv = (void *)(uintptr_t)magic;
-	populate_pending[fs] = populate;
+	if (pseudo_on_look(fs, populate) < 0) {
+		heap_free(m);
+		return -ENOMEM;
+	}
 	m->root = pseudo_vnode(m, root);
 	int r = m->root ? mount_attach(m, path) : -ENOMEM;
 	if (r) {

@@ -360,6 +360,8 @@ static ssize_t netlink_op_send(struct socket *sock, struct sock_msg *m)
 
 static int netlink_op_shutdown(struct socket *sock, int how) { return -EOPNOTSUPP; }
 
+static int netlink_op_pending(struct socket *sock, bool output) { return -ENOTTY; }
+
 static u32 netlink_op_poll(struct socket *sock, struct poll_table *pt)
 {
 	struct netlink_sock *s = netlink_sock_of(sock);
@@ -458,5 +460,6 @@ static const struct sock_ops netlink_ops = {
 	.poll = netlink_op_poll,
 	.setsockopt = netlink_op_setsockopt,
 	.getsockopt = netlink_op_getsockopt,
+	.pending = netlink_op_pending,
 	.release = netlink_op_release,
 };

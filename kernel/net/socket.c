@@ -10,6 +10,8 @@
 #include "net/socket_impl.h"
 #include "base/string.h"
 
+void (*sock_for_each)(bool (*fn)(struct socket *s, void *arg), void *arg);
+
 static u64 next_ino = 1;             /* atomic */
 
 void socket_init(struct socket *s, const struct sock_ops *ops, int family, int type, int protocol)

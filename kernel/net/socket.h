@@ -99,6 +99,12 @@ int sock_setsockopt(struct socket *s, int level, int name, const void *val, u32 
 int sock_getsockopt(struct socket *s, int level, int name, void *val, u32 *len);
 int sock_pending(struct socket *s, bool output);
 
+/*
+ * Every socket that the program has a descriptor of, once each; set by proc/. fn may use the calls above (not
+ * close) and returns false to stop. Sockets may close meanwhile, so the caller holds no lock of a family.
+ */
+extern void (*sock_for_each)(bool (*fn)(struct socket *s, void *arg), void *arg);
+
 /* An address of either family; an IPv4 one is in the first 4 bytes. Network order. */
 struct net_ip {
 	u16 family;                  /* LX_AF_INET, LX_AF_INET6 */

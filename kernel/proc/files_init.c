@@ -12,6 +12,7 @@
 #include "proc/fdinfo.h"
 #include "proc/link_vnode.h"
 #include "proc/task.h"
+#include "mm/heap.h"
 #include "shared/bootconf.h"
 
 /* ---- /proc/self/fd ---- */
@@ -84,6 +85,53 @@ static void unix_put(void *node)
 
 static const struct unix_fs_ops unix_ops = { unix_create, unix_lookup, unix_put };
 
+/* ---- All sockets ---- */
+
+/* Which files were seen: a set of pointers, open addressing. */
+struct seen {
+	const void **slots;
+	size_t mask, used;
+};
+
+/* True if it was not in the set. Without memory everything is new: a file with two descriptors shows twice. */
+static bool seen_add(struct seen *s, const void *p)
+{
+	if (2 * (s->used + 1) > s->mask + 1 || !s->slots) {
+		struct seen more = { .mask = s->slots ? 2 * s->mask + 1 : 255 };
+		more.slots = heap_alloc((more.mask + 1) * sizeof(more.slots[0]));
+		if (!more.slots)
+			return true;
+		for (size_t i = 0; s->slots && i <= s->mask; i++)
+			if (s->slots[i])
+				(void)seen_add(&more, s->slots[i]);
+		heap_free(s->slots);
+		*s = more;
+	}
+	size_t at = ((uintptr_t)p >> 6) & s->mask;
+	for (; s->slots[at]; at = (at + 1) & s->mask)
+		if (s->slots[at] == p)
+			return false;
+	s->slots[at] = p;
+	s->used++;
+	return true;
+}
+
+static void each_socket(bool (*fn)(struct socket *s, void *arg), void *arg)
+{
+	struct seen seen = { 0 };
+	bool more = true;
+
+	for (s64 fd = fd_next_used(0); fd >= 0 && more; fd = fd_next_used((u64)fd + 1)) {
+		struct file *f = fd_lookup((int)fd);
+		if (!f)
+			continue;
+		if (f->sock && seen_add(&seen, f))
+			more = fn(f->sock, arg);
+		file_put(f);
+	}
+	heap_free(seen.slots);
+}
+
 /* ---- Boot ---- */
 
 static int standard_fd(int fd, unsigned port, u32 flags)
@@ -103,6 +151,7 @@ int files_init(void)
 	int r;
 
 	unix_fs_ops = &unix_ops;
+	sock_for_each = each_socket;
 	sock_identity = (struct sock_identity){ PROC_PID, PROC_UID, PROC_GID };
 	if ((r = standard_fd(0, PITH_PORT_STDIN, LX_O_RDONLY)) < 0 ||
 	    (r = standard_fd(1, PITH_PORT_STDOUT, LX_O_WRONLY)) < 0 ||

@@ -11,6 +11,20 @@ int procfs_show_stat(struct pseudo_text *t, u64 arg);
 int procfs_show_maps(struct pseudo_text *t, u64 arg);
 int procfs_show_smaps(struct pseudo_text *t, u64 arg);
 
+/* /proc/net and /sys/class/net: registered when somebody looks. */
+int procnet_populate(void);
+int sysfs_net_populate(void);
+void procnet_put_hex(struct pseudo_text *t, const u8 *p, unsigned len);
+/* procnet_sock.c; arg of the first three: LX_AF_INET or LX_AF_INET6 */
+int procnet_show_tcp(struct pseudo_text *t, u64 family);
+int procnet_show_udp(struct pseudo_text *t, u64 family);
+int procnet_show_sockstat(struct pseudo_text *t, u64 family);
+int procnet_show_unix(struct pseudo_text *t, u64 arg);
+int procnet_show_netlink(struct pseudo_text *t, u64 arg);
+int procnet_show_protocols(struct pseudo_text *t, u64 arg);
+int procnet_show_snmp(struct pseudo_text *t, u64 arg);
+int procnet_show_netstat(struct pseudo_text *t, u64 arg);
+
 /* What a show function needs of a task, copied under process.lock. */
 struct task_view {
 	int tid, nice;

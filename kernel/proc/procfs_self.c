@@ -255,5 +255,9 @@ int procfs_self_init(void)
 		r = pseudo_add_link(PSEUDO_PROC, &self_links[i]);
 	if (r == 0)
 		r = pseudo_add_dir(PSEUDO_PROC, &task_dir);
-	return r ? r : procfs_ipc_init();
+	if (r == 0)
+		r = procfs_ipc_init();
+	if (r == 0)
+		r = pseudo_on_look(PSEUDO_PROC, procnet_populate);
+	return r ? r : pseudo_on_look(PSEUDO_SYS, sysfs_net_populate);
 }
