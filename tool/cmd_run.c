@@ -292,6 +292,7 @@ static int run_prepare(struct run *run)
 	free(path);
 	if (status)
 		return status;
+	run->vm.exec = run->conf.exec;
 	network_configure(run);
 	status = memory_choose(run);
 	if (!status)

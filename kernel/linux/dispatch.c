@@ -96,7 +96,7 @@ long syscall_refuse_event(const char *event, int errno_to_return)
 
 	unsigned nr = (unsigned)r->orig_rax;
 
-	tripwire_report(event, current_name(), args, nr < SYSCALL_MAX ? nargs[nr] : 6, r->rip, "refused");
+	tripwire_report(event, current_name(), args, nr < SYSCALL_MAX ? nargs[nr] : 6, r, "refused");
 	return -errno_to_return;
 }
 

@@ -94,7 +94,7 @@ long syscall_refuse_mapping(int errno_to_return)
 	static bool told;
 
 	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
-		log_warn("the program wants to run memory that it can write (a JIT compiler?): refused; pith run --allow jit lets it\n");
+		log_warn("the program wants to run memory that it can write (a JIT compiler?): refused; write --allow jit, or allow: [jit] in pith.yaml, to let it\n");
 	return syscall_refuse_event("refused-mapping", errno_to_return);
 }
 

@@ -14,11 +14,13 @@
 #include "base/print.h"
 #include "base/string.h"
 #include "dev/port.h"
+#include "fs/vnode.h"
 #include "shared/bootconf.h"
 #include "vm/aspace.h"
 
 #define FRAMES_MAX 24u
 #define SCAN_WORDS 2048u
+#define CALLER_WORDS 512u
 
 static const char *const signal_names[] = {
 	[SIG_QUIT] = "SIGQUIT", [SIG_ILL] = "SIGILL", [SIG_TRAP] = "SIGTRAP", [SIG_ABRT] = "SIGABRT", [SIG_BUS] = "SIGBUS",
@@ -75,6 +77,41 @@ bool crash_is_return_address(uintptr_t ret)
 		if (b[8 - k] == 0xff && indirect_call_len(b[9 - k], k > 2 ? b[10 - k] : 0) == k)
 			return true;
 	return false;
+}
+
+/* The file that is mapped at va, for comparing only; NULL when there is none. */
+static const void *file_at(uintptr_t va)
+{
+	struct vm_area a;
+
+	if (!vm_find_area_with_file(va, &a))
+		return NULL;
+	vnode_put(a.file);
+	return a.file;
+}
+
+static const void *interpreter;
+
+void crash_set_interpreter(const void *file)
+{
+	interpreter = file;
+}
+
+uintptr_t crash_caller(const struct user_regs *r)
+{
+	const void *own = file_at(r->rip);
+	u64 word;
+
+	for (unsigned i = 0; own && i < CALLER_WORDS; i++) {
+		if (!fetch(r->rsp + 8 * i, &word, sizeof(word)))
+			break;
+		if (word >= PAGE_SIZE && word < ARCH_USER_TOP && crash_is_return_address(word)) {
+			const void *other = file_at(word);
+			if (other && other != own && other != interpreter)
+				return word;
+		}
+	}
+	return 0;
 }
 
 struct backtrace {

@@ -15,6 +15,13 @@ void crash_report(int signo, const struct siginfo *info, const struct user_regs 
 /* symbol.c: the name of the function that holds the user address pc, with its offset, from the symbol tables of the
  * file that is mapped there; else the file's name and the offset in it. Always terminates buf. Sleeps. */
 void crash_symbol(uintptr_t pc, char *buf, size_t size);
+/*
+ * The most likely return address into another file than the one that r->rip is in: who called into the C library, say. It
+ * is looked for on the stack by its looks, so it may be an old one. 0 when there is none. Sleeps.
+ */
+uintptr_t crash_caller(const struct user_regs *r);
+/* The program's interpreter: it leaves addresses of its own on the stack when it binds functions, and is no caller. Compared only. */
+void crash_set_interpreter(const void *file);
 /* True if the bytes before ret look like a call instruction that returns to ret. */
 bool crash_is_return_address(uintptr_t ret);
 

@@ -10,6 +10,7 @@
  *
  * What can fail: everything about the file; the user gets one line (exec_failure).
  */
+#include "proc/crash.h"
 #include "proc/exec_impl.h"
 #include "proc/process.h"
 #include "base/log.h"
@@ -249,6 +250,7 @@ static int load_interpreter(struct exec_state *st)
 		if (r == 0)
 			r = map_image(st, path, st->interp_vnode, in, bias);
 		st->interp_base = bias;
+		crash_set_interpreter(st->interp_vnode);
 	}
 	heap_free(path);
 	return r;

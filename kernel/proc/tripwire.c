@@ -2,12 +2,18 @@
  * tripwire.c - events to the host.
  *
  * Invariant: seq counts every event, sent or dropped, so that the host sees gaps. A bucket of EVENT_BURST tokens
- * fills with EVENT_PER_SEC. Locks: bucket_lock (spinlock) around the numbers, not around the writing.
- * Cannot fail; text that could break the JSON is not taken from the program (numbers only).
+ * fills with EVENT_PER_SEC. Locks: bucket_lock (spinlock) around the numbers, not around the writing; known_lock around
+ * the names that were looked up. Names come from the program's files: only plain characters of them are sent.
+ * A place that tries again is not looked up again: the name is the one of its first event. Cannot fail.
  */
 #include "proc/tripwire.h"
+#include "proc/crash.h"
 #include "proc/process.h"
 #include "base/print.h"
+#include "base/string.h"
+
+#define KNOWN_PLACES 16u
+#define PLACE_TEXT   160u
 
 COUNTER(tripwire_dropped);
 static struct spinlock bucket_lock = SPINLOCK_INIT;
@@ -64,8 +70,48 @@ static void time_text(char *buf, size_t size, u64 real_ns)
 		(unsigned)(real_ns % NSEC_PER_SEC / 1000));
 }
 
-void tripwire_report(const char *event, const char *call, const u64 *args, unsigned nargs, u64 pc, const char *action)
+struct place {
+	uintptr_t pc;
+	char text[PLACE_TEXT];
+};
+static struct spinlock known_lock = SPINLOCK_INIT;
+static struct place known[KNOWN_PLACES];     /* known_lock; a ring */
+static unsigned known_next;
+
+static bool place_recall(struct place *p)
 {
+	bool found = false;
+
+	spin_lock(&known_lock);
+	for (unsigned i = 0; i < KNOWN_PLACES && !found; i++) {
+		found = known[i].pc == p->pc;
+		if (found)
+			memcpy(p->text, known[i].text, sizeof(p->text));
+	}
+	spin_unlock(&known_lock);
+	return found;
+}
+
+/* The function that an instruction belongs to, in characters that need no quoting; pc 0: nothing. */
+static void place_name(struct place *p)
+{
+	p->text[0] = 0;
+	if (!p->pc || place_recall(p))
+		return;
+	crash_symbol(p->pc, p->text, sizeof(p->text));
+	for (char *c = p->text; *c; c++)
+		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
+			*c = '?';
+	spin_lock(&known_lock);
+	known[known_next++ % KNOWN_PLACES] = *p;
+	spin_unlock(&known_lock);
+}
+
+void tripwire_report(const char *event, const char *call, const u64 *args, unsigned nargs, const struct user_regs *regs, const char *action)
+{
+	/* The instruction before: the call itself, and not what may be another function behind it. */
+	struct place where = { .pc = regs->rip - 1 }, from = { .pc = 0 };
+	char caller[PLACE_TEXT + 16] = "";
 	u64 now = arch_clock_mono_ns(), n, dropped;
 	char time[40], list[6 * 22 + 4], extra[40] = "";
 	size_t at = 0;
@@ -78,8 +124,15 @@ void tripwire_report(const char *event, const char *call, const u64 *args, unsig
 		at += (size_t)fmt_buf(list + at, sizeof(list) - at, "%s\"0x%llx\"", i ? "," : "", (unsigned long long)args[i]);
 	if (dropped)
 		fmt_buf(extra, sizeof(extra), ",\"dropped\":%llu", (unsigned long long)dropped);
-	control_line("event {\"time\":\"%s\",\"event\":\"%s\",\"call\":\"%s\",\"args\":[%s],\"pc\":\"0x%llx\",\"action\":\"%s\",\"seq\":%llu%s}",
-		     time, event, call, list, (unsigned long long)pc, action, (unsigned long long)n, extra);
+	place_name(&where);
+	from.pc = crash_caller(regs);
+	if (from.pc) {
+		from.pc--;
+		place_name(&from);
+		fmt_buf(caller, sizeof(caller), ",\"caller\":\"%s\"", from.text);
+	}
+	control_line("event {\"time\":\"%s\",\"event\":\"%s\",\"call\":\"%s\",\"args\":[%s],\"pc\":\"0x%llx\",\"symbol\":\"%s\"%s,\"action\":\"%s\",\"seq\":%llu%s}",
+		     time, event, call, list, (unsigned long long)regs->rip, where.text, caller, action, (unsigned long long)n, extra);
 }
 
 u64 tripwire_count(void)

@@ -6,6 +6,7 @@
  */
 #include "vmm/session.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "util/err.h"
 
 /* After its last word the guest flushes its ports and ends the machine; this is how long it may take. */
@@ -59,6 +61,36 @@ static void say(struct session *s, const char *where, const char *text, const ch
 	buf_free(&line);
 }
 
+static bool starts_processes(const char *call)
+{
+	static const char *const calls[] = { "fork", "vfork", "clone", "clone3", "execve", "execveat" };
+
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		if (!strcmp(calls[i], call))
+			return true;
+	}
+	return false;
+}
+
+/* The first time that the program wants to start another one: what is refused, where, and what helps. */
+static void event_hint(struct session *s, const char *text)
+{
+	json_t *event = s->told_process ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	const char *call = json_string_value(json_object_get(event, "call"));
+	const char *kind = json_string_value(json_object_get(event, "event"));
+	const char *symbol = json_string_value(json_object_get(event, "symbol")), *caller = json_string_value(json_object_get(event, "caller"));
+	const char *slash = strrchr(s->vm->exec, '/'), *name = slash ? slash + 1 : s->vm->exec;
+	const char *advice = advice_single_process(s->vm->exec);
+
+	if (call && kind && !strcmp(kind, "refused-call") && starts_processes(call)) {
+		s->told_process = true;
+		err_notice(name, "%s (%s) is refused%s%s%s%s; %s", str_starts(call, "exec") ? "another program" : "a second process", call, symbol ? " at " : "", symbol ? symbol : "",
+			   caller ? ", called from " : "", caller ? caller : "",
+			   advice ? advice : "look for an option that keeps it in one process, in the foreground");
+	}
+	json_decref(event);
+}
+
 void session_ctl_line(struct session *s, char *line)
 {
 	char *rest = strchr(line, ' ');
@@ -86,8 +118,10 @@ void session_ctl_line(struct session *s, char *line)
 		if (!s->status_known)
 			say(s, s->vm->program, text ? text + 1 : "the kernel cannot start it", "");
 		status_set(s, not_found ? PITH_NOT_FOUND : PITH_CANNOT_RUN);
-	} else if (!strcmp(line, "event") && s->vm->opts->verbose) {
-		fprintf(stderr, "%s %s\n", line, rest);
+	} else if (!strcmp(line, "event")) {
+		if (s->vm->opts->verbose)
+			fprintf(stderr, "%s %s\n", line, rest);
+		event_hint(s, rest);
 	}
 }
 

@@ -13,6 +13,7 @@
 struct vm {
 	const struct opts *opts;
 	const char *program;      /* for messages */
+	const char *exec;         /* the program inside, for advice */
 	char *vmm_path;           /* the VMM's executable */
 	bool kvm;
 	enum opts_machine machine; /* never AUTO */
