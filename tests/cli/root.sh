@@ -30,6 +30,17 @@ if [ "$(id -u)" -eq 0 ]; then
     check ld-cache-is-valid "ldconfig does not read the cache" sh -c 'ldconfig -p -C sort/etc/ld.so.cache | grep -q "libc.so.6 (libc6,x86-64)"'
 fi
 
+# Modes of what is added, directories too: some programs insist on theirs.
+mkdir -p kept/open
+echo x >kept/file
+chmod 640 kept/file
+chmod 700 kept
+chmod 777 kept/open
+unpack modes -a kept:/data/kept /bin/true
+for pair in data/kept:0700 data/kept/open:0777 data/kept/file:0640 data:0755; do
+    check "mode-${pair%:*}" "$(dump.erofs --path="/${pair%:*}" "$root" 2>&1 | grep Access)" sh -c 'dump.erofs --path="/$1" "$2" | grep -q "Access: $3/"' sh "${pair%:*}" "$root" "${pair#*:}"
+done
+
 cat >lib.c <<'END'
 int value(void) { return 7; }
 END

@@ -40,6 +40,8 @@ static int tree_add(struct plan *plan, const char *source, const char *path, str
 		err_notice(source, "left out of the root: neither a file, a directory nor a link");
 	} else {
 		error = plan_put_dir(plan, path);
+		if (!error)
+			plan_find(plan, path)->mode = (st.st_mode & 01777) | 0500; /* the tool reads it, too */
 		dir = error ? NULL : opendir(source);
 		if (!error && !dir)
 			error = -errno;
