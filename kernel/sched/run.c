@@ -27,11 +27,13 @@ static struct run_queue {
 	bool idling;                 /* S; hint: the idle thread runs here */
 	u64 idle_ns;
 	struct thread *prev;         /* between switch and finish */
+	u32 kicks_held;              /* this CPU's, interrupts masked: depth of sched_hold_kicks */
+	u32 kicks;                   /* as kicks_held: whom to interrupt, a bit per CPU */
 } ALIGNED(64) queues[ARCH_MAX_CPUS];
 
-static struct list dead = LIST_INIT(dead);
+static struct list dead = LIST_INIT(dead);       /* their own reference is still to be dropped */
+static struct list buried = LIST_INIT(buried);   /* without references, to be freed */
 static struct spinlock dead_lock = SPINLOCK_INIT;
-
 
 static struct run_queue *this_queue(void) { return &queues[arch_cpu_id()]; }
 
@@ -233,8 +235,27 @@ static void make_runnable(struct thread *t, unsigned cpu)
 		}
 	}
 	spin_unlock(&rq->lock);
-	if (cpu != me)
+	if (cpu == me)
+		return;
+	if (queues[me].kicks_held)
+		queues[me].kicks |= 1u << cpu;
+	else
 		arch_cpu_kick(cpu);
+}
+
+void sched_hold_kicks(void) { this_queue()->kicks_held++; }
+
+void sched_send_kicks(void)
+{
+	struct run_queue *rq = this_queue();
+
+	if (--rq->kicks_held || !rq->kicks)
+		return;
+	u32 mask = rq->kicks;
+	rq->kicks = 0;
+	for (unsigned i = 0; mask; i++, mask >>= 1)
+		if (mask & 1)
+			arch_cpu_kick(i);
 }
 
 void thread_wake(struct thread *t)
@@ -341,16 +362,30 @@ void sched_on_kick(void)
 		timer_want(t->slice_end_ns);
 }
 
+static struct thread *take_dead(struct list *from)
+{
+	irq_flags_t f = spin_lock_irqsave(&dead_lock);
+	struct list *l = list_pop(from);
+	spin_unlock_irqrestore(&dead_lock, f);
+	return l ? list_entry(l, struct thread, run_link) : NULL;
+}
+
+void sched_bury(struct thread *t)
+{
+	irq_flags_t f = spin_lock_irqsave(&dead_lock);
+	list_append(&buried, &t->run_link);
+	spin_unlock_irqrestore(&dead_lock, f);
+}
+
 /* Free what the dead left: their stacks, which nobody stands on any more. Interrupts enabled. */
 void sched_reap(void)
 {
-	while (READ_ONCE(dead.next) != &dead) {
-		irq_flags_t f = spin_lock_irqsave(&dead_lock);
-		struct list *l = list_pop(&dead);
-		spin_unlock_irqrestore(&dead_lock, f);
-		if (l)
-			thread_put(list_entry(l, struct thread, run_link));
-	}
+	struct thread *t;
+
+	while (READ_ONCE(dead.next) != &dead && (t = take_dead(&dead)))
+		thread_put(t);
+	while (READ_ONCE(buried.next) != &buried && (t = take_dead(&buried)))
+		thread_free(t);
 }
 
 static void idle_loop(void *arg)

@@ -94,8 +94,13 @@ void thread_get(struct thread *t) { __atomic_fetch_add(&t->refs, 1, __ATOMIC_REL
 
 void thread_put(struct thread *t)
 {
-	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0)
+	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	/* A waker may hold the last one. Freeing a stack asks all CPUs: not with interrupts masked. */
+	if (arch_irq_enabled())
 		thread_free(t);
+	else
+		sched_bury(t);
 }
 
 void thread_exit(void)

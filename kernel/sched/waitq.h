@@ -68,6 +68,7 @@ static inline void waitq_wake_one(struct waitq *q) { waitq_wake(q, 0, 1); }
 struct waiter {
 	struct waitq_entry entry;
 	struct thread *thread;
+	struct waitq *home;          /* where the entry is unless it was woken */
 	bool woken;
 };
 /* Put the current thread on q and mark it as about to sleep; then test the condition; then waitq_block. */

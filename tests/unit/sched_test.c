@@ -58,6 +58,69 @@ static void timeouts(void **state)
 	assert_int_equal(sched_sleep_until(arch_clock_mono_ns() + NSEC_PER_SEC, false), 0);
 }
 
+/* Exclusive waiters that need two units each: one that was woken for nothing keeps its place before later ones. */
+static int order[4], nserved;
+
+static void picky(void *arg)
+{
+	struct waiter w;
+
+	waitq_prepare(&q, &w, true);
+	while (level < (int)(uintptr_t)arg / 10) {
+		(void)waitq_block(&w, false, WAIT_FOREVER);
+		waitq_rearm(&w);
+	}
+	waitq_finish(&w);
+	order[nserved++] = (int)(uintptr_t)arg % 10;
+}
+
+static void woken_for_nothing(void **state)
+{
+	struct thread *t[3];
+	struct waitq_entry *first;
+
+	level = nserved = 0;
+	for (int i = 0; i < 3; i++) {
+		t[i] = thread_create("picky", picky, (void *)(uintptr_t)(20 + i));
+		thread_start(t[i]);
+		thread_yield();
+	}
+	first = list_entry(q.entries.next, struct waitq_entry, link);
+	level = 1;
+	waitq_wake_one(&q);
+	assert_null(first->queue);           /* off the queue before it has run */
+	thread_yield();
+	assert_ptr_equal(list_entry(q.entries.next, struct waitq_entry, link), first);
+	for (level = 2; nserved < 3; thread_yield())
+		waitq_wake_one(&q);
+	for (int i = 0; i < 3; i++) {
+		thread_join(t[i]);
+		thread_put(t[i]);
+		assert_int_equal(order[i], i);
+	}
+	assert_true(list_empty(&q.entries));
+	level = 0;
+}
+
+/* A waker may hold the last reference while interrupts are masked: the thread is freed later. */
+static void last_reference(void **state)
+{
+	level = 1;
+	struct thread *t = thread_create("gone", consumer, NULL);
+	thread_get(t);
+	thread_start(t);
+	thread_join(t);
+	thread_put(t);
+	(void)sched_sleep_until(arch_clock_mono_ns() + NSEC_PER_MSEC, false);    /* the idle loop drops its own */
+	u64 before = heap_used_bytes();
+	irq_flags_t f = arch_irq_save();
+	thread_put(t);
+	assert_int_equal(heap_used_bytes(), before);
+	arch_irq_restore(f);
+	(void)sched_sleep_until(arch_clock_mono_ns() + NSEC_PER_MSEC, false);
+	assert_true(heap_used_bytes() < before);
+}
+
 static void interrupted_sleeper(void *arg)
 {
 	*(int *)arg = WAIT_EVENT_INTR(&q, level > 0, WAIT_FOREVER);
@@ -233,7 +296,8 @@ static void generator(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(wake_one_and_all), cmocka_unit_test(timeouts), cmocka_unit_test(signals_end_sleeps),
+		cmocka_unit_test(wake_one_and_all), cmocka_unit_test(woken_for_nothing), cmocka_unit_test(last_reference),
+		cmocka_unit_test(timeouts), cmocka_unit_test(signals_end_sleeps),
 		cmocka_unit_test(mutual_exclusion), cmocka_unit_test(readers_and_writers), cmocka_unit_test(timers_in_order),
 		cmocka_unit_test(nothing_leaks), cmocka_unit_test(generator),
 	};
