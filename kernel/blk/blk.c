@@ -118,10 +118,13 @@ static void queue_run_locked(struct blkdev *d, struct blk_queue *q, struct list 
 	}
 }
 
-static void queue_fail(struct list *failed)
+/* After queue_run_locked, the lock released: telling the device is an exit to the hypervisor, nothing to be done under it. */
+static void queue_ran(struct blkdev *d, struct list *failed)
 {
 	struct list *l;
 
+	if (d->ops->kick)
+		d->ops->kick(d);
 	while ((l = list_pop(failed)) != NULL) {
 		struct blk_request *rq = list_entry(l, struct blk_request, link);
 
@@ -140,7 +143,7 @@ static void queue_on_space(struct blkdev *d)
 
 	queue_run_locked(d, q, &failed);
 	spin_unlock_irqrestore(&q->lock, f);
-	queue_fail(&failed);
+	queue_ran(d, &failed);
 	waitq_wake_all(&q->room_waitq);
 }
 
@@ -168,7 +171,7 @@ void blk_submit(struct blkdev *d, struct blk_request *rq)
 	q->nwaiting++;
 	queue_run_locked(d, q, &failed);
 	spin_unlock_irqrestore(&q->lock, f);
-	queue_fail(&failed);
+	queue_ran(d, &failed);
 }
 
 /* ---- Synchronous transfers ------------------------------------------------------- */

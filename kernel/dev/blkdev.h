@@ -36,6 +36,8 @@ struct blkdev_ops {
 	 * errno if it cannot be started at all (-EIO: broken); in both cases done is not called. Any context.
 	 */
 	int (*submit)(struct blkdev *d, struct blk_request *rq);
+	/* After one or more submits, no lock held: tell the device. NULL: submit does. Any context. */
+	void (*kick)(struct blkdev *d);
 };
 
 struct blkdev {

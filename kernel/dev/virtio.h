@@ -152,6 +152,12 @@ int virtqueue_add_indirect(struct virtqueue *vq, struct virtq_desc *table, const
 			   unsigned nout, unsigned nin, void *token) MUST_CHECK;
 /* Tell the device about what was added, unless it asked not to be told. */
 void virtqueue_kick(struct virtqueue *vq);
+/*
+ * The same in two steps. True: it is to be told, by virtqueue_notify, once the caller has let go of its spinlock. Telling is an
+ * exit to the hypervisor, where this virtual CPU may lose its processor, to one that then spins for the lock.
+ */
+bool virtqueue_kick_prepare(struct virtqueue *vq) MUST_CHECK;
+static inline void virtqueue_notify(struct virtqueue *vq) { vq->dev->ops->notify(vq); }
 /* The next used chain's token, NULL if none. *ret_len: bytes that the device says it wrote, at most the chain's. */
 void *virtqueue_get(struct virtqueue *vq, u32 *ret_len);
 /* Whether virtqueue_get would find something (without checks). */

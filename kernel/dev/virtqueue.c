@@ -140,23 +140,29 @@ int virtqueue_add_indirect(struct virtqueue *vq, struct virtq_desc *table, const
 	return 0;
 }
 
-void virtqueue_kick(struct virtqueue *vq)
+bool virtqueue_kick_prepare(struct virtqueue *vq)
 {
 	u16 now = vq->avail_idx, before = vq->kicked_idx;
 
 	if (now == before || unlikely(virtio_is_broken(vq->dev)))
-		return;
+		return false;
 	vq->kicked_idx = now;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (vq->event_idx) {
 		u16 event = READ_ONCE(*avail_event(vq));
 
 		if ((u16)(now - event - 1) >= (u16)(now - before))
-			return;
+			return false;
 	} else if (READ_ONCE(vq->used->flags) & VIRTQ_USED_NO_NOTIFY) {
-		return;
+		return false;
 	}
-	vq->dev->ops->notify(vq);
+	return true;
+}
+
+void virtqueue_kick(struct virtqueue *vq)
+{
+	if (virtqueue_kick_prepare(vq))
+		virtqueue_notify(vq);
 }
 
 static void *chain_free(struct virtqueue *vq, u16 head)

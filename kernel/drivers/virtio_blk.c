@@ -63,6 +63,7 @@ struct vblk {
 	struct slot *slots;
 	unsigned free_slot;          /* NSLOTS: none */
 	bool full;
+	bool tell;                   /* atomic: the device is to be told of requests */
 	u8 id[ID_LEN];               /* the device writes it, once */
 };
 
@@ -147,12 +148,20 @@ static int vblk_submit(struct blkdev *d, struct blk_request *rq)
 		r = slot_queue(b, s);
 		if (r < 0)
 			slot_give(b, s);
-		else
-			virtqueue_kick(b->vq);
+		else if (virtqueue_kick_prepare(b->vq))
+			__atomic_store_n(&b->tell, true, __ATOMIC_RELAXED);
 	}
 	b->full |= r == -EBUSY;
 	spin_unlock_irqrestore(&b->lock, f);
 	return r;
+}
+
+static void vblk_kick(struct blkdev *d)
+{
+	struct vblk *b = vblk_of(d);
+
+	if (__atomic_exchange_n(&b->tell, false, __ATOMIC_RELAXED))
+		virtqueue_notify(b->vq);
 }
 
 static int status_errno(u8 status)
@@ -277,7 +286,7 @@ static void vblk_ask_id(struct vblk *b)
 		slot_give(b, s);
 }
 
-static const struct blkdev_ops vblk_ops = { .submit = vblk_submit };
+static const struct blkdev_ops vblk_ops = { .submit = vblk_submit, .kick = vblk_kick };
 
 static int vblk_init(struct vblk *b)
 {

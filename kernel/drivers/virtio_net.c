@@ -133,11 +133,11 @@ static void rx_chain_put_locked(struct vnet *n, struct netdev_buf *b)
 	}
 }
 
-/* In batches: nothing until a quarter of the ring is missing. */
-static void rx_refill_locked(struct vnet *n)
+/* In batches: nothing until a quarter of the ring is missing. True: the device is to be told. */
+static MUST_CHECK bool rx_refill_locked(struct vnet *n)
 {
 	if (n->rxq->ninflight > n->rx_target - n->rx_target / 4)
-		return;
+		return false;
 	while (n->rxq->ninflight < n->rx_target) {
 		struct netdev_buf *b = rx_buf_get_locked(n);
 
@@ -150,7 +150,7 @@ static void rx_refill_locked(struct vnet *n)
 			break;
 		}
 	}
-	virtqueue_kick(n->rxq);
+	return virtqueue_kick_prepare(n->rxq);
 }
 
 /* The header, read once: the device may change its mind about it. */
@@ -207,8 +207,8 @@ static bool rx_rest_locked(struct vnet *n, struct netdev_buf *b, unsigned more)
 	return ok;
 }
 
-/* The next frame, NULL if none. Bad ones are dropped. */
-static struct netdev_buf *rx_frame_locked(struct vnet *n)
+/* The next frame, NULL if none. Bad ones are dropped. *tell is set if the device is to be told of buffers. */
+static struct netdev_buf *rx_frame_locked(struct vnet *n, bool *tell)
 {
 	struct netdev_buf *b;
 	u32 len;
@@ -234,7 +234,7 @@ static struct netdev_buf *rx_frame_locked(struct vnet *n)
 		if (likely(ok) && (n->rxq->ninflight >= RX_KEEP || n->stock))
 			return b;
 		if (ok) {
-			rx_refill_locked(n);
+			*tell |= rx_refill_locked(n);
 			if (n->rxq->ninflight >= RX_KEEP)
 				return b;
 			counter_bump(virtio_net_rx_no_memory);
@@ -242,7 +242,7 @@ static struct netdev_buf *rx_frame_locked(struct vnet *n)
 			counter_bump(virtio_net_rx_bad);
 		}
 		rx_chain_put_locked(n, b);
-		rx_refill_locked(n);
+		*tell |= rx_refill_locked(n);
 	}
 	return NULL;
 }
@@ -257,6 +257,7 @@ static unsigned vnet_receive(struct netdev *d, struct netdev_buf **ret_frames, u
 {
 	struct vnet *n = vnet_of(d);
 	unsigned got = 0;
+	bool tell = false;
 	irq_flags_t f = spin_lock_irqsave(&n->rx_lock);
 
 	do {
@@ -264,11 +265,13 @@ static unsigned vnet_receive(struct netdev *d, struct netdev_buf **ret_frames, u
 
 		if (unlikely(n->rxq->ninflight - rx_waiting(n) < n->rx_target / 2 && n->rx_target < n->rx_max) && !virtio_is_broken(n->d))
 			n->rx_target *= 2;
-		while (got < max && (b = rx_frame_locked(n)) != NULL)
+		while (got < max && (b = rx_frame_locked(n, &tell)) != NULL)
 			ret_frames[got++] = b;
-		rx_refill_locked(n);
+		tell |= rx_refill_locked(n);
 	} while (got < max && rearm && virtqueue_irq_enable(n->rxq) && !virtio_is_broken(n->d));
 	spin_unlock_irqrestore(&n->rx_lock, f);
+	if (tell)
+		virtqueue_notify(n->rxq);
 	if (unlikely(virtio_is_broken(n->d)))
 		vnet_bury(n);
 	return got;
@@ -280,9 +283,11 @@ static void vnet_release(struct netdev *d, struct netdev_buf *chain)
 	irq_flags_t f = spin_lock_irqsave(&n->rx_lock);
 
 	rx_chain_put_locked(n, chain);
-	if (likely(!virtio_is_broken(n->d)))
-		rx_refill_locked(n);
+	bool tell = likely(!virtio_is_broken(n->d)) && rx_refill_locked(n);
+
 	spin_unlock_irqrestore(&n->rx_lock, f);
+	if (tell)
+		virtqueue_notify(n->rxq);
 }
 
 /* ---- Transmit ----------------------------------------------------------------------- */
@@ -366,9 +371,11 @@ static int vnet_try_transmit(struct vnet *n, const struct netdev_tx *tx, bool no
 		r = -EIO;
 	else
 		r = nsent || virtqueue_irq_enable_delayed(n->txq) ? -EAGAIN : -EBUSY;
-	if (notify || r < 0)
-		virtqueue_kick(n->txq);
+	bool tell = (notify || r < 0) && virtqueue_kick_prepare(n->txq);
+
 	spin_unlock_irqrestore(&n->tx_lock, f);
+	if (tell)
+		virtqueue_notify(n->txq);
 	completions_run(sent, nsent);
 	return r;
 }
@@ -393,8 +400,11 @@ static void vnet_kick(struct netdev *d)
 	struct vnet *n = vnet_of(d);
 	irq_flags_t f = spin_lock_irqsave(&n->tx_lock);
 
-	virtqueue_kick(n->txq);
+	bool tell = virtqueue_kick_prepare(n->txq);
+
 	spin_unlock_irqrestore(&n->tx_lock, f);
+	if (tell)
+		virtqueue_notify(n->txq);
 }
 
 static void vnet_reap(struct netdev *d)
@@ -620,7 +630,8 @@ static int vnet_probe(struct device *dev)
 	}
 	dev->driver_state = n;
 	virtio_start(n->d);
-	rx_refill_locked(n);
+	if (rx_refill_locked(n))
+		virtqueue_notify(n->rxq);
 	virtqueue_irq_enable(n->rxq);
 	netdev_register(&n->netdev);
 	return 0;
