@@ -140,11 +140,13 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run check check-unit check-vm check-apps check-abi check-cli check-fuzz check-kvm lint bench install clean abi unit fuzz
+.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-kvm lint bench install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 kernel: $(B)/pith.elf $(B)/pith.elf.stripped ## build the kernel
 tool: $(B)/pith             ## build the command
 abi: $(ABI)
+abi-coverage: all abi       ## record which calls new programs of tests/abi make, for docs/linux-abi.md
+	scripts/abi-coverage --build $(B)
 unit: $(UNIT)
 run: all                    ## boot a web server as a VM and fetch a page from it
 	scripts/demo.sh
