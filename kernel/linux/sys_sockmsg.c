@@ -27,6 +27,7 @@ _Static_assert(sizeof(struct lx_msghdr) == 56 && sizeof(struct lx_mmsghdr) == 64
 
 enum { SCM_RIGHTS = 1, SCM_CREDENTIALS = 2 };
 #define SCM_MAX_FD    253u
+#define LX_OVERFLOW_ID 65534u        /* who a message without credentials is from */
 #define CONTROL_MAX   20480u         /* Linux's optmem_max */
 #define CMSG_SPACE(n) (sizeof(struct lx_cmsghdr) + ROUND_UP((size_t)(n), 8))
 #define CMSG_LEN(n)   (sizeof(struct lx_cmsghdr) + (size_t)(n))
@@ -39,6 +40,19 @@ struct lx_in_pktinfo {
 static void file_release(void *f)
 {
 	file_put(f);
+}
+
+static void file_more(void *f)
+{
+	file_get(f);
+}
+
+static struct socket *file_socket_of(void *file, u32 *ret_refs)
+{
+	const struct file *f = file;
+
+	*ret_refs = __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE);
+	return f->sock;
 }
 
 static void rights_drop(struct sock_rights *r)
@@ -62,6 +76,8 @@ static int take_rights(const u8 *data, size_t len, struct sock_msg *m)
 		if (!m->rights)
 			return -ENOMEM;
 		m->rights->release = file_release;
+		m->rights->get = file_more;
+		m->rights->socket = file_socket_of;
 	}
 	if (m->rights->count + n > SCM_MAX_FD)
 		return -EINVAL;
@@ -87,8 +103,10 @@ static int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size
 {
 	if (h->level == LX_SOL_SOCKET && h->type == SCM_RIGHTS)
 		return family == LX_AF_UNIX ? take_rights(data, len, m) : -EINVAL;
-	if (h->level == LX_SOL_SOCKET && h->type == SCM_CREDENTIALS)
+	if (h->level == LX_SOL_SOCKET && h->type == SCM_CREDENTIALS) {
+		m->has_creds = true;
 		return family == LX_AF_UNIX || family == LX_AF_NETLINK ? take_credentials(data, len) : -EINVAL;
+	}
 	if (h->level == LX_SOL_IP && family == LX_AF_INET) {
 		const struct lx_in_pktinfo *p = (const struct lx_in_pktinfo *)data;
 		if (h->type == LX_IP_PKTINFO) {
@@ -101,7 +119,7 @@ static int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size
 		}
 		return h->type == LX_IP_TOS || h->type == LX_IP_TTL ? 0 : -EINVAL;
 	}
-	return h->level == LX_SOL_SOCKET || family == LX_AF_UNIX ? -EINVAL : 0;
+	return h->level == LX_SOL_SOCKET ? -EINVAL : 0;
 }
 
 /* Parse the control buffer; what was taken so far is in m even after an error. */
@@ -210,7 +228,9 @@ static int controls_put(struct file *f, struct sock_msg *m, struct control_out *
 		r = control_put(c, LX_SOL_IP, LX_IP_PKTINFO, &p, sizeof(p));
 	}
 	if (r == 0 && f->sock->family == LX_AF_UNIX && f->sock->passcred) {
-		struct lx_ucred cred = { PROC_PID, fs_owner_uid, fs_owner_gid };
+		struct lx_ucred cred = { 0, LX_OVERFLOW_ID, LX_OVERFLOW_ID };
+		if (m->has_creds)
+			cred = (struct lx_ucred){ PROC_PID, fs_owner_uid, fs_owner_gid };
 		r = control_put(c, LX_SOL_SOCKET, SCM_CREDENTIALS, &cred, sizeof(cred));
 	}
 	if (r == 0 && m->has_nl_group)

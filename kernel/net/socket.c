@@ -95,6 +95,12 @@ int sock_shutdown(struct socket *s, int how)
 u32 sock_poll(struct socket *s, struct poll_table *pt) { return s->ops->poll(s, pt); }
 int sock_pending(struct socket *s, bool output) { return s->ops->pending ? s->ops->pending(s, output) : -EINVAL; }
 
+void sock_descriptor_closed(struct socket *s)
+{
+	if (s->family == LX_AF_UNIX)
+		unix_descriptor_closed(s);
+}
+
 /* ---- SOL_SOCKET ---- */
 
 static int get_int(const void *val, u32 len, int *ret)
@@ -265,6 +271,7 @@ static int get_value(struct socket *s, int name, int *ret)
 int sock_getsockopt(struct socket *s, int level, int name, void *val, u32 *len)
 {
 	struct lx_linger l = { s->linger_s >= 0, MAX(s->linger_s, 0) };
+	struct lx_ucred nobody = { 0, UINT32_MAX, UINT32_MAX };
 	u64 cookie = s->ino;
 	int v, r;
 
@@ -281,6 +288,10 @@ int sock_getsockopt(struct socket *s, int level, int name, void *val, u32 *len)
 		return put_timeout(val, len, s->sndtimeo_ns);
 	case LX_SO_COOKIE:
 		return *len < sizeof(cookie) ? -EINVAL : put(val, len, &cookie, sizeof(cookie));
+	case LX_SO_PEERCRED:
+		return s->family == LX_AF_UNIX ? s->ops->getsockopt(s, level, name, val, len) : put(val, len, &nobody, sizeof(nobody));
+	case LX_SO_PEERGROUPS:
+		return s->family == LX_AF_UNIX ? s->ops->getsockopt(s, level, name, val, len) : -ENODATA;
 	case LX_SO_PEERNAME: {
 		struct sock_addr a = { 0 };
 		r = s->ops->getname(s, true, &a);

@@ -31,6 +31,9 @@ struct sock_rights {
 	unsigned count;
 	void *files[253];
 	void (*release)(void *file);
+	void (*get)(void *file);     /* one more reference (MSG_PEEK) */
+	/* The socket behind a file, and how many references the file has; NULL: it is no socket. */
+	struct socket *(*socket)(void *file, u32 *ret_refs);
 };
 
 struct sock_msg {
@@ -40,7 +43,7 @@ struct sock_msg {
 	u32 ret_flags;               /* MSG_TRUNC, MSG_CTRUNC, ... out */
 	bool nonblock;
 	struct sock_rights *rights;  /* unix sockets: passed or received; NULL */
-	bool passcred;               /* receive: SO_PASSCRED is set: give credentials (there is one identity) */
+	bool has_creds;              /* unix sockets: send: credentials are given; receive: the message carries the sender's (there is one identity) */
 	u64 timestamp_ns;            /* receive: if SO_TIMESTAMP is set, else 0 */
 	u32 pktinfo_ifindex;         /* receive: IP_PKTINFO */
 	u32 pktinfo_addr;
@@ -98,6 +101,8 @@ u32 sock_poll(struct socket *s, struct poll_table *pt);
 int sock_setsockopt(struct socket *s, int level, int name, const void *val, u32 len);
 int sock_getsockopt(struct socket *s, int level, int name, void *val, u32 *len);
 int sock_pending(struct socket *s, bool output);
+/* A descriptor of s was closed, though others, or messages, still hold it. */
+void sock_descriptor_closed(struct socket *s);
 
 /*
  * Every socket that the program has a descriptor of, once each; set by proc/. fn may use the calls above (not

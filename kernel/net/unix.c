@@ -11,6 +11,8 @@
  *  (I3) descriptors on the way are counted (UNIX_INFLIGHT_MAX) and never released under
  *       unix_lock or from inside another release: they wait on a list that the outermost call
  *       drains, so that closing a socket that carries sockets does not recurse.
+ *  (I4) every socket that is not dead is on unix_sockets. Those that only messages hold are
+ *       looked for when a socket ends or a descriptor of one closes (unix_gc.c).
  *
  * Locks: unix_lock; file system calls (paths) are made without it.
  */
@@ -20,6 +22,7 @@ struct mutex unix_lock = MUTEX_INIT(unix_lock);
 const struct unix_fs_ops *unix_fs_ops;
 struct sock_identity sock_identity = { 1, 1000, 1000 };
 
+struct list unix_sockets = LIST_INIT(unix_sockets);
 static struct list names = LIST_INIT(names);
 static const struct sock_ops unix_ops;
 
@@ -38,8 +41,23 @@ struct unix_sock *unix_alloc(int type)
 	list_init(&s->msgs);
 	list_init(&s->accepts);
 	list_init(&s->accept_link);
+	list_init(&s->gc_link);
 	mutex_init(&s->read_lock);
+	mutex_lock(&unix_lock);
+	list_append(&unix_sockets, &s->all_link);
+	mutex_unlock(&unix_lock);
 	return s;
+}
+
+/* One that nobody has seen. NULL is fine. */
+static void unix_free(struct unix_sock *s)
+{
+	if (!s)
+		return;
+	mutex_lock(&unix_lock);
+	list_remove(&s->all_link);
+	mutex_unlock(&unix_lock);
+	heap_free(s);
 }
 
 void unix_name_put_locked(struct unix_name *n)
@@ -97,8 +115,8 @@ int unix_socket_pair(int type, int protocol, struct socket **ret_a, struct socke
 	a = unix_alloc(type);
 	b = unix_alloc(type);
 	if (!a || !b) {
-		heap_free(a);
-		heap_free(b);
+		unix_free(a);
+		unix_free(b);
 		return -ENOMEM;
 	}
 	join(a, b);
@@ -352,7 +370,7 @@ static int connect_stream(struct unix_sock *s, const struct sock_addr *a, void *
 	if (r == 0)
 		waitq_wake(&s->sock.waitq, SOCK_WAKE_OUT, ~0u);
 	else
-		heap_free(embryo);
+		unix_free(embryo);
 	return r;
 }
 
@@ -413,10 +431,12 @@ static int unix_op_accept(struct socket *sock, bool nonblock, struct socket **re
 		mutex_lock(&unix_lock);
 		struct list *l = NULL;
 		r = 0;
-		if (s->state != UNIX_LISTEN || s->rcv_shut)
+		if (s->state != UNIX_LISTEN)
 			r = -EINVAL;
 		else if ((l = list_pop(&s->accepts)))
 			s->naccepts--;
+		else if (s->rcv_shut)
+			r = -EINVAL;
 		mutex_unlock(&unix_lock);
 		if (r < 0)
 			return r;
@@ -456,20 +476,21 @@ static int unix_op_shutdown(struct socket *sock, int how)
 	return r;
 }
 
-static void release_locked(struct unix_sock *s)
+static void release_locked(struct unix_sock *s, bool embryo)
 {
 	struct unix_sock *p = s->peer;
 	struct list *l;
 
 	s->dead = true;
-	bool unread = s->rx_bytes || s->nmsgs;
+	list_remove(&s->all_link);
+	bool unread = s->rx_bytes || s->nmsgs || embryo;
 	s->state = UNIX_CLOSED;
 	s->rcv_shut = s->snd_shut = true;
 	if (!list_empty(&s->name_link))
 		list_remove(&s->name_link);
 	while ((l = list_pop(&s->accepts))) {
 		struct unix_sock *e = list_entry(l, struct unix_sock, accept_link);
-		release_locked(e);       /* embryos have no queue of their own: one level */
+		release_locked(e, true); /* embryos have no queue of their own: one level */
 		unix_name_put_locked(e->name);
 		e->name = NULL;
 		unix_put_locked(e);
@@ -496,7 +517,9 @@ static void unix_op_release(struct socket *sock)
 
 	mutex_lock(&unix_lock);
 	bool owner = !list_empty(&s->name_link);
-	release_locked(s);
+	release_locked(s, false);
+	if (unix_sockets_carried())
+		(void)unix_gc_locked(NULL);
 	n = s->name;
 	s->name = NULL;
 	if (n && owner) {
@@ -527,8 +550,16 @@ static int unix_op_getsockopt(struct socket *sock, int level, int name, void *va
 		memcpy(val, &c, *len);
 		return 0;
 	}
-	if (name == LX_SO_PEERGROUPS)
-		return -ENODATA;
+	if (name == LX_SO_PEERGROUPS) {
+		if (!READ_ONCE(s->peer) && READ_ONCE(s->state) != UNIX_LISTEN && READ_ONCE(s->state) != UNIX_CONNECTED)
+			return -ENODATA;
+		u32 room = *len;
+		*len = sizeof(sock_identity.gid);
+		if (room < *len)
+			return -ERANGE;
+		memcpy(val, &sock_identity.gid, *len);
+		return 0;
+	}
 	return -ENOPROTOOPT;
 }
 

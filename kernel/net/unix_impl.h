@@ -30,6 +30,7 @@ struct unix_msg {
 	struct list link;            /* U: on the receiver's queue */
 	struct sock_rights *rights;  /* or NULL */
 	struct unix_name *from;      /* the sender's name, or NULL */
+	bool creds;                  /* with the sender's credentials */
 	u32 len, off;                /* off: bytes already read (R) */
 	u8 data[];
 };
@@ -51,11 +52,16 @@ struct unix_sock {
 	struct list accepts;         /* U: listener: embryos, by accept_link */
 	struct list accept_link;
 	unsigned naccepts, backlog;  /* U */
+	struct list all_link;        /* U: on unix_sockets until its release */
+	struct list gc_link;         /* U: unix_gc.c */
+	u32 gc_carried, gc_refs;     /* U: references of its file in messages; all of them */
+	bool gc_live;                /* U */
 	struct mutex read_lock;
 };
 static inline struct unix_sock *unix_sock_of(struct socket *s) { return container_of(s, struct unix_sock, sock); }
 
 extern struct mutex unix_lock;
+extern struct list unix_sockets;     /* U */
 struct unix_sock *unix_alloc(int type);
 void unix_put_locked(struct unix_sock *s);
 /* The socket bound to this address, with a reference. U. */
@@ -72,6 +78,12 @@ u32 unix_op_poll(struct socket *sock, struct poll_table *pt);
 int unix_op_pending(struct socket *sock, bool output);
 /* Throw away what is queued; descriptors on the way are released later by unix_rights_drain. U. */
 void unix_purge_locked(struct unix_sock *s);
+/* Look for sockets that only messages hold; true if rights were buried, which unix_rights_drain then releases. closing: NULL, or a socket whose file the caller still holds. U. */
+bool unix_gc_locked(struct unix_sock *closing);
+/* Are there sockets of this family in messages? */
+bool unix_sockets_carried(void);
+/* Rights leave a message for the graveyard. U. */
+void unix_rights_bury(struct sock_rights *r);
 /* Release descriptors that nobody received. Not U: files close here, perhaps further sockets. */
 void unix_rights_drain(void);
 

@@ -13,6 +13,7 @@
 static struct list graveyard = LIST_INIT(graveyard);   /* U: unreceived rights, by a node each */
 static bool draining;                                  /* U */
 static unsigned inflight;                              /* U */
+static unsigned inflight_sockets;                      /* U; read without it: those that are unix sockets */
 
 COUNTER(unix_rights_dropped);
 
@@ -32,9 +33,24 @@ static struct unix_msg *msg_alloc(size_t len)
 	return m;
 }
 
-/* The rights of a message move into a grave, which was allocated with them. U. */
-static void rights_bury(struct sock_rights *r)
+bool unix_sockets_carried(void) { return READ_ONCE(inflight_sockets) != 0; }
+
+static unsigned count_sockets(const struct sock_rights *r)
 {
+	unsigned n = 0;
+	u32 refs;
+
+	for (unsigned i = 0; r->socket && i < r->count; i++) {
+		const struct socket *s = r->socket(r->files[i], &refs);
+		n += s && s->family == LX_AF_UNIX;
+	}
+	return n;
+}
+
+/* The rights of a message move into a grave, which was allocated with them. U. */
+void unix_rights_bury(struct sock_rights *r)
+{
+	inflight_sockets -= count_sockets(r);
 	list_append(&graveyard, &container_of(r, struct grave, rights)->link);
 	counter_bump(unix_rights_dropped);
 }
@@ -42,7 +58,7 @@ static void rights_bury(struct sock_rights *r)
 static void msg_free_locked(struct unix_msg *m)
 {
 	if (m->rights)
-		rights_bury(m->rights);
+		unix_rights_bury(m->rights);
 	unix_name_put_locked(m->from);
 	heap_free(m);
 }
@@ -59,10 +75,12 @@ void unix_purge_locked(struct unix_sock *s)
 
 void unix_rights_drain(void)
 {
+	struct list *l;
+
 	mutex_lock(&unix_lock);
 	if (!draining) {
-		struct list *l;
 		draining = true;
+		/* What is released may have been the last that held others from outside: unix_op_release looks. */
 		while ((l = list_pop(&graveyard))) {
 			struct grave *g = list_entry(l, struct grave, link);
 			inflight -= g->rights.count;
@@ -92,6 +110,7 @@ static int rights_attach(struct unix_msg *m, struct sock_rights *r)
 	list_init(&g->link);
 	g->rights = *r;
 	inflight += r->count;
+	inflight_sockets += count_sockets(&g->rights);
 	m->rights = &g->rights;
 	r->count = 0;
 	return 0;
@@ -107,12 +126,30 @@ static bool rights_take(struct unix_msg *m, struct sock_msg *to)
 	m->rights = NULL;
 	if (!to->rights) {
 		to->ret_flags |= LX_MSG_CTRUNC;
-		rights_bury(r);
+		unix_rights_bury(r);
 		return true;
 	}
 	*to->rights = *r;
 	inflight -= r->count;
+	inflight_sockets -= count_sockets(r);
 	heap_free(container_of(r, struct grave, rights));
+	return true;
+}
+
+/* Show them to who only peeks: further references of the same files. U. */
+static bool rights_peek(const struct unix_msg *m, struct sock_msg *to)
+{
+	const struct sock_rights *r = m->rights;
+
+	if (!r)
+		return false;
+	if (!to->rights || !r->get) {
+		to->ret_flags |= LX_MSG_CTRUNC;
+		return true;
+	}
+	*to->rights = *r;
+	for (unsigned i = 0; i < r->count; i++)
+		r->get(r->files[i]);
 	return true;
 }
 
@@ -129,8 +166,10 @@ static bool dgram_full(const struct unix_sock *from, const struct unix_sock *to)
 	return READ_ONCE(to->nmsgs) > UNIX_DGRAM_QUEUE && READ_ONCE(to->peer) != from;
 }
 
-static void enqueue(struct unix_sock *from, struct unix_sock *to, struct unix_msg *m)
+static void enqueue(struct unix_sock *from, struct unix_sock *to, struct unix_msg *m, bool creds)
 {
+	/* Somebody wants to know who sent it, or nobody can want that yet. */
+	m->creds = creds || from->sock.passcred || to->sock.passcred || !list_empty(&to->accept_link);
 	m->from = from->name;
 	if (m->from)
 		m->from->refs++;
@@ -162,7 +201,7 @@ static int stream_put(struct unix_sock *s, struct sock_msg *m, struct unix_msg *
 	if (r == 0)
 		r = rights_attach(*msg, m->rights);
 	if (r == 0) {
-		enqueue(s, s->peer, *msg);
+		enqueue(s, s->peer, *msg, m->has_creds);
 		*msg = NULL;
 	}
 	mutex_unlock(&unix_lock);
@@ -295,7 +334,7 @@ static ssize_t dgram_send(struct unix_sock *s, struct sock_msg *m, bool nonblock
 		if (r == 0 && !full) {
 			r = rights_attach(msg, m->rights);
 			if (r == 0) {
-				enqueue(s, t, msg);
+				enqueue(s, t, msg, m->has_creds);
 				msg = NULL;
 			}
 		}
@@ -321,10 +360,23 @@ static ssize_t dgram_send(struct unix_sock *s, struct sock_msg *m, bool nonblock
 	return r < 0 ? r : (ssize_t)len;
 }
 
+/* Before more descriptors go on their way: those that nobody can receive any more must not fill the limit. */
+static void rights_make_room(const struct sock_rights *r)
+{
+	if (!r || READ_ONCE(inflight) + r->count <= UNIX_INFLIGHT_MAX || !unix_sockets_carried())
+		return;
+	mutex_lock(&unix_lock);
+	(void)unix_gc_locked(NULL);
+	mutex_unlock(&unix_lock);
+	unix_rights_drain();
+}
+
 ssize_t unix_op_send(struct socket *sock, struct sock_msg *m)
 {
 	struct unix_sock *s = unix_sock_of(sock);
 	bool nonblock = m->nonblock || (m->flags & LX_MSG_DONTWAIT);
+
+	rights_make_room(m->rights);
 
 	if (m->flags & LX_MSG_OOB)
 		return -EOPNOTSUPP;
@@ -369,10 +421,18 @@ static bool stream_take(struct unix_sock *s, struct sock_msg *m, size_t *done, s
 			msg = msg->link.next == &s->msgs ? NULL : list_entry(msg->link.next, struct unix_msg, link);
 			continue;
 		}
-		if (m->addr && !*done)
-			unix_name_fill(msg->from, m->addr);
+		/* Bytes of different origin are not glued together where the reader can tell. */
+		if (*done && s->sock.passcred && msg->creds != m->has_creds) {
+			*stop = true;
+			break;
+		}
+		if (!*done) {
+			m->has_creds = msg->creds;
+			if (m->addr)
+				unix_name_fill(msg->from, m->addr);
+		}
 		any = true;
-		if (!peek && rights_take(msg, m))
+		if (peek ? rights_peek(msg, m) : rights_take(msg, m))
 			*stop = true;
 		mutex_unlock(&unix_lock);
 		size_t n = MIN(left - skip, m->uio->resid);
@@ -471,6 +531,10 @@ static ssize_t message_recv(struct unix_sock *s, struct sock_msg *m, bool nonblo
 		mutex_lock(&s->read_lock);
 		mutex_lock(&unix_lock);
 		msg = first_msg(s);
+		if (msg)
+			m->has_creds = msg->creds;
+		if (msg && peek)
+			(void)rights_peek(msg, m);
 		if (msg && !peek) {
 			list_remove(&msg->link);
 			s->nmsgs--;
@@ -522,8 +586,8 @@ ssize_t unix_op_recv(struct socket *sock, struct sock_msg *m)
 		return -EOPNOTSUPP;
 	if (m->rights)
 		m->rights->count = 0;
+	m->has_creds = false;
 	r = sock->type == LX_SOCK_STREAM ? stream_recv(s, m, nonblock) : message_recv(s, m, nonblock);
-	m->passcred = sock->passcred;
 	return r;
 }
 
@@ -539,7 +603,7 @@ u32 unix_op_poll(struct socket *sock, struct poll_table *pt)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	mutex_lock(&unix_lock);
 	if (s->state == UNIX_LISTEN) {
-		mask = s->naccepts ? SOCK_WAKE_IN : 0;
+		mask = (s->naccepts ? SOCK_WAKE_IN : 0) | (s->rcv_shut ? POLL_RDHUP | SOCK_WAKE_IN : 0);
 		goto out;
 	}
 	if (READ_ONCE(sock->error))

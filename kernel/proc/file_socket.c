@@ -63,6 +63,12 @@ static ssize_t socket_describe(struct file *f, char *buf, size_t size)
 	return fmt_buf(buf, size, "socket:[%llu]", (unsigned long long)f->sock->ino);
 }
 
+static void socket_flush(struct file *f)
+{
+	if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) > 1)
+		sock_descriptor_closed(f->sock);
+}
+
 static void socket_release(struct file *f)
 {
 	sock_close(f->sock);
@@ -76,6 +82,7 @@ const struct file_ops socket_file_ops = {
 	.ioctl = socket_ioctl,
 	.getattr = socket_getattr,
 	.describe = socket_describe,
+	.flush = socket_flush,
 	.release = socket_release,
 };
 

@@ -373,12 +373,102 @@ static void failing_memory(void **state)
 	}
 }
 
+/* Files as the room above has them: a socket and a count. */
+struct fake_file {
+	struct socket *sock;
+	u32 refs;
+};
+static unsigned files_released;
+static void fake_release(void *p)
+{
+	struct fake_file *f = p;
+
+	if (--f->refs == 0) {
+		files_released++;
+		if (f->sock)
+			sock_close(f->sock);
+	}
+}
+static void fake_get(void *p) { ((struct fake_file *)p)->refs++; }
+static struct socket *fake_socket(void *p, u32 *ret_refs)
+{
+	*ret_refs = ((struct fake_file *)p)->refs;
+	return ((struct fake_file *)p)->sock;
+}
+static void carry(struct socket *in, struct fake_file *f)
+{
+	static struct sock_rights r;
+	struct uio u;
+	struct sock_msg m = { .uio = &u, .rights = &r, .nonblock = true };
+
+	r = (struct sock_rights){ .count = 1, .files = { f }, .release = fake_release, .get = fake_get, .socket = fake_socket };
+	f->refs++;
+	uio_init_kernel(&u, (void *)(uintptr_t)"x", 1);
+	assert_int_equal(sock_send(in, &m), 1);
+	assert_int_equal(r.count, 0);
+}
+/* close(2) of the last descriptor. */
+static void fake_close(struct fake_file *f)
+{
+	if (f->refs > 1)
+		sock_descriptor_closed(f->sock);
+	fake_release(f);
+}
+
+/* Rings of sockets that carry each other, of several sizes, with something to lose; one of them is held for a while. */
+static void circles(void **state)
+{
+	for (unsigned n = 1; n <= 64; n *= 4) {
+		static struct fake_file ends[64][2];
+		static struct fake_file lost;
+		files_released = 0;
+		lost = (struct fake_file){ NULL, 1 };
+		for (unsigned i = 0; i < n; i++) {
+			pair_of(i & 1 ? LX_SOCK_STREAM : LX_SOCK_SEQPACKET, &ends[i][0].sock, &ends[i][1].sock);
+			ends[i][0].refs = ends[i][1].refs = 1;
+		}
+		for (unsigned i = 0; i < n; i++)
+			carry(ends[i][0].sock, &ends[(i + 1) % n][1]);
+		carry(ends[n / 2][0].sock, &lost);
+		fake_release(&lost);
+		for (unsigned i = 0; i < n; i++)
+			fake_close(&ends[i][0]);
+		assert_int_equal(files_released, n);
+		for (unsigned i = 1; i < n; i++)
+			fake_close(&ends[i][1]);
+		assert_int_equal(files_released, n);     /* the first is still held, and all can be read from it */
+		fake_close(&ends[0][1]);
+		assert_int_equal(files_released, 2 * n + 1);
+	}
+}
+
+/* What is peeked at is a second reference. */
+static void peeked(void **state)
+{
+	struct fake_file end[2] = { { NULL, 1 }, { NULL, 1 } }, f = { NULL, 1 };
+	static struct sock_rights r;
+	char buf[10];
+	struct uio u;
+	struct sock_msg m = { .uio = &u, .rights = &r, .flags = LX_MSG_PEEK };
+
+	pair_of(LX_SOCK_STREAM, &end[0].sock, &end[1].sock);
+	carry(end[0].sock, &f);
+	uio_init_kernel(&u, buf, sizeof(buf));
+	assert_int_equal(sock_recv(end[1].sock, &m), 1);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(f.refs, 3);
+	fake_release(r.files[0]);
+	fake_close(&end[0]);
+	fake_close(&end[1]);
+	assert_int_equal(f.refs, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stream_pair), cmocka_unit_test(stream_bulk), cmocka_unit_test(full_and_writable), cmocka_unit_test(names),
 		cmocka_unit_test(datagrams), cmocka_unit_test(seqpacket), cmocka_unit_test(rights), cmocka_unit_test(deep_nesting),
-		cmocka_unit_test(credentials), cmocka_unit_test(failing_memory),
+		cmocka_unit_test(credentials), cmocka_unit_test(failing_memory), cmocka_unit_test(circles), cmocka_unit_test(peeked),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
