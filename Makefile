@@ -94,7 +94,7 @@ $(B)/pith.elf.stripped: $(B)/pith.elf
 -include tool/libs.mk
 TSRC     := $(call rwild,tool,*.c)
 TOBJ     := $(TSRC:%.c=$(B)/%.o)
-TCFLAGS  := -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -Itool -I. -DPITH_VERSION='"$(VERSION)"' -DPITH_PREFIX='"$(PREFIX)"'
+TCFLAGS  := -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -Itool -I. -DPITH_VERSION='"$(VERSION)"'
 $(call cmdline,tool,$(HOSTCC) $(TCFLAGS))
 $(B)/tool/%.o: tool/%.c $(B)/.cmd-tool
 	@mkdir -p $(@D)

@@ -32,8 +32,6 @@ static char *beside_command(const char *name)
 	return NULL;
 }
 
-#define INSTALLED PITH_PREFIX "/lib/pith/kernel.elf"
-
 char *kernel_file_locate(void)
 {
 	const char *given = getenv("PITH_KERNEL");
@@ -44,8 +42,6 @@ char *kernel_file_locate(void)
 	path = beside_command("pith.elf.stripped");
 	if (!path)
 		path = beside_command("../lib/pith/kernel.elf");
-	if (!path && access(INSTALLED, R_OK) == 0)
-		path = xstrdup(INSTALLED);
 	return path;
 }
 
@@ -58,7 +54,7 @@ int kernel_file_find(char **ret_path)
 		return 0;
 	if (given && *given)
 		return err_report(PITH_FAILED, given, "cannot read the kernel that PITH_KERNEL names: %s; check the path", strerror(errno));
-	return err_report(PITH_FAILED, "the kernel", "neither beside the command nor at %s; run make, or set PITH_KERNEL", INSTALLED);
+	return err_report(PITH_FAILED, "the kernel", "neither beside the command nor in ../lib/pith from there; run make, or set PITH_KERNEL");
 }
 
 char *kernel_file_find_debug(void)
@@ -71,8 +67,6 @@ char *kernel_file_find_debug(void)
 	path = beside_command("pith.elf");
 	if (!path)
 		path = beside_command("../lib/pith/pith.elf.debug");
-	if (!path && access(PITH_PREFIX "/lib/pith/pith.elf.debug", R_OK) == 0)
-		path = xstrdup(PITH_PREFIX "/lib/pith/pith.elf.debug");
 	return path;
 }
 

@@ -8,7 +8,7 @@
 
 /*
  * $PITH_KERNEL, or pith.elf.stripped beside the command, or
- * PREFIX/lib/pith/kernel.elf. 0 or 125 after a line.
+ * ../lib/pith/kernel.elf from there: an installed tree can be moved. 0 or 125 after a line.
  */
 int kernel_file_find(char **ret_path);
 
