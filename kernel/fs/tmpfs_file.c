@@ -249,7 +249,7 @@ int tmpfs_truncate(struct tmpfs_inode *i, u64 size)
 	}
 	WRITE_ONCE(i->v.size, size);
 	WRITE_ONCE(i->lower_size, MIN(i->lower_size, size));
-	vm_object_drop(i->obj, DIV_ROUND_UP(size, PAGE_SIZE), UINT64_MAX);
+	vm_object_truncate(i->obj, DIV_ROUND_UP(size, PAGE_SIZE));
 	if (size % PAGE_SIZE)
 		tmpfs_zero_part(i, size, ROUND_UP(size, PAGE_SIZE));
 	tmpfs_settle(i, 0);

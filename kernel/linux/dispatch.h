@@ -21,6 +21,9 @@ long syscall_refuse_event(const char *event, int errno_to_return);
 /* Memory that can be written and run was asked for: the event, and once a line that says what it means (sys_mm.c). */
 long syscall_refuse_mapping(int errno_to_return);
 
+/* sys_pidfd.c: 0 if the descriptor is a pidfd (it is the process's), else -EBADF. */
+int pidfd_check(int fd);
+
 /* trace.c: before and after a call, while tracing is on. */
 void trace_enter(const struct user_regs *regs);
 void trace_leave(const struct user_regs *regs, long result);

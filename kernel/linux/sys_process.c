@@ -212,8 +212,10 @@ long sys_waitid(int which, int pid, struct uaddr info, int options, struct uaddr
 		return pid <= 0 ? -EINVAL : -ECHILD;
 	case 2: /* P_PGID */
 		return pid < 0 ? -EINVAL : -ECHILD;
-	case 3: /* P_PIDFD: there is no such descriptor */
-		return pid < 0 ? -EINVAL : -EBADF;
+	case 3: /* P_PIDFD: the only process there is, and it is nobody's child */
+		if (pid < 0)
+			return -EINVAL;
+		return pidfd_check(pid) ? -EBADF : -ECHILD;
 	default:
 		return -EINVAL;
 	}

@@ -1,4 +1,4 @@
-/* event_files.h - eventfd, timerfd, signalfd and memory files, for linux/. */
+/* event_files.h - eventfd, timerfd, signalfd, pidfd and memory files, for linux/. */
 #ifndef PROC_EVENT_FILES_H
 #define PROC_EVENT_FILES_H
 
@@ -18,6 +18,9 @@ void timerfd_get(struct file *f, u64 *ret_left_ns, u64 *ret_interval_ns);
 int signalfd_create(sigset mask, void (*pack)(void *ret_record, const struct siginfo *info), struct file **ret) MUST_CHECK;
 bool file_is_signalfd(const struct file *f);
 void signalfd_set_mask(struct file *f, sigset mask);
+
+int pidfd_create(struct file **ret) MUST_CHECK;
+bool file_is_pidfd(const struct file *f);
 
 /* A memory file; name without "memfd:". sealable: F_ADD_SEALS is allowed. */
 int memfd_create_file(const char *name, bool sealable, struct file **ret) MUST_CHECK;

@@ -88,6 +88,8 @@ int process_rlimit(unsigned resource, const struct rlimit64 *new_or_null, struct
 		}
 	}
 	spin_unlock(&rlimit_lock);
+	if (r == 0 && new_or_null && resource == RLIM_CPU)
+		timers_cpu_limit_changed();
 	if (r == 0 && ret_old_or_null)
 		*ret_old_or_null = old;
 	return r;

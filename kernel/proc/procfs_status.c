@@ -59,7 +59,7 @@ static void show_memory(struct pseudo_text *t)
 	vm_usage(&u);
 	u64 rss = u.resident_anon_pages + u.resident_file_pages;
 	const struct { const char *name; u64 kib; } rows[] = {
-		{ "VmPeak", kib(u.mapped_pages) }, { "VmSize", kib(u.mapped_pages) }, { "VmLck", 0 }, { "VmPin", 0 }, { "VmHWM", kib(rss) },
+		{ "VmPeak", kib(u.mapped_pages) }, { "VmSize", kib(u.mapped_pages) }, { "VmLck", kib(u.locked_pages) }, { "VmPin", 0 }, { "VmHWM", kib(rss) },
 		{ "VmRSS", kib(rss) }, { "RssAnon", kib(u.resident_anon_pages) }, { "RssFile", kib(u.resident_file_pages) }, { "RssShmem", 0 },
 		{ "VmData", kib(u.data_pages) }, { "VmStk", kib(u.stack_pages) }, { "VmExe", kib(u.text_pages) }, { "VmLib", 0 },
 		{ "VmSwap", 0 }, { "HugetlbPages", 0 },

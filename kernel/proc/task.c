@@ -89,6 +89,8 @@ static void task_inherit(struct task *t, const struct task *from)
 	t->policy = from->policy;
 	t->timer_slack_ns = from->timer_slack_ns;
 	t->no_new_privs = from->no_new_privs;
+	t->mempolicy = from->mempolicy;
+	t->mce_kill = from->mce_kill;
 }
 
 static int task_enlist(struct task *t)

@@ -64,7 +64,9 @@ struct task {
 	int nice;
 	u64 timer_slack_ns;
 	int pdeathsig;
-	bool no_new_privs;
+	bool no_new_privs, keep_caps;
+	int mempolicy;               /* set_mempolicy's, kept only */
+	u8 mce_kill;                 /* PR_MCE_KILL's, kept only; 0: the default */
 };
 
 static inline struct task *task_current(void) { return thread_current()->proc; }

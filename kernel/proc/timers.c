@@ -22,7 +22,7 @@ struct posix_timer {
 static struct mutex table_mutex = MUTEX_INIT(table_mutex);
 static struct posix_timer **table;   /* T: table_mutex; by id */
 static unsigned table_size, ntimers; /* T */
-static struct ptimer itimers[3];
+static struct ptimer itimers[3], cpu_limit;
 
 /* ---- Interval timers ---- */
 
@@ -46,8 +46,32 @@ void itimer_set(unsigned which, u64 value_ns, u64 interval_ns, u64 *ret_old_left
 	ptimer_set(&itimers[which], false, value_ns, interval_ns, ret_old_left, ret_old_interval);
 }
 
+/* RLIMIT_CPU: a signal each second from the soft limit on, which moves along, as Linux's does; the end at the hard one. */
+static void cpu_limit_fire(struct ptimer *p)
+{
+	struct rlimit64 *l = &process_rlimits[RLIM_CPU];
+	u64 used_s = process_cpu_ns() / NSEC_PER_SEC;
+
+	if (l->max != UINT64_MAX && used_s >= l->max) {
+		signal_send(NULL, SIG_KILL, NULL);
+	} else if (l->cur != UINT64_MAX) {
+		signal_send(NULL, SIG_XCPU, NULL);
+		WRITE_ONCE(l->cur, used_s + 1);
+	}
+	ptimer_skip(p);
+}
+
+void timers_cpu_limit_changed(void)
+{
+	u64 cur = process_rlimits[RLIM_CPU].cur;
+	bool off = cur > UINT64_MAX / NSEC_PER_SEC / 2;
+
+	ptimer_set(&cpu_limit, true, off ? 0 : MAX(cur * NSEC_PER_SEC, (u64)1), off ? 0 : NSEC_PER_SEC, NULL, NULL);
+}
+
 void timers_init(void)
 {
+	ptimer_init(&cpu_limit, PCLOCK_PROCESS_CPU, 0, cpu_limit_fire);
 	ptimer_init(&itimers[0], PCLOCK_MONO, 0, itimer_fire);
 	ptimer_init(&itimers[1], PCLOCK_PROCESS_CPU, 0, itimer_fire);
 	ptimer_init(&itimers[2], PCLOCK_PROCESS_CPU, 0, itimer_fire);

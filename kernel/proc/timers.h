@@ -60,6 +60,8 @@ int ptimers_overrun(int id);                 /* of the signal delivered last; -E
 int ptimers_delete(int id);
 /* signal.c tells which signal a task takes: if it is a timer's, its overrun is set and the timer armed again. No lock held. */
 void timers_signal_taken(struct siginfo *info);
+/* RLIMIT_CPU has a new value. May not be called from interrupts. */
+void timers_cpu_limit_changed(void);
 void timers_init(void);
 
 #endif

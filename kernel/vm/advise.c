@@ -293,3 +293,23 @@ int vm_mincore(uintptr_t addr, size_t npages, u8 *ret_vec)
 	rwlock_unlock_read(&vm_as.lock);
 	return r;
 }
+
+int vm_page_present(uintptr_t va)
+{
+	int r = -EFAULT;
+
+	rwlock_read(&vm_as.lock);
+	struct vm_area *a = area_find(va);
+	if (a && a->start <= va) {
+		phys_t pa;
+		unsigned flags;
+		spin_lock(&vm_as.pt_lock);
+		if (arch_user_lookup(va & PAGE_MASK, &pa, &flags))
+			r = pa == vm_as.zero_pa ? -EFAULT : 0;
+		else
+			r = (a->flags & VM_AREA_HIDDEN) && radix_get(&vm_as.hidden, va >> PAGE_SHIFT) ? 0 : -ENOENT;
+		spin_unlock(&vm_as.pt_lock);
+	}
+	rwlock_unlock_read(&vm_as.lock);
+	return r;
+}

@@ -76,6 +76,7 @@ void vm_usage(struct vm_usage *ret)
 		.data_pages = vm_as.data_pages,
 		.stack_pages = vm_as.stack_pages,
 		.text_pages = vm_as.text_pages,
+		.locked_pages = vm_as.locked_pages,
 	};
 	rwlock_unlock_read(&vm_as.lock);
 }

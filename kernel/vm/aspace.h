@@ -79,6 +79,17 @@ int vm_unmap(uintptr_t addr, size_t len);
 int vm_detach(uintptr_t addr, const struct vm_object_ops *ops);
 int vm_protect(uintptr_t addr, size_t len, u32 prot);
 intptr_t vm_remap(uintptr_t old, size_t old_len, size_t new_len, bool may_move, bool fixed, bool dontunmap, uintptr_t new_addr);
+/* remap_file_pages: [start, start + len), which shows one object shared, shows it from object_off on. -EINVAL; else as vm_map. */
+int vm_remap_file(uintptr_t start, size_t len, u64 object_off, bool populate);
+/*
+ * Name the anonymous areas of a range for /proc/self/maps (NULL: no name); name is at most VM_NAME_MAX characters, which are kept for
+ * ever: there may be VM_NAMES_MAX different ones. -EBADF: an area shows a file; -ENOMEM: a hole (the rest is named), or too many names.
+ */
+#define VM_NAME_MAX  79u
+#define VM_NAMES_MAX 1024u
+int vm_set_name(uintptr_t addr, size_t len, const char *name_or_null);
+/* Is the page at va there? 0, -ENOENT, or -EFAULT: no area, or nothing but the zero page. */
+int vm_page_present(uintptr_t va);
 int vm_advise(uintptr_t addr, size_t len, int linux_advice);
 int vm_sync(uintptr_t addr, size_t len, int linux_flags);
 int vm_mincore(uintptr_t addr, size_t npages, u8 *ret_vec);
@@ -124,7 +135,7 @@ bool vm_find_area(uintptr_t va, struct vm_area *ret_copy);
 /* The same with a reference of the area's file for the caller (vm_area_ops.file_put); false if it has none. */
 bool vm_find_area_with_file(uintptr_t va, struct vm_area *ret_copy);
 struct vm_usage {
-	u64 mapped_pages, resident_anon_pages, resident_file_pages, data_pages, stack_pages, text_pages;
+	u64 mapped_pages, resident_anon_pages, resident_file_pages, data_pages, stack_pages, text_pages, locked_pages;
 };
 void vm_usage(struct vm_usage *ret);
 /* A futex's identity: private anonymous memory by address, shared by object and offset. 0 or -EFAULT. */

@@ -111,6 +111,11 @@ struct vm_object *vm_object_new_anon(u64 size)
 	return o;
 }
 
+bool vm_object_is_anon(const struct vm_object *o)
+{
+	return o->ops == &anon_ops;
+}
+
 /* ---- Lookup ---- */
 
 struct page *vm_object_lookup(struct vm_object *o, u64 index)
@@ -346,4 +351,10 @@ void vm_object_drop(struct vm_object *o, u64 first, u64 last)
 		if (at == UINT64_MAX)
 			return;
 	}
+}
+
+void vm_object_truncate(struct vm_object *o, u64 first)
+{
+	vm_object_drop(o, first, UINT64_MAX);
+	object_unmap_copies(o, first);
 }

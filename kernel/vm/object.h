@@ -83,6 +83,9 @@ void vm_page_unlock(struct page *p);
 /* Drop pages from first to last inclusive, unmapping them from the program (truncate, punch). */
 void vm_object_drop(struct vm_object *o, u64 first, u64 last);
 
+/* The file ends before page first now: as drop to the end, and the program's private copies of those pages go too. */
+void vm_object_truncate(struct vm_object *o, u64 first);
+
 /* Copy between a uio and [off, off + uio->resid) of the object; stops at size for reads. Bytes moved or errno. */
 ssize_t vm_object_read(struct vm_object *o, struct uio *u, u64 off, u64 size);
 /* Writes into pages (grab or get), marks dirty. The file system has checked limits and extends its size. */
@@ -90,5 +93,6 @@ ssize_t vm_object_write(struct vm_object *o, struct uio *u, u64 off);
 
 /* A new anonymous object of size bytes for MAP_SHARED|MAP_ANONYMOUS and memfd; NULL if out of memory. */
 struct vm_object *vm_object_new_anon(u64 size);
+bool vm_object_is_anon(const struct vm_object *o);
 
 #endif

@@ -114,3 +114,56 @@ void vm_object_unmap_range(struct vm_object *o, u64 first, u64 last)
 		gather_finish(&g);
 	} while (!all);
 }
+
+/* Free the private pages of a in [start, end), shown or hidden; false if g is full. P is taken. */
+static bool unmap_copies_locked(struct vm_area *a, uintptr_t start, uintptr_t end, struct vm_gather *g)
+{
+	uintptr_t va = start;
+
+	spin_lock(&vm_as.pt_lock);
+	for (; gather_has_room(g) && (va = arch_user_next_mapped(va, end)) < end; va += PAGE_SIZE) {
+		phys_t pa;
+		unsigned flags;
+		if (!arch_user_lookup(va, &pa, &flags) || pa == vm_as.zero_pa || phys_to_page(pa)->object)
+			continue;
+		arch_user_unmap(va, &pa, &flags);
+		gather_range(g, va);
+		list_append(&g->private_pages, &phys_to_page(pa)->link);
+		g->nprivate++;
+		vm_as.anon_pages--;
+	}
+	for (u64 at = start >> PAGE_SHIFT; (a->flags & VM_AREA_HIDDEN) && va >= end; at++) {
+		struct page *p = radix_next(&vm_as.hidden, &at);
+		if (!p || at >= end >> PAGE_SHIFT)
+			break;
+		radix_remove(&vm_as.hidden, at);
+		vm_as.anon_pages--;
+		page_put(p);                 /* no translation exists: nothing to flush */
+	}
+	spin_unlock(&vm_as.pt_lock);
+	return va >= end;
+}
+
+void object_unmap_copies(struct vm_object *o, u64 first)
+{
+	UNINITIALISED struct vm_gather g;
+	struct vm_area *a;
+	bool all;
+
+	do {
+		all = true;
+		gather_init(&g);
+		spin_lock(&o->lock);
+		list_for_each_entry(a, &o->mappings, object_link) {
+			u64 a_first = a->object_off >> PAGE_SHIFT, npages = area_len(a) >> PAGE_SHIFT;
+			u64 skip = first > a_first ? first - a_first : 0;
+			if (area_is_shared(a) || (a->flags & VM_AREA_RAW) || skip >= npages)
+				continue;
+			all = unmap_copies_locked(a, a->start + (skip << PAGE_SHIFT), a->end, &g);
+			if (!all)
+				break;
+		}
+		spin_unlock(&o->lock);
+		gather_finish(&g);
+	} while (!all);
+}

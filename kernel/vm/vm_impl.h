@@ -22,6 +22,7 @@ enum {
 	VM_AREA_WAS_WRITABLE = 1u << 16,  /* its pages may hold what the program wrote: never executable without policy */
 	VM_AREA_HIDDEN       = 1u << 17,  /* some of its pages may lie in aspace.hidden */
 	VM_AREA_RAW          = 1u << 18,  /* shows fixed physical pages that have no owner here (vvar) */
+	VM_AREA_NAMED        = 1u << 20,  /* its name is the program's (name.c) */
 	VM_AREA_SEALED       = 1u << 19,  /* the kernel's own (vDSO): may be unmapped, not reprotected */
 };
 
@@ -201,6 +202,8 @@ void reclaim_init(void);
  * gather_finish) or, unless force, an mlocked area shows it.
  */
 bool object_unmap_page_locked(struct vm_object *o, struct page *p, bool force, struct vm_gather *g);
+/* The private copies that mappings show in place of pages from first on go away. O not held. */
+void object_unmap_copies(struct vm_object *o, u64 first);
 /* Make every mapping of p read-only. */
 void object_write_protect_locked(struct vm_object *o, struct page *p, struct vm_gather *g);
 

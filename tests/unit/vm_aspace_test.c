@@ -254,6 +254,21 @@ static void op_remap(void)
 		assert_int_equal(r, -EINVAL);
 		return;
 	}
+	if (!ok && n == m && model[at].kind != NONE) {
+		/* Several areas move one by one, and the gaps between them stay what the target was. */
+		if (r == -ENOMEM) {
+			assert_int_equal(vm_unmap(BASE, WINDOW * PAGE_SIZE), 0);
+			memset(model, 0, sizeof(model));
+			return;
+		}
+		assert_int_equal(r, va_of(to));
+		for (unsigned i = 0; i < n; i++)
+			model[at + i] = (struct model_page){ .kind = NONE };
+		for (unsigned i = 0; i < n; i++)
+			if (copy[i].kind != NONE)
+				model[to + i] = copy[i];
+		return;
+	}
 	if (!ok) {
 		assert_true(r == -EFAULT || r == -ENOMEM);
 		if (r == -EFAULT)
@@ -596,6 +611,116 @@ static void hidden_pages_survive(void **state)
 	assert_int_equal(page_free_count(), pages);
 }
 
+static void truncation_takes_copies(void **state)
+{
+	reset();
+	u32 v = 55, got;
+	u64 pages = page_free_count();
+	struct vm_map_request rq = { .addr = BASE, .len = 8 * PAGE_SIZE, .prot = 3, .max_prot = 7, .flags = VM_MAP_FIXED, .object = &files[1].object };
+	assert_int_equal(vm_map(&rq), BASE);
+	rq.addr = BASE + 16 * PAGE_SIZE;
+	assert_int_equal(vm_map(&rq), (intptr_t)(BASE + 16 * PAGE_SIZE));
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(copy_to_user(uaddr_make(va_of(i)), &v, 4), 0);
+		assert_int_equal(copy_to_user(uaddr_make(va_of(16 + i)), &v, 4), 0);
+	}
+	assert_int_equal(vm_protect(va_of(16), 8 * PAGE_SIZE, 0), 0);
+	files[1].size = 3 * PAGE_SIZE;
+	vm_object_truncate(&files[1].object, 3);
+	files[1].size = OBJ_PAGES * PAGE_SIZE;
+	assert_int_equal(vm_protect(va_of(16), 8 * PAGE_SIZE, 1), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(copy_from_user(&got, uaddr_make(va_of(i)), 4), 0);
+		assert_int_equal(got == 55, i < 3);
+		assert_int_equal(copy_from_user(&got, uaddr_make(va_of(16 + i)), 4), 0);
+		assert_int_equal(got == 55, i < 3);
+	}
+	assert_int_equal(vm_unmap(BASE, 32 * PAGE_SIZE), 0);
+	vm_object_drop(&files[1].object, 0, UINT64_MAX);
+	assert_int_equal(page_free_count(), pages);
+}
+
+static const char *name_at(unsigned i)
+{
+	struct vm_area a;
+
+	return vm_find_area(va_of(i), &a) ? a.name : "(nothing)";
+}
+
+static unsigned areas;
+static bool count_areas(const struct vm_area *a, void *arg)
+{
+	areas += a->start >= BASE && a->start < BASE + WINDOW * PAGE_SIZE;
+	return true;
+}
+
+static void names(void **state)
+{
+	reset();
+	struct vm_map_request rq = { .addr = va_of(20), .len = PAGE_SIZE, .prot = 3, .max_prot = 7, .flags = VM_MAP_FIXED, .object = &files[1].object };
+	assert_int_equal(map_at(BASE, 8 * PAGE_SIZE, 3, VM_MAP_FIXED), BASE);
+	assert_int_equal(map_at(va_of(10), 2 * PAGE_SIZE, 3, VM_MAP_FIXED | VM_MAP_SHARED), (intptr_t)va_of(10));
+	assert_int_equal(vm_set_name(va_of(2), 3 * PAGE_SIZE, "mine"), 0);
+	assert_null(name_at(1));
+	assert_string_equal(name_at(2), "[anon:mine]");
+	assert_string_equal(name_at(4), "[anon:mine]");
+	assert_null(name_at(5));
+	assert_int_equal(vm_set_name(va_of(10), 1, "mine"), 0);
+	assert_string_equal(name_at(10), "[anon_shmem:mine]");
+	assert_null(name_at(11));
+	/* A hole is told, the rest is named. */
+	assert_int_equal(vm_set_name(va_of(7), 4 * PAGE_SIZE, "over"), -ENOMEM);
+	assert_string_equal(name_at(7), "[anon:over]");
+	assert_string_equal(name_at(10), "[anon_shmem:over]");
+	/* Without a name they are one area again. */
+	assert_int_equal(vm_set_name(BASE, 8 * PAGE_SIZE, NULL), 0);
+	areas = 0;
+	vm_for_each_area(count_areas, NULL);
+	assert_int_equal(areas, 3);
+	assert_int_equal(vm_map(&rq), (intptr_t)va_of(20));
+	assert_int_equal(vm_set_name(va_of(20), PAGE_SIZE, "file"), -EBADF);
+	assert_int_equal(vm_set_name(BASE + 1, PAGE_SIZE, "odd"), -EINVAL);
+	assert_int_equal(vm_set_name(BASE, 0, "none"), 0);
+	for (unsigned n = 1; n < 12; n++) {
+		int r;
+		heap_fail_nth(n);
+		r = vm_set_name(va_of(3), PAGE_SIZE, n & 1 ? "a" : "b");
+		heap_fail_nth(0);
+		assert_true(r == 0 || r == -ENOMEM);
+	}
+	assert_int_equal(vm_set_name(BASE, 8 * PAGE_SIZE, NULL), 0);
+	int r = 0;
+	for (unsigned n = 0; n < VM_NAMES_MAX && r == 0; n++) {
+		char name[] = "n0000";
+		for (unsigned k = 1, x = n; k < 5; k++, x /= 10)
+			name[k] = (char)('0' + x % 10);
+		r = vm_set_name(BASE, PAGE_SIZE, name);
+	}
+	assert_int_equal(r, -ENOMEM);
+}
+
+static void moves_over_several(void **state)
+{
+	reset();
+	u32 v, got;
+	assert_int_equal(map_at(BASE, 8 * PAGE_SIZE, 3, VM_MAP_FIXED), BASE);
+	for (v = 0; v < 8; v++)
+		assert_int_equal(copy_to_user(uaddr_make(va_of(v)), &v, 4), 0);
+	assert_int_equal(vm_protect(va_of(2), PAGE_SIZE, 1), 0);
+	assert_int_equal(vm_unmap(va_of(4), PAGE_SIZE), 0);
+	assert_int_equal(vm_remap(BASE, 8 * PAGE_SIZE, 8 * PAGE_SIZE, true, true, false, va_of(32)), (intptr_t)va_of(32));
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(copy_from_user(&got, uaddr_make(va_of(32 + i)), 4), i == 4 ? -EFAULT : 0);
+		assert_true(i == 4 || got == i);
+		assert_int_equal(copy_from_user(&got, uaddr_make(va_of(i)), 4), -EFAULT);
+	}
+	v = 1;
+	assert_int_equal(copy_to_user(uaddr_make(va_of(34)), &v, 4), -EFAULT);
+	assert_int_equal(vm_remap(va_of(32), 8 * PAGE_SIZE, 2 * PAGE_SIZE, false, false, false, 0), (intptr_t)va_of(32));
+	assert_int_equal(copy_from_user(&got, uaddr_make(va_of(35)), 4), -EFAULT);
+	assert_int_equal(vm_remap(va_of(60), 4 * PAGE_SIZE, 4 * PAGE_SIZE, true, true, false, va_of(70)), -EFAULT);
+}
+
 /* ---- Randomness: measured ---- */
 
 static void entropy(void **state)
@@ -642,6 +767,9 @@ int main(void)
 		cmocka_unit_test(stores_reach_the_file),
 		cmocka_unit_test(placement),
 		cmocka_unit_test(hidden_pages_survive),
+		cmocka_unit_test(truncation_takes_copies),
+		cmocka_unit_test(names),
+		cmocka_unit_test(moves_over_several),
 		cmocka_unit_test(entropy),
 		cmocka_unit_test(out_of_memory),
 		cmocka_unit_test(model_random),
