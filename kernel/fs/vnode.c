@@ -139,6 +139,25 @@ ssize_t fs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock)
 	return v->ops->read(v, u, off, nonblock);
 }
 
+ssize_t fs_cached(struct vnode *v, u64 off, size_t len)
+{
+	u64 size = READ_ONCE(v->size), at = off, end;
+
+	if (!v->object || !len || off >= size)
+		return 0;
+	end = off + MIN((u64)len, size - off);
+	if (vm_object_in_memory(v->object))
+		return (ssize_t)(end - off);
+	while (at < end) {
+		struct page *p = vm_object_lookup(v->object, at / PAGE_SIZE);
+		if (!p)
+			break;
+		page_put(p);
+		at = MIN(end, (at / PAGE_SIZE + 1) * PAGE_SIZE);
+	}
+	return at == off ? -EAGAIN : (ssize_t)(at - off);
+}
+
 static ssize_t fs_write_regular_locked(struct vnode *v, struct uio *u, u64 off, bool nonblock)
 {
 	if (v->ops->write)

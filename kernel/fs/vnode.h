@@ -169,6 +169,11 @@ ssize_t fs_readlink(struct vnode *v, char *buf, size_t size);
 int fs_getattr(struct vnode *v, struct vattr *ret);
 int fs_setattr(struct vnode *v, const struct vattr *a, u32 which);
 ssize_t fs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock);
+/*
+ * How much of [off, off + len) a read would find in memory, without waiting: at most len, less at the end of the file (0: at
+ * or behind it); -EAGAIN if the first byte has to be fetched. For regular files with a page cache.
+ */
+ssize_t fs_cached(struct vnode *v, u64 off, size_t len);
 /* append: write at the end; *ret_off gets the offset after the bytes. */
 ssize_t fs_write(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off);
 int fs_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg);

@@ -17,6 +17,7 @@
 #include "proc/process.h"
 #include "linux/lx_signal.h"
 #include "linux/syscall.h"
+#include "linux/uring_ops.h"
 #include "base/log.h"
 #include "proc/tripwire.h"
 
@@ -164,6 +165,7 @@ void linux_init(bool trace)
 
 	tracing = trace;
 	task_set_ops(&ops);
+	uring_linux_init();
 	arch_hooks.syscall = syscall_dispatch;
 	arch_hooks.user_fault = lx_user_fault;
 	arch_hooks.user_trap = lx_user_trap;

@@ -88,6 +88,28 @@ int open_how_get(struct lx_open_how *how, struct uaddr uhow, size_t size);
 int open_how_check(struct lx_open_how *how);
 int path_open(int dirfd, const char *path, const struct lx_open_how *how, struct file **ret);
 
+/* What calls do once their descriptor is found. */
+int file_allocate(struct file *f, int mode, s64 off, s64 len);
+int file_advise(struct file *f, s64 off, s64 len, int advice);
+int file_sync_range(struct file *f, s64 off, s64 len, unsigned flags);
+int file_sync(struct file *f, bool data_only);
+/* The range of a positioned transfer ends before the largest offset: -ESPIPE, -EINVAL. */
+int rw_offset_check(const struct file *f, s64 off, size_t count);
+/* RWF_ flags that this file can honour: -EOPNOTSUPP. */
+int rw_flags_check(struct file *f, int flags, bool write);
+/* A transfer with flags; off NULL: at the position. nonblock: does not sleep for the other side. */
+ssize_t rw_transfer(struct file *f, struct uio *u, const u64 *off, int flags, bool write, bool nonblock);
+
+#define SPLICE_F_NONBLOCK 2u
+#define SPLICE_F_ALL      0xfu
+/* splice and tee between files that are open for it or not. in_at, out_at: NULL = the files' own positions. */
+long splice_files(struct file *in, u64 *in_at, struct file *out, u64 *out_at, size_t len, u32 flags);
+long tee_files(struct file *in, struct file *out, size_t len, u32 flags);
+
+/* epoll_ctl with its event in the kernel. */
+struct lx_epoll_event;
+int epoll_ctl_call(int epfd, int op, int fd, const struct lx_epoll_event *ev);
+
 /* Two new files become descriptors together; the numbers go to fds. Consumes both references. */
 int install_pair(struct file *a, struct file *b, bool cloexec, struct uaddr fds);
 /* One new file becomes a descriptor; consumes the reference. */

@@ -21,4 +21,27 @@ static inline bool socket_nonblock(const struct file *f, u32 msg_flags)
 	return file_nonblock(f) || msg_flags & LX_MSG_DONTWAIT;
 }
 
+/* A message as the program describes it, fetched once. */
+struct lx_msghdr {
+	u64 name;
+	s32 namelen, pad0;
+	u64 iov, iovlen, control, controllen;
+	u32 flags, pad1;
+};
+struct sock_call {
+	struct lx_msghdr h;
+	struct user_iov v;
+};
+/* 0, -EFAULT, -EINVAL, -EMSGSIZE, -ENOMEM. sock_call_free afterwards, also after an error. */
+int sock_call_get(struct sock_call *c, struct uaddr msg);
+void sock_call_free(struct sock_call *c);
+/* The bytes from `done` on are sent or received; what sendmsg and recvmsg return. buf, if not NULL, stands for the message's iovec. */
+long sock_call_send(struct file *f, const struct sock_call *c, size_t done, u32 flags, bool nonblock);
+long sock_call_recv(struct file *f, struct uaddr msg, const struct sock_call *c, const struct uio_seg *buf, size_t done, u32 flags, bool nonblock);
+
+/* accept without a descriptor: the new file, its peer's name written out. */
+int socket_accept_file(struct file *f, struct uaddr addr, struct uaddr len, u32 flags, bool nonblock, struct file **ret);
+/* socket without a descriptor. */
+int socket_new_file(int family, int type, int protocol, struct file **ret, u32 *ret_flags);
+
 #endif

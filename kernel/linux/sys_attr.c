@@ -219,7 +219,7 @@ long sys_ftruncate(int fd, s64 len)
 	return r;
 }
 
-static int allocate(struct file *f, int mode, s64 off, s64 len)
+int file_allocate(struct file *f, int mode, s64 off, s64 len)
 {
 	s64 end;
 	int r;
@@ -257,26 +257,32 @@ long sys_fallocate(int fd, int mode, s64 off, s64 len)
 
 	if (!f)
 		return -EBADF;
-	r = allocate(f, mode, off, len);
+	r = file_allocate(f, mode, off, len);
 	file_put(f);
 	return r;
 }
 
 /* ---- Hints ---- */
 
+int file_advise(struct file *f, s64 off, s64 len, int advice)
+{
+	if (file_is_fifo(f))
+		return -ESPIPE;
+	if (advice < 0 || advice > 5 || len < 0)
+		return -EINVAL;
+	if (advice == 3 && f->vnode && f->vnode->object) /* WILLNEED */
+		vm_object_prefetch(f->vnode->object, (u64)off / PAGE_SIZE, DIV_ROUND_UP((u64)len, PAGE_SIZE));
+	return 0;
+}
+
 long sys_fadvise64(int fd, s64 off, size_t len, int advice)
 {
 	struct file *f = fd_lookup(fd);
-	long r = 0;
+	long r;
 
 	if (!f)
 		return -EBADF;
-	if (file_is_fifo(f))
-		r = -ESPIPE;
-	else if (advice < 0 || advice > 5 || (s64)len < 0)
-		r = -EINVAL;
-	else if (advice == 3 && f->vnode && f->vnode->object) /* WILLNEED */
-		vm_object_prefetch(f->vnode->object, (u64)off / PAGE_SIZE, DIV_ROUND_UP(len, PAGE_SIZE));
+	r = file_advise(f, off, (s64)len, advice);
 	file_put(f);
 	return r;
 }
@@ -300,6 +306,11 @@ long sys_readahead(int fd, s64 off, size_t count)
 
 /* ---- Writing back ---- */
 
+int file_sync(struct file *f, bool data_only)
+{
+	return f->vnode && (f->vnode->type == VNODE_REG || f->vnode->type == VNODE_DIR) ? fs_fsync(f->vnode, data_only) : -EINVAL;
+}
+
 static long sync_fd(int fd, bool data_only)
 {
 	struct file *f = fd_lookup(fd);
@@ -307,7 +318,7 @@ static long sync_fd(int fd, bool data_only)
 
 	if (!f)
 		return -EBADF;
-	r = f->vnode && (f->vnode->type == VNODE_REG || f->vnode->type == VNODE_DIR) ? fs_fsync(f->vnode, data_only) : -EINVAL;
+	r = file_sync(f, data_only);
 	file_put(f);
 	return r;
 }
@@ -326,23 +337,29 @@ long sys_syncfs(int fd)
 	return WITH_FD(fd, v, v->mount && v->mount->sync ? v->mount->sync(v->mount) : 0);
 }
 
-long sys_sync_file_range(int fd, s64 off, s64 len, unsigned flags)
+int file_sync_range(struct file *f, s64 off, s64 len, unsigned flags)
 {
-	struct file *f;
 	s64 end;
-	long r = 0;
 
 	if (flags & ~7u)
 		return -EINVAL;
 	if (off < 0 || len < 0 || __builtin_add_overflow(off, len, &end))
 		return -EINVAL;
-	f = fd_lookup(fd);
+	if (!f->vnode || (f->vnode->type != VNODE_REG && f->vnode->type != VNODE_DIR && f->vnode->type != VNODE_LINK))
+		return -ESPIPE;
+	if (!flags || !f->vnode->object)
+		return 0;
+	return vm_object_sync(f->vnode->object, (u64)off / PAGE_SIZE, len ? (u64)(end - 1) / PAGE_SIZE : UINT64_MAX);
+}
+
+long sys_sync_file_range(int fd, s64 off, s64 len, unsigned flags)
+{
+	struct file *f = fd_lookup(fd);
+	long r;
+
 	if (!f)
 		return -EBADF;
-	if (!f->vnode || (f->vnode->type != VNODE_REG && f->vnode->type != VNODE_DIR && f->vnode->type != VNODE_LINK))
-		r = -ESPIPE;
-	else if (flags && f->vnode->object)
-		r = vm_object_sync(f->vnode->object, (u64)off / PAGE_SIZE, len ? (u64)(end - 1) / PAGE_SIZE : UINT64_MAX);
+	r = file_sync_range(f, off, len, flags);
 	file_put(f);
 	return r;
 }

@@ -46,23 +46,27 @@ static int control(struct file *ep, int op, struct file *f, int fd, const struct
 	return epoll_control(ep, op, f, fd, ev);
 }
 
-long sys_epoll_ctl(int epfd, int op, int fd, struct uaddr event)
+int epoll_ctl_call(int epfd, int op, int fd, const struct lx_epoll_event *ev)
 {
-	struct lx_epoll_event ev = { 0 };
-	struct file *ep, *f;
+	struct file *ep = fd_lookup(epfd), *f = ep ? fd_lookup(fd) : NULL;
 	int r = -EBADF;
 
-	if (op != LX_EPOLL_CTL_DEL && copy_from_user(&ev, event, sizeof(ev)) < 0)
-		return -EFAULT;
-	ep = fd_lookup(epfd);
-	f = ep ? fd_lookup(fd) : NULL;
 	if (f)
-		r = control(ep, op, f, fd, &ev);
+		r = control(ep, op, f, fd, ev);
 	if (f)
 		file_put(f);
 	if (ep)
 		file_put(ep);
 	return r;
+}
+
+long sys_epoll_ctl(int epfd, int op, int fd, struct uaddr event)
+{
+	struct lx_epoll_event ev = { 0 };
+
+	if (op != LX_EPOLL_CTL_DEL && copy_from_user(&ev, event, sizeof(ev)) < 0)
+		return -EFAULT;
+	return epoll_ctl_call(epfd, op, fd, &ev);
 }
 
 static long wait_call(int epfd, struct uaddr events, int max, u64 deadline_ns)

@@ -64,7 +64,7 @@ long sys_write(int fd, struct uaddr buf, size_t count)
 }
 
 /* An offset of pread or pwrite: the bytes must not end beyond the largest offset. */
-static int offset_check(const struct file *f, s64 off, size_t count)
+int rw_offset_check(const struct file *f, s64 off, size_t count)
 {
 	s64 end;
 
@@ -89,7 +89,7 @@ static ALWAYS_INLINE long at_call(int fd, struct uaddr buf, size_t count, s64 of
 	if (r == 0)
 		r = one_buffer(&u, buf, count);
 	if (r == 0)
-		r = offset_check(f, offset, u.resid);
+		r = rw_offset_check(f, offset, u.resid);
 	if (r == 0)
 		r = write ? file_write(f, &u, &off, file_nonblock(f)) : file_read(f, &u, &off, file_nonblock(f));
 	file_put(f);
@@ -108,29 +108,45 @@ long sys_pwrite64(int fd, struct uaddr buf, size_t count, s64 offset)
 
 /* ---- Iovecs ---- */
 
+/* Only what is in memory (RWF_NOWAIT): -EAGAIN if not even the first byte is. */
+static ssize_t read_cached(struct file *f, struct uio *u, const u64 *off)
+{
+	u64 at = off ? *off : READ_ONCE(f->pos);
+	ssize_t have = fs_cached(f->vnode, at, u->resid), n;
+	size_t cut = 0;
+
+	if (have < 0)
+		return have;
+	if ((size_t)have < u->resid) {
+		cut = u->resid - (size_t)have;
+		u->resid = (size_t)have;
+	}
+	n = file_read(f, u, off, true);
+	u->resid += cut;
+	return n;
+}
+
 /* Flags of preadv2 and pwritev2 that change something here. */
-static int rwf_check(struct file *f, int flags, bool write)
+int rw_flags_check(struct file *f, int flags, bool write)
 {
 	if (flags & ~RWF_KNOWN)
 		return -EOPNOTSUPP;
 	if (flags & RWF_APPEND && !write)
 		return -EOPNOTSUPP;
-	if (flags & RWF_NOWAIT && f->vnode)
+	if (flags & RWF_NOWAIT && f->vnode && (write || f->vnode->type != VNODE_REG || !f->vnode->object))
 		return -EOPNOTSUPP;
 	return 0;
 }
 
-static ssize_t vector_io(struct file *f, struct user_iov *v, const u64 *off, int flags, bool write)
+ssize_t rw_transfer(struct file *f, struct uio *u, const u64 *off, int flags, bool write, bool nonblock)
 {
-	bool nonblock = file_nonblock(f) || flags & RWF_NOWAIT;
 	u64 end = f->vnode ? f->vnode->size : 0;
-	struct uio u;
 	ssize_t n;
 
-	uio_init_user(&u, v->segs, v->n);
+	nonblock |= flags & RWF_NOWAIT;
 	if (!write)
-		return file_read(f, &u, off, nonblock);
-	n = file_write(f, &u, flags & RWF_APPEND ? &end : off, nonblock);
+		return flags & RWF_NOWAIT && f->vnode ? read_cached(f, u, off) : file_read(f, u, off, nonblock);
+	n = file_write(f, u, flags & RWF_APPEND ? &end : off, nonblock);
 	if (n > 0 && flags & RWF_APPEND && !off)
 		(void)file_seek(f, (s64)end + n, 0);
 	if (n > 0 && flags & (RWF_SYNC | RWF_DSYNC) && f->vnode) {
@@ -139,6 +155,14 @@ static ssize_t vector_io(struct file *f, struct user_iov *v, const u64 *off, int
 			return r;
 	}
 	return n;
+}
+
+static ssize_t vector_io(struct file *f, struct user_iov *v, const u64 *off, int flags, bool write)
+{
+	struct uio u;
+
+	uio_init_user(&u, v->segs, v->n);
+	return rw_transfer(f, &u, off, flags, write, file_nonblock(f));
 }
 
 static long vector_call(int fd, struct uaddr iov, int count, const u64 *off, int flags, bool write)
@@ -153,9 +177,9 @@ static long vector_call(int fd, struct uaddr iov, int count, const u64 *off, int
 	if (r == 0) {
 		r = count < 0 ? -EINVAL : user_iov_get(&v, iov, (u64)count);
 		if (r == 0 && off)
-			r = offset_check(f, (s64)*off, v.total);
+			r = rw_offset_check(f, (s64)*off, v.total);
 		if (r == 0 && v.total)
-			r = rwf_check(f, flags, write);
+			r = rw_flags_check(f, flags, write);
 		if (r == 0 && v.total)
 			r = vector_io(f, &v, off, flags, write);
 		if (count >= 0)

@@ -60,17 +60,22 @@ static int file_of_new(struct socket *s, u32 flags, struct file **ret)
 	return r;
 }
 
-long sys_socket(int family, int type, int protocol)
+int socket_new_file(int family, int type, int protocol, struct file **ret, u32 *ret_flags)
 {
 	struct socket *s;
-	struct file *f;
-	u32 flags;
-	int r = type_check(&type, &flags);
+	int r = type_check(&type, ret_flags);
 
 	if (r == 0)
 		r = sock_create(family, type, protocol, &s);
-	if (r == 0)
-		r = file_of_new(s, flags, &f);
+	return r < 0 ? r : file_of_new(s, *ret_flags, ret);
+}
+
+long sys_socket(int family, int type, int protocol)
+{
+	struct file *f;
+	u32 flags;
+	int r = socket_new_file(family, type, protocol, &f, &flags);
+
 	return r < 0 ? r : install_file(f, flags & LX_SOCK_CLOEXEC);
 }
 
@@ -142,12 +147,12 @@ long sys_listen(int fd, int backlog)
 	return r;
 }
 
-/* Accept into the reserved descriptor; the peer's address goes out before the descriptor shows. */
-static int accept_into(struct file *f, struct uaddr addr, struct uaddr len, u32 flags, struct file **ret)
+/* The peer's address goes out before a descriptor shows. */
+int socket_accept_file(struct file *f, struct uaddr addr, struct uaddr len, u32 flags, bool nonblock, struct file **ret)
 {
 	struct sock_addr peer = { 0 };
 	struct socket *s;
-	int r = sock_accept(f->sock, file_nonblock(f), &s);
+	int r = sock_accept(f->sock, nonblock, &s);
 
 	if (r == 0)
 		r = file_of_new(s, flags, ret);
@@ -171,7 +176,7 @@ long sys_accept4(int fd, struct uaddr addr, struct uaddr len, int flags)
 	if (r < 0)
 		return r;
 	new_fd = fd_reserve((u32)flags & LX_SOCK_CLOEXEC, 0);
-	r = new_fd < 0 ? new_fd : accept_into(f, addr, len, (u32)flags, &new_file);
+	r = new_fd < 0 ? new_fd : socket_accept_file(f, addr, len, (u32)flags, file_nonblock(f), &new_file);
 	if (r == 0)
 		fd_fill(new_fd, new_file);
 	else if (new_fd >= 0)

@@ -9,12 +9,6 @@
 #include "mm/heap.h"
 #include "net/lx_netlink.h"
 
-struct lx_msghdr {
-	u64 name;
-	s32 namelen, pad0;
-	u64 iov, iovlen, control, controllen;
-	u32 flags, pad1;
-};
 struct lx_mmsghdr {
 	struct lx_msghdr hdr;
 	u32 len, pad;
@@ -260,28 +254,36 @@ static int header_get(struct uaddr msg, struct lx_msghdr *h)
 	return h->iovlen > LX_IOV_MAX ? -EMSGSIZE : 0;
 }
 
-static long send_one(struct file *f, struct uaddr msg, u32 flags)
+int sock_call_get(struct sock_call *c, struct uaddr msg)
 {
-	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC };
-	NO_AUTO_INIT struct sock_addr a;
-	NO_AUTO_INIT struct user_iov v;
-	struct lx_msghdr h;
-	struct uio u;
-	long r = header_get(msg, &h);
+	int r = header_get(msg, &c->h);
 
-	if (r < 0)
-		return r;
-	r = user_iov_get(&v, uaddr_make(h.iov), h.iovlen);
-	if (r == 0 && h.namelen) {
-		r = address_get(uaddr_make(h.name), h.namelen, &a);
+	c->v.segs = c->v.few;
+	return r < 0 ? r : user_iov_get(&c->v, uaddr_make(c->h.iov), c->h.iovlen);
+}
+
+void sock_call_free(struct sock_call *c)
+{
+	user_iov_free(&c->v);
+}
+
+long sock_call_send(struct file *f, const struct sock_call *c, size_t done, u32 flags, bool nonblock)
+{
+	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC, .nonblock = nonblock };
+	NO_AUTO_INIT struct sock_addr a;
+	struct uio u;
+	long r = 0;
+
+	if (c->h.namelen) {
+		r = address_get(uaddr_make(c->h.name), c->h.namelen, &a);
 		m.addr = &a;
 	}
-	if (r == 0)
-		r = control_get(f, &h, &m);
+	if (r == 0 && !done)
+		r = control_get(f, &c->h, &m);
 	if (r == 0) {
-		uio_init_user(&u, v.segs, v.n);
+		uio_init_user(&u, c->v.segs, c->v.n);
+		(void)uio_skip(&u, done);
 		m.uio = &u;
-		m.nonblock = socket_nonblock(f, flags);
 		r = file_socket_send(f, &m);
 		if (r >= 0 && m.rights && !m.rights->count) {
 			heap_free(m.rights);
@@ -289,7 +291,17 @@ static long send_one(struct file *f, struct uaddr msg, u32 flags)
 		}
 	}
 	rights_drop(m.rights);
-	user_iov_free(&v);
+	return r;
+}
+
+static long send_one(struct file *f, struct uaddr msg, u32 flags)
+{
+	NO_AUTO_INIT struct sock_call c;
+	long r = sock_call_get(&c, msg);
+
+	if (r == 0)
+		r = sock_call_send(f, &c, 0, flags, socket_nonblock(f, flags));
+	sock_call_free(&c);
 	return r;
 }
 
@@ -349,41 +361,47 @@ static int header_put(struct uaddr msg, const struct lx_msghdr *h, const struct 
 	return copy_to_user(uaddr_add(msg, offsetof(struct lx_msghdr, controllen)), &controllen, sizeof(controllen));
 }
 
-static long recv_one(struct file *f, struct uaddr msg, u32 flags, bool nonblock)
+long sock_call_recv(struct file *f, struct uaddr msg, const struct sock_call *call, const struct uio_seg *buf, size_t done, u32 flags, bool nonblock)
 {
-	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC };
+	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC, .nonblock = nonblock };
+	const struct lx_msghdr *h = &call->h;
 	struct sock_addr a = { 0 };
-	NO_AUTO_INIT struct user_iov v;
-	struct lx_msghdr h;
 	struct uio u;
-	long r = header_get(msg, &h), e;
+	long r = 0, e;
 
-	if (r < 0)
-		return r;
-	r = user_iov_get(&v, uaddr_make(h.iov), h.iovlen);
-	if (r == 0 && f->sock->family == LX_AF_UNIX) {
+	if (f->sock->family == LX_AF_UNIX) {
 		m.rights = heap_alloc(sizeof(*m.rights));
 		if (!m.rights)
 			r = -ENOMEM;
 	}
 	if (r == 0) {
-		struct control_out c = { .at = uaddr_make(h.control), .room = h.control ? h.controllen : 0 };
-		uio_init_user(&u, v.segs, v.n);
+		struct control_out c = { .at = uaddr_make(h->control), .room = h->control ? h->controllen : 0 };
+		uio_init_user(&u, buf ? buf : call->v.segs, buf ? 1 : call->v.n);
+		(void)uio_skip(&u, done);
 		m.uio = &u;
 		m.addr = &a;
-		m.nonblock = nonblock;
 		r = sock_recv(f->sock, &m);
 		m.flags = flags;
 		if (r >= 0) {
 			e = controls_put(f, &m, &c);
 			if (e == 0)
-				e = header_put(msg, &h, &a, &c, m.ret_flags | (c.cut ? LX_MSG_CTRUNC : 0) | (flags & LX_MSG_CMSG_CLOEXEC));
+				e = header_put(msg, h, &a, &c, m.ret_flags | (c.cut ? LX_MSG_CTRUNC : 0) | (flags & LX_MSG_CMSG_CLOEXEC));
 			if (e < 0)
 				r = e;
 		}
 	}
 	rights_drop(m.rights);
-	user_iov_free(&v);
+	return r;
+}
+
+static long recv_one(struct file *f, struct uaddr msg, u32 flags, bool nonblock)
+{
+	NO_AUTO_INIT struct sock_call c;
+	long r = sock_call_get(&c, msg);
+
+	if (r == 0)
+		r = sock_call_recv(f, msg, &c, NULL, 0, flags, nonblock);
+	sock_call_free(&c);
 	return r;
 }
 

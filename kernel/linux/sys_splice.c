@@ -70,11 +70,11 @@ long sys_sendfile(int out_fd, int in_fd, struct uaddr uoff, size_t count)
 	return r;
 }
 
-#define SPLICE_F_NONBLOCK 2u
-#define SPLICE_F_ALL      0xfu
-
-static long splice_files(struct file *in, u64 *in_at, struct file *out, u64 *out_at, size_t len, bool nonblock)
+long splice_files(struct file *in, u64 *in_at, struct file *out, u64 *out_at, size_t len, u32 flags)
 {
+	bool nonblock = flags & SPLICE_F_NONBLOCK;
+
+	len = MIN(len, LX_MAX_RW_COUNT);
 	if (!file_can_read(in) || !file_can_write(out))
 		return -EBADF;
 	if ((file_pipe(in) && in_at) || (file_pipe(out) && out_at))
@@ -120,13 +120,22 @@ long sys_splice(int in_fd, struct uaddr uin, int out_fd, struct uaddr uout, size
 	if (r == 0)
 		r = offset_get(uout, &out_off, &out_at);
 	if (r == 0)
-		r = splice_files(in, in_at, out, out_at, MIN(len, LX_MAX_RW_COUNT), flags & SPLICE_F_NONBLOCK);
+		r = splice_files(in, in_at, out, out_at, len, flags);
 	if (r > 0) {
 		r = offset_put(uin, in_at, r);
 		r = offset_put(uout, out_at, r);
 	}
 	put_pair(in, out);
 	return r;
+}
+
+long tee_files(struct file *in, struct file *out, size_t len, u32 flags)
+{
+	if (!file_can_read(in) || !file_can_write(out))
+		return -EBADF;
+	if (!file_pipe(in) || !file_pipe(out) || file_pipe(in) == file_pipe(out))
+		return -EINVAL;
+	return splice_pipe_to_pipe(in, out, len, flags & SPLICE_F_NONBLOCK || file_nonblock(in) || file_nonblock(out), true);
 }
 
 long sys_tee(int in_fd, int out_fd, size_t len, unsigned flags)
@@ -141,12 +150,7 @@ long sys_tee(int in_fd, int out_fd, size_t len, unsigned flags)
 	r = lookup_pair(in_fd, out_fd, &in, &out);
 	if (r < 0)
 		return r;
-	if (!file_can_read(in) || !file_can_write(out))
-		r = -EBADF;
-	else if (!file_pipe(in) || !file_pipe(out) || file_pipe(in) == file_pipe(out))
-		r = -EINVAL;
-	else
-		r = splice_pipe_to_pipe(in, out, len, flags & SPLICE_F_NONBLOCK || file_nonblock(in) || file_nonblock(out), true);
+	r = tee_files(in, out, len, flags);
 	put_pair(in, out);
 	return r;
 }

@@ -6,6 +6,9 @@
 #include "proc/timers.h"
 
 int eventfd_create(u32 initial, bool semaphore, struct file **ret) MUST_CHECK;
+bool file_is_eventfd(const struct file *f);
+/* Add n, as far as there is room, and wake. Never sleeps; not from interrupts. */
+void eventfd_signal(struct file *f, u64 n);
 
 int timerfd_create(enum proc_clock c, struct file **ret) MUST_CHECK;
 bool file_is_timerfd(const struct file *f);

@@ -1,7 +1,7 @@
 /*
  * eventfd.c - a 64-bit counter as a file.
  *
- * Invariant: count <= COUNT_MAX. Locks: e->lock (spinlock); user copies outside of it.
+ * Invariant: a write leaves count <= COUNT_MAX; only the kernel's own signals fill it up. Locks: e->lock (spinlock); user copies outside of it.
  * What can fail: memory; waiting can be interrupted.
  */
 #include "proc/event_files.h"
@@ -31,7 +31,7 @@ static u64 take(struct eventfd *e)
 static bool give(struct eventfd *e, u64 n)
 {
 	spin_lock(&e->lock);
-	bool ok = COUNT_MAX - e->count >= n;
+	bool ok = e->count <= COUNT_MAX && COUNT_MAX - e->count >= n;
 	if (ok)
 		e->count += n;
 	spin_unlock(&e->lock);
@@ -85,7 +85,7 @@ static u32 eventfd_poll(struct file *f, struct poll_table *pt)
 
 	poll_add(pt, &e->waitq);
 	count = READ_ONCE(e->count);
-	return (count ? POLL_IN : 0) | (count < COUNT_MAX ? POLL_OUT : 0);
+	return (count ? POLL_IN : 0) | (count == UINT64_MAX ? POLL_ERR : 0) | (count < COUNT_MAX ? POLL_OUT : 0);
 }
 
 static ssize_t eventfd_fdinfo(struct file *f, char *buf, size_t size)
@@ -109,6 +109,21 @@ static const struct file_ops eventfd_file_ops = {
 	.fdinfo = eventfd_fdinfo,
 	.release = eventfd_release,
 };
+
+bool file_is_eventfd(const struct file *f)
+{
+	return f->ops == &eventfd_file_ops;
+}
+
+void eventfd_signal(struct file *f, u64 n)
+{
+	struct eventfd *e = f->priv;
+
+	spin_lock(&e->lock);
+	e->count += MIN(n, UINT64_MAX - e->count);
+	spin_unlock(&e->lock);
+	waitq_wake(&e->waitq, POLL_IN | POLL_RDNORM, ~0u);
+}
 
 int eventfd_create(u32 initial, bool semaphore, struct file **ret)
 {

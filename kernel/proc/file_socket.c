@@ -11,7 +11,7 @@ ssize_t file_socket_send(struct file *f, struct sock_msg *m)
 {
 	ssize_t n = sock_send(f->sock, m);
 
-	if (unlikely(n == -EPIPE) && !(m->flags & LX_MSG_NOSIGNAL) &&
+	if (unlikely(n == -EPIPE) && task_current() && !(m->flags & LX_MSG_NOSIGNAL) &&
 	    (f->sock->type == LX_SOCK_STREAM || f->sock->type == LX_SOCK_SEQPACKET))
 		signal_send(task_current(), SIG_PIPE, NULL);
 	return n;

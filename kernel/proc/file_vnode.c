@@ -38,7 +38,8 @@ static int limit_check(struct vnode *v, struct uio *u, u64 off)
 	if (likely(limit == UINT64_MAX) || v->type != VNODE_REG)
 		return 0;
 	if (off >= limit) {
-		signal_send(task_current(), SIG_XFSZ, NULL);
+		if (task_current())
+			signal_send(task_current(), SIG_XFSZ, NULL);
 		return -EFBIG;
 	}
 	u->resid = MIN(u->resid, limit - off);

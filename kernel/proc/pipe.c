@@ -25,7 +25,8 @@ struct pipe *file_pipe(const struct file *f)
 
 void pipe_raise_sigpipe(void)
 {
-	signal_send(task_current(), SIG_PIPE, NULL);
+	if (task_current())              /* not for a worker: it has nobody to tell */
+		signal_send(task_current(), SIG_PIPE, NULL);
 }
 
 void pipe_wake_readers(struct pipe *p) { waitq_wake(&p->waitq, POLL_IN | POLL_RDNORM, ~0u); }

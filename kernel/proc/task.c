@@ -8,6 +8,7 @@
  */
 #include "proc/process.h"
 #include "proc/signal.h"
+#include "proc/uring.h"
 #include "base/string.h"
 #include "mm/heap.h"
 
@@ -178,6 +179,7 @@ void task_leave(int status)
 	struct thread *self = t->thread;
 
 	signal_leave_task(t);
+	uring_task_leave(t);
 	if (task_ops && task_ops->leave)
 		task_ops->leave(t);
 	if (task_is_last())

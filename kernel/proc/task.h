@@ -67,6 +67,7 @@ struct task {
 	bool no_new_privs, keep_caps;
 	int mempolicy;               /* set_mempolicy's, kept only */
 	u8 mce_kill;                 /* PR_MCE_KILL's, kept only; 0: the default */
+	struct file **rings;         /* io_uring: what it registered for itself; NULL: nothing */
 };
 
 static inline struct task *task_current(void) { return thread_current()->proc; }

@@ -91,6 +91,9 @@ ssize_t vm_object_read(struct vm_object *o, struct uio *u, u64 off, u64 size);
 /* Writes into pages (grab or get), marks dirty. The file system has checked limits and extends its size. */
 ssize_t vm_object_write(struct vm_object *o, struct uio *u, u64 off);
 
+/* Its pages live in memory only: nothing is ever read or written back for them. */
+static inline bool vm_object_in_memory(const struct vm_object *o) { return !o->ops->read_pages; }
+
 /* A new anonymous object of size bytes for MAP_SHARED|MAP_ANONYMOUS and memfd; NULL if out of memory. */
 struct vm_object *vm_object_new_anon(u64 size);
 bool vm_object_is_anon(const struct vm_object *o);
