@@ -59,10 +59,10 @@ $(B)/kernel/%.S.o: kernel/%.S $(B)/.cmd-kernel
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(filter-out -include kernel/base/hidden.h,$(KCFLAGS)) -I$(B) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
-$(B)/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-kernel kernel/net/lwip/lwipopts.h
+$(B)/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-kernel kernel/net/lwip/lwipopts.h kernel/net/lwip/inet_hooks.h kernel/net/lwip/files.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(LWIP_CFLAGS) -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+	$(Q)$(CC) $(LWIP_CFLAGS) $(call lwip_flags,$*) -MMD -MP -c -o $@ $(LWIP)/src/$*.c
 $(LWIP)/.stamp: scripts/fetch-lwip
 	scripts/fetch-lwip $(LWIP)
 	touch $@
@@ -117,10 +117,10 @@ $(B)/host/%.o: %.c $(B)/.cmd-host | $(LWIP)/.stamp
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(HOSTCC) $(HCFLAGS) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
-$(B)/host/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-host kernel/net/lwip/lwipopts.h
+$(B)/host/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-host kernel/net/lwip/lwipopts.h kernel/net/lwip/inet_hooks.h kernel/net/lwip/files.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(HOSTCC) $(filter-out $(WARN),$(HCFLAGS)) -w -fno-sanitize=undefined -Ikernel/net/lwip -I$(LWIP)/src/include -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+	$(Q)$(HOSTCC) $(filter-out $(WARN),$(HCFLAGS)) -w -fno-sanitize=undefined $(call lwip_flags,$*) -Ikernel/net/lwip -I$(LWIP)/src/include -MMD -MP -c -o $@ $(LWIP)/src/$*.c
 $(B)/host/libkernel.a: $(HOBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@; ar crs $@ $(HOBJ)

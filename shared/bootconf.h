@@ -21,9 +21,10 @@
  *   hostname=NAME    (default pith)
  *   root=OFF:LEN     where the EROFS root lies on block device 0, bytes
  *                    (default: the whole device)
- *   net=none|dhcp|ADDR/PREFIX      (default none)
- *   gateway=ADDR
- *   dns=ADDR         (repeats)
+ *   net=none|dhcp|ADDR/PREFIX      (default none; repeats for a second family: IPv4 and IPv6. Where
+ *                    there is a network, IPv6 also listens to router advertisements)
+ *   gateway=ADDR     (repeats for a second family)
+ *   dns=ADDR         (repeats; IPv4 or IPv6)
  *   allow=jit        what is refused by default is not: memory that is writable and executable
  *   trace=1          print each system call on the log port
  *   verbose=1        print the kernel's log on the log port

@@ -35,6 +35,80 @@ static bool parse_ipv4(const char *s, size_t len, u32 *ret)
 	return at == len;
 }
 
+static int hex_digit(char ch)
+{
+	if (ch >= '0' && ch <= '9')
+		return ch - '0';
+	ch |= 0x20;
+	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
+}
+
+/* An IPv6 address in [s, s+len): groups of up to four hexadecimal digits, one "::" at most. No IPv4 tail, no scope. */
+static bool parse_ipv6(const char *s, size_t len, u8 ret[16])
+{
+	u16 group[8];
+	unsigned n = 0, gap = 9;
+	size_t at = 0;
+
+	if (len >= 2 && s[0] == ':' && s[1] == ':') {
+		gap = 0;
+		at = 2;
+	}
+	while (at < len) {
+		u32 v = 0;
+		size_t from = at;
+
+		while (at < len && hex_digit(s[at]) >= 0 && at - from < 4)
+			v = v << 4 | (u32)hex_digit(s[at++]);
+		if (at == from || n == 8)
+			return false;
+		group[n++] = (u16)v;
+		if (at == len)
+			break;
+		if (s[at++] != ':' || at == len)
+			return false;
+		if (s[at] == ':') {
+			if (gap != 9)
+				return false;
+			gap = n;
+			at++;
+		}
+	}
+	if (gap == 9 ? n != 8 : n > 7)
+		return false;
+	for (unsigned i = 0, k = 0; i < 8; i++) {
+		bool zero = gap != 9 && i >= gap && i < gap + (8 - n);
+		u16 v = zero ? 0 : group[k++];
+		ret[2 * i] = (u8)(v >> 8);
+		ret[2 * i + 1] = (u8)v;
+	}
+	return true;
+}
+
+static bool is_ipv6(const char *v) { return strchr(v, ':') != NULL; }
+
+static bool parse_gateway(struct bootconf *c, const char *v)
+{
+	if (!is_ipv6(v))
+		return parse_ipv4(v, strlen(v), &c->gateway);
+	c->has_gateway6 = parse_ipv6(v, strlen(v), c->gateway6);
+	return c->has_gateway6;
+}
+
+static bool parse_dns(struct bootconf *c, const char *v)
+{
+	struct bootconf_ip ip = { .ipv6 = is_ipv6(v) };
+	u32 v4;
+
+	if (ip.ipv6 ? !parse_ipv6(v, strlen(v), ip.bytes) : !parse_ipv4(v, strlen(v), &v4))
+		return false;
+	if (!ip.ipv6)
+		memcpy(ip.bytes, &v4, 4);
+	if (c->ndns < BOOTCONF_DNS_MAX)
+		c->dns[c->ndns++] = ip;
+	return true;
+}
+
 static bool parse_net(struct bootconf *c, const char *v)
 {
 	const char *slash = strchr(v, '/');
@@ -47,6 +121,15 @@ static bool parse_net(struct bootconf *c, const char *v)
 	}
 	if (!strcmp(v, "dhcp")) {
 		c->net = BOOTCONF_NET_DHCP;
+		return true;
+	}
+	if (is_ipv6(v)) {
+		if (!slash || !parse_ipv6(v, (size_t)(slash - v), c->addr6) || !str_parse_u64(slash + 1, strlen(slash + 1), &prefix) ||
+		    prefix < 1 || prefix > 128)
+			return false;
+		c->prefix6 = (u8)prefix;
+		if (c->net == BOOTCONF_NET_NONE)
+			c->net = BOOTCONF_NET_STATIC;
 		return true;
 	}
 	if (!slash || !parse_ipv4(v, (size_t)(slash - v), &c->addr) || !str_parse_u64(slash + 1, strlen(slash + 1), &prefix) ||
@@ -65,14 +148,6 @@ static bool parse_root(struct bootconf *c, const char *v)
 	return colon && str_parse_u64(v, (size_t)(colon - v), &c->root_off) &&
 	       str_parse_u64(colon + 1, strlen(colon + 1), &c->root_len) && c->root_off % 512 == 0 && c->root_len > 0 &&
 	       c->root_off <= INT64_MAX && c->root_len <= INT64_MAX - c->root_off;
-}
-
-static int hex_digit(char ch)
-{
-	if (ch >= '0' && ch <= '9')
-		return ch - '0';
-	ch |= 0x20;
-	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
 static bool parse_seed(struct bootconf *c, const char *v)
@@ -102,8 +177,6 @@ static bool parse_flag(const char *v, bool *ret)
 static const char *take_record(struct bootconf *c, const char *key, size_t key_len, const char *v)
 {
 #define KEY_IS(s) (key_len == sizeof(s) - 1 && !memcmp(key, s, sizeof(s) - 1))
-	u32 addr;
-
 	if (KEY_IS("arg"))
 		c->argv[c->argc++] = v;
 	else if (KEY_IS("env"))
@@ -119,13 +192,10 @@ static const char *take_record(struct bootconf *c, const char *key, size_t key_l
 	else if (KEY_IS("net"))
 		return parse_net(c, v) ? NULL : "net is not none, dhcp or ADDRESS/PREFIX";
 	else if (KEY_IS("gateway"))
-		return parse_ipv4(v, strlen(v), &c->gateway) ? NULL : "gateway is not an IPv4 address";
-	else if (KEY_IS("dns")) {
-		if (!parse_ipv4(v, strlen(v), &addr))
-			return "dns is not an IPv4 address";
-		if (c->ndns < BOOTCONF_DNS_MAX)
-			c->dns[c->ndns++] = addr;
-	} else if (KEY_IS("allow"))
+		return parse_gateway(c, v) ? NULL : "gateway is not an IP address";
+	else if (KEY_IS("dns"))
+		return parse_dns(c, v) ? NULL : "dns is not an IP address";
+	else if (KEY_IS("allow"))
 		return !strcmp(v, "jit") ? c->allow_jit = true, NULL : "allow is not jit";
 	else if (KEY_IS("trace"))
 		return parse_flag(v, &c->trace) ? NULL : "trace is not 0 or 1";

@@ -16,8 +16,13 @@ struct bootconf {
 	unsigned argc, envc;
 	u64 root_off, root_len;          /* root_len 0: the whole device */
 	enum { BOOTCONF_NET_NONE, BOOTCONF_NET_DHCP, BOOTCONF_NET_STATIC } net;
-	u32 addr, mask, gateway;         /* network byte order */
-	u32 dns[BOOTCONF_DNS_MAX];
+	u32 addr, mask, gateway;         /* network byte order; addr 0 with BOOTCONF_NET_STATIC: IPv6 only */
+	u8 addr6[16], gateway6[16], prefix6;    /* prefix6 0: no fixed address */
+	bool has_gateway6;
+	struct bootconf_ip {
+		bool ipv6;
+		u8 bytes[16];            /* an IPv4 address in the first 4 */
+	} dns[BOOTCONF_DNS_MAX];
 	unsigned ndns;
 	bool trace, verbose, allow_jit;
 	u64 tsc_khz, time_ns;

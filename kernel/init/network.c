@@ -34,7 +34,12 @@ static size_t resolv_put(char *text, size_t len, const struct net_ip *ip)
 {
 	const u8 *b = ip->bytes;
 
-	return len + (size_t)fmt_buf(text + len, RESOLV_MAX - len, "nameserver %u.%u.%u.%u\n", b[0], b[1], b[2], b[3]);
+	if (ip->family == LX_AF_INET)
+		return len + (size_t)fmt_buf(text + len, RESOLV_MAX - len, "nameserver %u.%u.%u.%u\n", b[0], b[1], b[2], b[3]);
+	len += (size_t)fmt_buf(text + len, RESOLV_MAX - len, "nameserver ");
+	for (unsigned i = 0; i < 16; i += 2)
+		len += (size_t)fmt_buf(text + len, RESOLV_MAX - len, "%s%x", i ? ":" : "", (unsigned)b[i] << 8 | b[i + 1]);
+	return len + (size_t)fmt_buf(text + len, RESOLV_MAX - len, ip->scope == 2 ? "%%eth0\n" : "\n");
 }
 
 static void on_configured(const struct net_ip *dns, unsigned ndns, const char *domain)
@@ -53,14 +58,17 @@ void network_start(const struct bootconf *c)
 {
 	struct net_config n = {
 		.mode = c->net == BOOTCONF_NET_DHCP ? NET_DHCP : c->net == BOOTCONF_NET_STATIC ? NET_STATIC : NET_NONE,
-		.addr = c->addr, .mask = c->mask, .gateway = c->gateway, .ndns = c->ndns,
+		.addr = c->addr, .mask = c->mask, .gateway = c->gateway, .ndns = c->ndns, .prefix6 = c->prefix6, .has_gateway6 = c->has_gateway6,
 		.hostname = c->hostname, .on_configured = on_configured,
 	};
 	int err;
 
+	memcpy(n.addr6, c->addr6, sizeof(n.addr6));
+	memcpy(n.gateway6, c->gateway6, sizeof(n.gateway6));
 	for (unsigned i = 0; i < c->ndns; i++) {
-		n.dns[i].family = LX_AF_INET;
-		memcpy(n.dns[i].bytes, &c->dns[i], 4);
+		n.dns[i].family = c->dns[i].ipv6 ? LX_AF_INET6 : LX_AF_INET;
+		memcpy(n.dns[i].bytes, c->dns[i].bytes, sizeof(n.dns[i].bytes));
+		n.dns[i].scope = c->dns[i].ipv6 && c->dns[i].bytes[0] == 0xfe && (c->dns[i].bytes[1] & 0xc0) == 0x80 ? 2 : 0;
 	}
 	err = net_init(&n);
 	if (err)

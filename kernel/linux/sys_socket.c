@@ -222,7 +222,7 @@ long sys_shutdown(int fd, int how)
 
 /* ---- Options ---- */
 
-#define OPTION_MAX 256u              /* longer values exist for nothing that is known here: they are cut */
+#define OPTION_MAX 512u              /* longer values exist for nothing that is known here: they are cut */
 
 long sys_setsockopt(int fd, int level, int name, struct uaddr val, int len)
 {

@@ -26,11 +26,6 @@ enum { SCM_RIGHTS = 1, SCM_CREDENTIALS = 2 };
 #define CMSG_SPACE(n) (sizeof(struct lx_cmsghdr) + ROUND_UP((size_t)(n), 8))
 #define CMSG_LEN(n)   (sizeof(struct lx_cmsghdr) + (size_t)(n))
 
-struct lx_in_pktinfo {
-	s32 ifindex;
-	u32 spec_dst, addr;
-};
-
 static void file_release(void *f)
 {
 	file_put(f);
@@ -93,6 +88,87 @@ static int take_credentials(const u8 *data, size_t len)
 	return c->pid == PROC_PID && c->uid == fs_owner_uid && c->gid == fs_owner_gid ? 0 : -EPERM;
 }
 
+static int take_value(const u8 *data, size_t len, int low, int high, s32 *ret)
+{
+	s32 v;
+
+	if (len < sizeof(v))
+		return -EINVAL;
+	memcpy(&v, data, sizeof(v));
+	if (v < low || v > high)
+		return -EINVAL;
+	*ret = v;
+	return 0;
+}
+
+static int take_ip(int type, const u8 *data, size_t len, struct sock_control *c)
+{
+	struct lx_in_pktinfo p;
+	int r;
+
+	switch (type) {
+	case LX_IP_PKTINFO:
+		if (len != sizeof(p))
+			return -EINVAL;
+		memcpy(&p, data, sizeof(p));
+		c->ifindex = (u32)p.ifindex;
+		memset(c->addr, 0, sizeof(c->addr));
+		memcpy(c->addr + 12, &p.spec_dst, 4);
+		c->has |= SOCK_CONTROL_PKTINFO;
+		return 0;
+	case LX_IP_TTL:
+		r = len == sizeof(s32) ? take_value(data, len, 1, 255, &c->ttl) : -EINVAL;
+		c->has |= r == 0 ? SOCK_CONTROL_TTL : 0;
+		return r;
+	case LX_IP_TOS:
+		if (len == 1) {
+			c->tos = *data;
+			r = 0;
+		} else {
+			r = len == sizeof(s32) ? take_value(data, len, 0, 255, &c->tos) : -EINVAL;
+		}
+		c->has |= r == 0 ? SOCK_CONTROL_TOS : 0;
+		return r;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int take_ipv6(int type, const u8 *data, size_t len, struct sock_control *c)
+{
+	s32 v;
+	int r;
+
+	switch (type) {
+	case LX_IPV6_PKTINFO:
+	case LX_IPV6_2292PKTINFO:
+		if (len < sizeof(struct lx_in6_pktinfo))
+			return -EINVAL;
+		memcpy(c->addr, data, 16);
+		memcpy(&c->ifindex, data + 16, 4);
+		c->has |= SOCK_CONTROL_PKTINFO6;
+		return 0;
+	case LX_IPV6_HOPLIMIT:
+		r = len == sizeof(s32) ? take_value(data, len, -1, 255, &c->ttl) : -EINVAL;
+		c->has |= r == 0 ? SOCK_CONTROL_TTL : 0;
+		return r;
+	case LX_IPV6_TCLASS:
+		r = len == sizeof(s32) ? take_value(data, len, -1, 255, &c->tos) : -EINVAL;
+		c->has |= r == 0 ? SOCK_CONTROL_TOS : 0;
+		return r;
+	case LX_IPV6_DONTFRAG:
+		r = len == sizeof(s32) ? take_value(data, len, 0, 1, &v) : -EINVAL;
+		c->has |= r == 0 && v ? SOCK_CONTROL_DONTFRAG : 0;
+		return r;
+	case LX_IPV6_FLOWINFO:
+		return len < 4 ? -EINVAL : 0;
+	case LX_IPV6_HOPOPTS: case LX_IPV6_DSTOPTS:
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+}
+
 static int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size_t len, struct sock_msg *m)
 {
 	if (h->level == LX_SOL_SOCKET && h->type == SCM_RIGHTS)
@@ -101,18 +177,10 @@ static int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size
 		m->has_creds = true;
 		return family == LX_AF_UNIX || family == LX_AF_NETLINK ? take_credentials(data, len) : -EINVAL;
 	}
-	if (h->level == LX_SOL_IP && family == LX_AF_INET) {
-		const struct lx_in_pktinfo *p = (const struct lx_in_pktinfo *)data;
-		if (h->type == LX_IP_PKTINFO) {
-			if (len != sizeof(*p))
-				return -EINVAL;
-			m->has_pktinfo = true;
-			m->pktinfo_ifindex = (u32)p->ifindex;
-			m->pktinfo_addr = p->spec_dst;
-			return 0;
-		}
-		return h->type == LX_IP_TOS || h->type == LX_IP_TTL ? 0 : -EINVAL;
-	}
+	if (h->level == LX_SOL_IP && (family == LX_AF_INET || family == LX_AF_INET6))
+		return take_ip(h->type, data, len, m->control);
+	if (h->level == LX_SOL_IPV6 && family == LX_AF_INET6)
+		return take_ipv6(h->type, data, len, m->control);
 	return h->level == LX_SOL_SOCKET ? -EINVAL : 0;
 }
 
@@ -211,16 +279,61 @@ static int stamp_put(struct control_out *c, u64 ns)
 	return control_put(c, LX_SOL_SOCKET, LX_SO_TIMESTAMP, &tv, sizeof(tv));
 }
 
+/* The error, and who sent it: a sockaddr behind it. */
+static int error_put(struct control_out *c, const struct sock_control *k)
+{
+	struct {
+		struct lx_sock_extended_err err;
+		u8 offender[sizeof(struct lx_sockaddr_in6)];
+	} e = { .err = k->err };
+	size_t n = MIN((size_t)k->offender.len, sizeof(e.offender));
+	bool v6 = k->has & SOCK_CONTROL_ERR6;
+
+	memcpy(e.offender, k->offender.bytes, n);
+	return control_put(c, v6 ? LX_SOL_IPV6 : LX_SOL_IP, v6 ? LX_IPV6_RECVERR : LX_IP_RECVERR, &e, sizeof(e.err) + n);
+}
+
+/* In Linux's order. */
+static int ip_controls_put(struct control_out *c, const struct sock_control *k)
+{
+	int r = 0;
+
+	if (k->has & SOCK_CONTROL_PKTINFO6) {
+		struct lx_in6_pktinfo p = { .ifindex = k->ifindex };
+		memcpy(p.addr, k->addr, 16);
+		r = control_put(c, LX_SOL_IPV6, LX_IPV6_PKTINFO, &p, sizeof(p));
+	}
+	if (r == 0 && (k->has & SOCK_CONTROL_HOPLIMIT))
+		r = control_put(c, LX_SOL_IPV6, LX_IPV6_HOPLIMIT, &k->ttl, sizeof(k->ttl));
+	if (r == 0 && (k->has & SOCK_CONTROL_TCLASS))
+		r = control_put(c, LX_SOL_IPV6, LX_IPV6_TCLASS, &k->tos, sizeof(k->tos));
+	if (r == 0 && (k->has & SOCK_CONTROL_ORIGDST6))
+		r = control_put(c, LX_SOL_IPV6, LX_IPV6_RECVORIGDSTADDR, k->offender.bytes, k->offender.len);
+	if (r == 0 && (k->has & SOCK_CONTROL_PKTINFO)) {
+		struct lx_in_pktinfo p = { .ifindex = (s32)k->ifindex };
+		memcpy(&p.spec_dst, k->spec_dst, 4);
+		memcpy(&p.addr, k->addr + 12, 4);
+		r = control_put(c, LX_SOL_IP, LX_IP_PKTINFO, &p, sizeof(p));
+	}
+	if (r == 0 && (k->has & SOCK_CONTROL_TTL))
+		r = control_put(c, LX_SOL_IP, LX_IP_TTL, &k->ttl, sizeof(k->ttl));
+	if (r == 0 && (k->has & SOCK_CONTROL_TOS)) {
+		u8 tos = (u8)k->tos;
+		r = control_put(c, LX_SOL_IP, LX_IP_TOS, &tos, sizeof(tos));
+	}
+	if (r == 0 && (k->has & SOCK_CONTROL_ORIGDST))
+		r = control_put(c, LX_SOL_IP, LX_IP_RECVORIGDSTADDR, k->offender.bytes, k->offender.len);
+	return r;
+}
+
 static int controls_put(struct file *f, struct sock_msg *m, struct control_out *c)
 {
 	int r = 0;
 
 	if (m->timestamp_ns)
 		r = stamp_put(c, m->timestamp_ns);
-	if (r == 0 && m->has_pktinfo) {
-		struct lx_in_pktinfo p = { (s32)m->pktinfo_ifindex, m->pktinfo_addr, m->pktinfo_addr };
-		r = control_put(c, LX_SOL_IP, LX_IP_PKTINFO, &p, sizeof(p));
-	}
+	if (r == 0 && m->control && m->control->has)
+		r = m->control->has & (SOCK_CONTROL_ERR | SOCK_CONTROL_ERR6) ? error_put(c, m->control) : ip_controls_put(c, m->control);
 	if (r == 0 && f->sock->family == LX_AF_UNIX && f->sock->passcred) {
 		struct lx_ucred cred = { 0, LX_OVERFLOW_ID, LX_OVERFLOW_ID };
 		if (m->has_creds)
@@ -269,7 +382,8 @@ void sock_call_free(struct sock_call *c)
 
 long sock_call_send(struct file *f, const struct sock_call *c, size_t done, u32 flags, bool nonblock)
 {
-	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC, .nonblock = nonblock };
+	struct sock_control control = { 0 };
+	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC, .nonblock = nonblock, .control = &control };
 	NO_AUTO_INIT struct sock_addr a;
 	struct uio u;
 	long r = 0;
@@ -366,6 +480,7 @@ long sock_call_recv(struct file *f, struct uaddr msg, const struct sock_call *ca
 	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC, .nonblock = nonblock };
 	const struct lx_msghdr *h = &call->h;
 	struct sock_addr a = { 0 };
+	struct sock_control control = { 0 };
 	struct uio u;
 	long r = 0, e;
 
@@ -380,6 +495,7 @@ long sock_call_recv(struct file *f, struct uaddr msg, const struct sock_call *ca
 		(void)uio_skip(&u, done);
 		m.uio = &u;
 		m.addr = &a;
+		m.control = &control;
 		r = sock_recv(f->sock, &m);
 		m.flags = flags;
 		if (r >= 0) {

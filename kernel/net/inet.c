@@ -1,5 +1,5 @@
 /*
- * inet.c - the IPv4 stack: its lock, its thread, its start, its configuration.
+ * inet.c - the IP stack: its lock, its thread, its start, its configuration.
  *
  * lwIP runs under one sleeping lock, inet_core. System calls take it and call into lwIP
  * directly; there is no queue of messages and no switch of threads on the way. What such a call
@@ -32,6 +32,7 @@ static char config_hostname[65];
 static char domain[128];
 static struct net_ip dns_servers[NET_DNS_MAX];
 static unsigned ndns;
+static struct net_ip dns6[NET_DNS_MAX]; /* of router advertisements; family 0: none */
 static bool configured;              /* atomic */
 static bool announce;                /* C: on_configured is to be called */
 static struct waitq configured_waitq = WAITQ_INIT(configured_waitq);
@@ -56,10 +57,21 @@ void inet_kick(void)
 	waitq_wake_all(&thread_waitq);
 }
 
+/* The user's servers, or the lease's and then the routers'. */
 static void call_configured(void)
 {
+	struct net_ip all[2 * NET_DNS_MAX];
+	unsigned n = 0;
+
+	inet_lock();
+	for (unsigned i = 0; i < ndns; i++)
+		all[n++] = dns_servers[i];
+	for (unsigned i = 0; i < NET_DNS_MAX && !config.ndns; i++)
+		if (dns6[i].family)
+			all[n++] = dns6[i];
+	inet_unlock();
 	if (config.on_configured)
-		config.on_configured(dns_servers, ndns, domain);
+		config.on_configured(all, MIN(n, NET_DNS_MAX), domain);
 	__atomic_store_n(&configured, true, __ATOMIC_RELEASE);
 	waitq_wake_all(&configured_waitq);
 }
@@ -103,28 +115,75 @@ void net_drain(void) { inet_drain(); }
 
 /* ---- What lwIP asks for ---- */
 
-/* RFC 6528: a keyed hash of the addresses plus a clock of 4 microseconds. */
-u32 inet_tcp_isn(const struct ip4_addr *local, u16 lport, const struct ip4_addr *remote, u16 rport)
+/* RFC 6528: a keyed hash of the addresses plus a clock of 4 microseconds. Each 12 bytes make the key for the next. */
+u32 inet_tcp_isn(const struct ip_addr *local, u16 lport, const struct ip_addr *remote, u16 rport)
 {
-	u32 nonce[3] = { local->addr, remote->addr, (u32)lport << 16 | rport };
-	u8 out[64];
-	u32 h;
+	u32 w[9] = { inet_v4(local), inet_v4(remote), (u32)lport << 16 | rport }, n = 3, state[16];
 
-	chacha20_block(isn_key, 0, nonce, out);
-	memcpy(&h, out, 4);
-	return h + (u32)(arch_clock_mono_ns() / 4000);
+	if (IP_IS_V6(local)) {
+		memcpy(w, ip_2_ip6(local)->addr, 16);
+		memcpy(w + 4, ip_2_ip6(remote)->addr, 16);
+		w[8] = (u32)lport << 16 | rport;
+		n = 9;
+	}
+	memcpy(state, isn_key, sizeof(isn_key));
+	for (u32 i = 0; i < n; i += 3) {
+		u32 key[8];
+		memcpy(key, state, sizeof(key));
+		chacha20_block(key, i, w + i, (u8 *)state);
+	}
+	return state[0] + (u32)(arch_clock_mono_ns() / 4000);
+}
+
+static void dns_take(struct net_ip *to, const ip_addr_t *a)
+{
+	struct net_ip ip = { .family = IP_IS_V6(a) ? LX_AF_INET6 : LX_AF_INET };
+
+	if (IP_IS_V6(a)) {
+		memcpy(ip.bytes, ip_2_ip6(a)->addr, 16);
+		ip.scope = ip6_addr_zone(ip_2_ip6(a));
+	} else {
+		memcpy(ip.bytes, &ip_2_ip4(a)->addr, 4);
+	}
+	if (memcmp(to, &ip, sizeof(ip)) == 0)
+		return;
+	*to = ip;
+	announce = __atomic_load_n(&configured, __ATOMIC_ACQUIRE) || announce;
+	inet_kick();
 }
 
 void dns_init(void) { }
-/* DHCP's servers arrive here (index by index), before the interface gets its address. */
+
+/* DHCP's servers arrive here (index by index), before the interface gets its address; and those of router advertisements. */
 void dns_setserver(u8_t index, const ip_addr_t *server)
 {
-	if (index >= ARRAY_SIZE(dns_servers) || !server || config.ndns)
-		return;                  /* what the user named wins over the lease */
-	dns_servers[index] = (struct net_ip){ .family = LX_AF_INET };
-	memcpy(dns_servers[index].bytes, &ip_2_ip4(server)->addr, 4);
-	if (index + 1u > ndns)
-		ndns = index + 1u;
+	if (index >= NET_DNS_MAX || config.ndns)
+		return;                  /* what the user named wins */
+	if (!server) {                   /* a router takes one back */
+		dns6[index] = (struct net_ip){ 0 };
+		announce = true;
+		inet_kick();
+	} else if (IP_IS_V6(server)) {
+		dns_take(&dns6[index], server);
+	} else {
+		dns_take(&dns_servers[index], server);
+		if (index + 1u > ndns)
+			ndns = index + 1u;
+	}
+}
+
+/* Asked by lwIP for router advertisements only. */
+const ip_addr_t *dns_getserver(u8_t index)
+{
+	static ip_addr_t a;
+
+	memset(&a, 0, sizeof(a));
+	if (index < NET_DNS_MAX && dns6[index].family) {
+		memcpy(ip_2_ip6(&a)->addr, dns6[index].bytes, 16);
+		IP_SET_TYPE_VAL(a, IPADDR_TYPE_V6);
+		ip6_addr_set_zone(ip_2_ip6(&a), (u8)dns6[index].scope);
+	}
+	return &a;
 }
 
 void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 off)
@@ -148,7 +207,7 @@ void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 of
 static void on_status(struct netif *n)
 {
 	inet_info_changed();
-	if (ip4_addr_isany_val(*netif_ip4_addr(n))) {
+	if (ip4_addr_isany_val(*netif_ip4_addr(n)) && !(config.mode == NET_STATIC && config.prefix6)) {
 		if (config.mode == NET_DHCP)
 			inet_timer_dhcp(true);   /* the lease is lost: ask again */
 		return;
@@ -185,9 +244,15 @@ static int start_interface(const struct net_config *c)
 	netif_set_status_callback(&inet_eth, on_status);
 	if (config_hostname[0])
 		netif_set_hostname(&inet_eth, config_hostname);
+	if (c->prefix6) {
+		r = inet_ip6_static(c);
+		if (r < 0)
+			return r;
+	}
 	if (c->mode == NET_STATIC) {
 		ip4_addr_t ip = { c->addr }, mask = { c->mask }, gw = { c->gateway };
-		netif_set_addr(&inet_eth, &ip, &mask, &gw);
+		if (c->addr)
+			netif_set_addr(&inet_eth, &ip, &mask, &gw);
 		on_status(&inet_eth);
 	} else {
 		if (dhcp_start(&inet_eth) != ERR_OK)

@@ -11,13 +11,16 @@
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/prot/dhcp.h"
+#include "lwip/priv/nd6_priv.h"
+#include "lwip/nd6.h"
 
 enum { SCOPE_UNIVERSE = 0, SCOPE_LINK = 253, SCOPE_HOST = 254 };
-enum { ADDR_PERMANENT = 0x80 };
-enum { ROUTE_UNICAST = 1, ROUTE_LOCAL = 2, ROUTE_BROADCAST = 3 };
+enum { ADDR_PERMANENT = 0x80, ADDR_TENTATIVE = 0x40, ADDR_DEPRECATED = 0x20, ADDR_DAD_FAILED = 0x08 };
+enum { ROUTE_UNICAST = 1, ROUTE_LOCAL = 2, ROUTE_BROADCAST = 3, ROUTE_MULTICAST = 5 };
 enum { TABLE_MAIN = 254, TABLE_LOCAL = 255 };
-enum { FROM_KERNEL = 2, FROM_BOOT = 3, FROM_DHCP = 16 };
-enum { NEIGH_REACHABLE = 2 };
+enum { FROM_KERNEL = 2, FROM_BOOT = 3, FROM_RA = 9, FROM_DHCP = 16 };
+enum { NEIGH_INCOMPLETE = 1, NEIGH_REACHABLE = 2, NEIGH_STALE = 4, NEIGH_DELAY = 8, NEIGH_PROBE = 16 };
+enum { METRIC_KERNEL6 = 256, METRIC_RA = 1024 };
 
 static u32 generation = 1;           /* atomic */
 static struct netinfo_watch *watchers;
@@ -125,10 +128,44 @@ static bool addr4(unsigned i, struct netinfo_addr *a)
 	return true;
 }
 
+/* The interface's address in this slot; false if there is none. */
+static bool addr6(struct netif *n, unsigned slot, struct netinfo_addr *a)
+{
+	u8 state = netif_ip6_addr_state(n, slot);
+	const ip6_addr_t *ip = netif_ip6_addr(n, slot);
+	bool fixed = inet_ip6_is_static(n, slot);
+
+	if (ip6_addr_isinvalid(state))
+		return false;
+	*a = (struct netinfo_addr){ .index = netif_get_index(n), .family = LX_AF_INET6, .prefix = inet_ip6_prefix(n, slot) };
+	a->scope = n == &inet_lo ? SCOPE_HOST : ip6_addr_islinklocal(ip) ? SCOPE_LINK : SCOPE_UNIVERSE;
+	a->flags = (u8)((fixed ? ADDR_PERMANENT : 0) | (ip6_addr_istentative(state) ? ADDR_TENTATIVE : 0) |
+			(ip6_addr_isduplicated(state) ? ADDR_DAD_FAILED | ADDR_TENTATIVE : 0) | (state == IP6_ADDR_DEPRECATED ? ADDR_DEPRECATED : 0));
+	memcpy(a->addr, ip->addr, 16);
+	a->valid_s = fixed ? ~0u : netif_ip6_addr_valid_life(n, slot);
+	a->preferred_s = fixed ? ~0u : netif_ip6_addr_pref_life(n, slot);
+	return true;
+}
+
+/* IPv4's first, then lo's and eth0's of IPv6: global ones before the link-local one, as Linux sorts by scope. */
 int netinfo_addr(unsigned i, struct netinfo_addr *ret)
 {
+	unsigned n4 = 0;
+	int r = -ENOENT;
+
 	inet_lock();
-	int r = addr4(i, ret) ? 0 : -ENOENT;
+	while (n4 <= i && addr4(n4, ret))
+		n4++;
+	if (n4 > i) {
+		r = 0;
+	} else if (i == n4) {
+		r = addr6(&inet_lo, 0, ret) ? 0 : -ENOENT;
+	} else if (inet_dev) {
+		i -= n4 + 1;
+		for (unsigned k = 1; r < 0 && k <= LWIP_IPV6_NUM_ADDRESSES; k++)
+			if (addr6(&inet_eth, k % LWIP_IPV6_NUM_ADDRESSES, ret) && i-- == 0)
+				r = 0;
+	}
 	inet_unlock();
 	return r;
 }
@@ -197,6 +234,79 @@ static void routes4_local(struct route_cursor *c)
 		route_emit(c, &list[i]);
 }
 
+static struct netinfo_route route6(u32 index, const void *dst, unsigned prefix, u8 type, u8 table, u8 protocol, u32 metric)
+{
+	struct netinfo_route r = { .index = index, .family = LX_AF_INET6, .prefix = (u8)prefix, .type = type, .table = table, .protocol = protocol, .metric = metric };
+
+	if (dst)
+		memcpy(r.dst, dst, 16);
+	return r;
+}
+
+static void default6(struct route_cursor *c, const ip6_addr_t *gateway, u8 protocol)
+{
+	struct netinfo_route r = route6(2, NULL, 0, ROUTE_UNICAST, TABLE_MAIN, protocol, METRIC_RA);
+
+	r.has_gateway = true;
+	memcpy(r.gateway, gateway->addr, 16);
+	route_emit(c, &r);
+}
+
+/* The address with the bits behind the prefix cleared. */
+static void mask6(u8 *ret, const ip6_addr_t *a, unsigned bits)
+{
+	memcpy(ret, a->addr, 16);
+	for (unsigned i = 0; i < 16; i++)
+		ret[i] &= (u8)(bits >= 8 * (i + 1) ? 0xff : bits <= 8 * i ? 0 : 0xff << (8 - (bits - 8 * i)));
+}
+
+static void routes6_main(struct route_cursor *c)
+{
+	static const u8 link_local[16] = { 0xfe, 0x80 }, one[16] = { [15] = 1 };
+	u8 prefix[16];
+	struct netinfo_route r = route6(1, one, 128, ROUTE_UNICAST, TABLE_MAIN, FROM_KERNEL, METRIC_KERNEL6);
+
+	route_emit(c, &r);
+	if (!inet_dev)
+		return;
+	for (unsigned i = 0; i < LWIP_ND6_NUM_PREFIXES; i++)
+		if (prefix_list[i].netif) {
+			mask6(prefix, &prefix_list[i].prefix, 64);
+			r = route6(2, prefix, 64, ROUTE_UNICAST, TABLE_MAIN, FROM_RA, METRIC_KERNEL6);
+			route_emit(c, &r);
+		}
+	for (unsigned i = 1; i < LWIP_IPV6_NUM_ADDRESSES; i++)
+		if (inet_ip6_is_static(&inet_eth, i) && !ip6_addr_isinvalid(netif_ip6_addr_state(&inet_eth, i))) {
+			mask6(prefix, netif_ip6_addr(&inet_eth, i), inet_ip6_prefix(&inet_eth, i));
+			r = route6(2, prefix, inet_ip6_prefix(&inet_eth, i), ROUTE_UNICAST, TABLE_MAIN, FROM_KERNEL, METRIC_KERNEL6);
+			route_emit(c, &r);
+		}
+	r = route6(2, link_local, 64, ROUTE_UNICAST, TABLE_MAIN, FROM_KERNEL, METRIC_KERNEL6);
+	route_emit(c, &r);
+	if (inet_ip6_static_router())
+		default6(c, inet_ip6_static_router(), FROM_BOOT);
+	for (unsigned i = 0; i < LWIP_ND6_NUM_ROUTERS; i++)
+		if (default_router_list[i].neighbor_entry)
+			default6(c, &default_router_list[i].neighbor_entry->next_hop_address, FROM_RA);
+}
+
+static void routes6_local(struct route_cursor *c)
+{
+	static const u8 one[16] = { [15] = 1 }, group[16] = { 0xff };
+	struct netinfo_route r = route6(1, one, 128, ROUTE_LOCAL, TABLE_LOCAL, FROM_KERNEL, 0);
+
+	route_emit(c, &r);
+	if (!inet_dev)
+		return;
+	for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
+		if (ip6_addr_isvalid(netif_ip6_addr_state(&inet_eth, i))) {
+			r = route6(2, netif_ip6_addr(&inet_eth, i)->addr, 128, ROUTE_LOCAL, TABLE_LOCAL, FROM_KERNEL, 0);
+			route_emit(c, &r);
+		}
+	r = route6(2, group, 8, ROUTE_MULTICAST, TABLE_LOCAL, FROM_KERNEL, METRIC_KERNEL6);
+	route_emit(c, &r);
+}
+
 int netinfo_route(unsigned i, struct netinfo_route *ret)
 {
 	struct route_cursor c = { .left = i, .ret = ret };
@@ -204,30 +314,60 @@ int netinfo_route(unsigned i, struct netinfo_route *ret)
 	inet_lock();
 	routes4_main(&c);
 	routes4_local(&c);
+	routes6_main(&c);
+	routes6_local(&c);
 	inet_unlock();
 	return c.found ? 0 : -ENOENT;
 }
 
 /* ---- Neighbours ---- */
 
-int netinfo_neigh(unsigned i, struct netinfo_neigh *ret)
+/* The i-th IPv4 neighbour: 0, or how many there are. */
+static unsigned neigh4(unsigned i, struct netinfo_neigh *ret, bool *found)
 {
-	int r = -ENOENT;
+	unsigned n = 0;
 
-	inet_lock();
 	for (size_t at = 0; at < ARP_TABLE_SIZE; at++) {
 		ip4_addr_t *ip;
-		struct netif *n;
+		struct netif *netif;
 		struct eth_addr *mac;
 
-		if (!etharp_get_entry(at, &ip, &n, &mac) || i--)
+		if (!etharp_get_entry(at, &ip, &netif, &mac) || n++ < i)
 			continue;
-		*ret = (struct netinfo_neigh){ .index = n == &inet_lo ? 1 : 2, .family = LX_AF_INET, .state = NEIGH_REACHABLE };
+		*ret = (struct netinfo_neigh){ .index = netif == &inet_lo ? 1 : 2, .family = LX_AF_INET, .state = NEIGH_REACHABLE };
 		memcpy(ret->mac, mac, 6);
 		memcpy(ret->addr, ip, 4);
-		r = 0;
+		*found = true;
 		break;
 	}
+	return n;
+}
+
+static bool neigh6(unsigned i, struct netinfo_neigh *ret)
+{
+	static const u16 states[] = { [ND6_INCOMPLETE] = NEIGH_INCOMPLETE, [ND6_REACHABLE] = NEIGH_REACHABLE, [ND6_STALE] = NEIGH_STALE,
+				      [ND6_DELAY] = NEIGH_DELAY, [ND6_PROBE] = NEIGH_PROBE };
+
+	for (unsigned at = 0; at < LWIP_ND6_NUM_NEIGHBORS; at++) {
+		const struct nd6_neighbor_cache_entry *e = &neighbor_cache[at];
+		if (e->state == ND6_NO_ENTRY || e->state >= ARRAY_SIZE(states) || i--)
+			continue;
+		*ret = (struct netinfo_neigh){ .index = 2, .family = LX_AF_INET6, .state = states[e->state] };
+		memcpy(ret->mac, e->lladdr, 6);
+		memcpy(ret->addr, e->next_hop_address.addr, 16);
+		return true;
+	}
+	return false;
+}
+
+int netinfo_neigh(unsigned i, struct netinfo_neigh *ret)
+{
+	bool found = false;
+
+	inet_lock();
+	unsigned n4 = neigh4(i, ret, &found);
+	if (!found)
+		found = neigh6(i - n4, ret);
 	inet_unlock();
-	return r;
+	return found ? 0 : -ENOENT;
 }

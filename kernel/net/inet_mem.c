@@ -22,6 +22,10 @@
 #include "lwip/ip4_frag.h"
 #include "lwip/mem.h"
 #include "lwip/memp.h"
+#include "lwip/ip6_frag.h"
+#include "lwip/mld6.h"
+#include "lwip/nd6.h"
+#include "lwip/priv/nd6_priv.h"
 
 #define NCLASS   6u
 #define HDR      16u
@@ -143,23 +147,41 @@ static const u16 memp_size[MEMP_MAX] = {
 #include "lwip/priv/memp_std.h"
 };
 static u8 memp_class[MEMP_MAX];
+/* What others can make us hold without a limit of lwIP's own. */
+static const u16 memp_limit[MEMP_MAX] = { [MEMP_ND6_QUEUE] = 64, [MEMP_IP6_REASSDATA] = 16, [MEMP_MLD6_GROUP] = 128, [MEMP_IGMP_GROUP] = 128 };
+static u16 memp_used[MEMP_MAX];
+
+/* Behind a connection is room for its place in the hash (inet_demux.c). */
+static size_t memp_bytes(unsigned type)
+{
+	return type == MEMP_TCP_PCB ? ROUND_UP((size_t)memp_size[type], 8u) + INET_DEMUX_SIZE : memp_size[type];
+}
 
 void memp_init(void)
 {
 	for (unsigned i = 0; i < MEMP_MAX; i++)
-		memp_class[i] = (u8)class_of(i == MEMP_PBUF ? sizeof(struct rom_pbuf) : memp_size[i]);
+		memp_class[i] = (u8)class_of(i == MEMP_PBUF ? sizeof(struct rom_pbuf) : memp_bytes(i));
 }
 
 void *memp_malloc(memp_t type)
 {
 	if (type >= MEMP_MAX)
 		return NULL;
-	void *p = block_alloc(memp_size[type], memp_class[type]);
+	if (unlikely(memp_limit[type])) {
+		if (memp_used[type] >= memp_limit[type])
+			return NULL;
+		memp_used[type]++;
+	}
+	void *p = block_alloc(memp_bytes(type), memp_class[type]);
 	if (p && type == MEMP_PBUF) {
 		struct rom_pbuf *r = p;
 		r->chunk = inet_chunk_current;
 		if (r->chunk)
 			r->chunk->refs++;
+	} else if (p && type == MEMP_TCP_PCB) {
+		inet_demux_born(p);
+	} else if (unlikely(!p && memp_limit[type])) {
+		memp_used[type]--;
 	}
 	return p;
 }
@@ -172,6 +194,10 @@ void memp_free(memp_t type, void *mem)
 		struct rom_pbuf *r = mem;
 		if (r->chunk)
 			inet_chunk_put(r->chunk);
+	} else if (type == MEMP_TCP_PCB) {
+		inet_demux_gone(mem);
+	} else if (unlikely(memp_limit[type])) {
+		memp_used[type]--;
 	}
 	block_free(mem);
 }

@@ -1,5 +1,5 @@
 /*
- * inet_netif.c - the two interfaces: lo, and eth0 over a struct netdev.
+ * inet_netif.c - the two interfaces, lo, and eth0 over a struct netdev; IPv4 packets before lwIP sees them.
  *
  * Receiving. A frame of some size is lent to lwIP as a chain of custom pbufs, one for each
  * driver buffer, which go back to the driver when lwIP or the socket's reader frees them. Small
@@ -18,6 +18,9 @@
 #include "lwip/inet_chksum.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/tcp.h"
+#include "lwip/ethip6.h"
+#include "lwip/ip6.h"
+#include "lwip/nd6.h"
 #include "netif/ethernet.h"
 
 #define LO_MTU        65500u         /* with MSS from TCP_MSS; shown as 65536, like Linux's */
@@ -25,6 +28,7 @@
 #define HEADERS_MIN   128u           /* (I2) */
 #define LO_QUEUE_MAX  4096u
 #define FRAME_MAX     65535u
+#define QUOTE_MAX     576u           /* of a packet in an ICMP error */
 
 struct netif inet_lo, inet_eth;
 struct netdev *inet_dev;
@@ -32,6 +36,8 @@ struct inet_if_stats inet_lo_stats, inet_eth_stats;
 
 static struct pbuf *lo_head, *lo_tail;
 static unsigned lo_count;
+static struct netif *lo_pretend;
+static u16 eth_mtu6;                 /* while mtu6 is 0 (inet_tcp_out) */
 
 COUNTER(inet_rx_short);
 COUNTER(inet_rx_martian);
@@ -120,19 +126,29 @@ static struct pbuf *lo_share(struct pbuf *p, u16 headers)
 	return h;
 }
 
-static err_t lo_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst)
+/* Bytes of the headers of a plain TCP packet, or as many as headers are at most. */
+static u16 header_bytes(const struct pbuf *p)
 {
-	u16 headers = MIN(p->tot_len, (u16)HEADERS_MIN);
 	const struct ip_hdr *ip = p->payload;
+	bool v6 = IPH_V(ip) == 6;
+	u16 at = v6 ? IP6_HLEN : IP_HLEN;
+
+	if (p->len >= at + TCP_HLEN && (v6 ? IP6H_NEXTH((const struct ip6_hdr *)p->payload) == IP6_NEXTH_TCP :
+					     IPH_PROTO(ip) == IP_PROTO_TCP && IPH_HL_BYTES(ip) == IP_HLEN))
+		return (u16)(at + TCPH_HDRLEN_BYTES((const struct tcp_hdr *)(const void *)((const u8 *)ip + at)));
+	return MIN(p->tot_len, (u16)HEADERS_MIN);
+}
+
+static err_t lo_queue(struct pbuf *p)
+{
 	struct pbuf *c;
 
 	if (lo_count >= LO_QUEUE_MAX) {
 		inet_lo_stats.tx_dropped++;
 		return ERR_MEM;
 	}
-	if (p->len >= IP_HLEN + TCP_HLEN && IPH_PROTO(ip) == IP_PROTO_TCP && IPH_HL_BYTES(ip) == IP_HLEN)
-		headers = (u16)(IP_HLEN + TCPH_HDRLEN_BYTES((const struct tcp_hdr *)(const void *)((const u8 *)ip + IP_HLEN)));
-	if (p->tot_len <= COPY_MAX || headers >= p->tot_len)
+	u16 headers = p->tot_len <= COPY_MAX ? p->tot_len : header_bytes(p);
+	if (headers >= p->tot_len)
 		c = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
 	else
 		c = lo_share(p, headers);
@@ -143,6 +159,7 @@ static err_t lo_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst)
 	inet_lo_stats.tx_packets++;
 	inet_lo_stats.tx_bytes += c->tot_len;
 	c->queue_next = NULL;
+	c->if_idx = netif_get_index(lo_pretend ? lo_pretend : &inet_lo);
 	if (lo_tail)
 		lo_tail->queue_next = c;
 	else
@@ -150,6 +167,23 @@ static err_t lo_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst)
 	lo_tail = c;
 	lo_count++;
 	return ERR_OK;
+}
+
+static err_t lo_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst) { return lo_queue(p); }
+static err_t lo_output6(struct netif *n, struct pbuf *p, const ip6_addr_t *dst) { return lo_queue(p); }
+void inet_lo_pretend(struct netif *n) { lo_pretend = n; }
+
+/* As if the interface had received it: our own messages to groups, and to our link-local address. */
+static void lo_deliver_eth(struct pbuf *p)
+{
+	u16 keep = inet_eth.chksum_flags;
+
+	inet_eth.chksum_flags &= (u16)~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_ICMP | NETIF_CHECKSUM_CHECK_ICMP6);
+	if (IPH_V((const struct ip_hdr *)p->payload) == 6)
+		ip6_input(p, &inet_eth);
+	else
+		ip4_input(p, &inet_eth);
+	inet_eth.chksum_flags = keep;
 }
 
 static void lo_deliver(void)
@@ -163,7 +197,14 @@ static void lo_deliver(void)
 		inet_lo_stats.rx_packets++;
 		inet_lo_stats.rx_bytes += p->tot_len;
 		p->queue_next = NULL;
-		p->if_idx = netif_get_index(&inet_lo);
+		if (unlikely(p->if_idx != netif_get_index(&inet_lo))) {
+			lo_deliver_eth(p);
+			continue;
+		}
+		if (IPH_V((const struct ip_hdr *)p->payload) == 6) {
+			ip6_input(p, &inet_lo);
+			continue;
+		}
 		/* The whole of 127/8 is ours: be the address that is asked for while it is taken in. */
 		u32 to = ((const struct ip_hdr *)p->payload)->dest.addr;
 		if ((u8)to == 127)
@@ -310,26 +351,40 @@ bool inet_eth_receive(unsigned max)
 /* An ICMP error quotes the header of the packet that it is about: tell the socket. */
 static void icmp_error(const struct pbuf *p, u16 off)
 {
-	u8 q[8 + IP_HLEN_MAX + 8];
+	u8 q[8 + QUOTE_MAX];
 	u16 n = pbuf_copy_partial(p, q, sizeof(q), off);
+	struct inet_icmp e = { .origin = 2 };
 
-	if (n < 8 + IP_HLEN + 8 || q[0] != 3)
+	if (n < 8 + IP_HLEN + 8 || (q[0] != 3 && q[0] != 11 && q[0] != 12))
+		return;
+	/* lwIP looks at the checksum after us; the loopback has none. */
+	if (p->tot_len - off <= (int)sizeof(q) && p->if_idx != netif_get_index(&inet_lo) && inet_checksum(q, n) != 0xffff)
 		return;
 	const struct ip_hdr *ip = (const struct ip_hdr *)(const void *)(q + 8);
 	u16 hl = IPH_HL_BYTES(ip);
-	if (IPH_V(ip) != 4 || hl < IP_HLEN || n < 8 + hl + 4)
+	if (IPH_V(ip) != 4 || hl < IP_HLEN || n < 8 + hl + 8 || (IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK)))
 		return;
-	u16 lport = (u16)(q[8 + hl] << 8 | q[9 + hl]), rport = (u16)(q[10 + hl] << 8 | q[11 + hl]);
+	ip_addr_set_ip4_u32_val(e.local, ip->src.addr);
+	ip_addr_set_ip4_u32_val(e.remote, ip->dest.addr);
+	ip_addr_set_ip4_u32_val(e.offender, ((const struct ip_hdr *)p->payload)->src.addr);
+	e.lport = (u16)(q[8 + hl] << 8 | q[9 + hl]);
+	e.rport = (u16)(q[10 + hl] << 8 | q[11 + hl]);
+	e.type = q[0];
+	e.code = q[1];
 	static const s8 errors[16] = { ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EMSGSIZE, EOPNOTSUPP, ENETUNREACH, EHOSTDOWN,
 				       ENONET, ENETUNREACH, EHOSTUNREACH, ENETUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH };
-	u8 code = q[1];
-	if (code > 15)
+	if (e.type == 3 && e.code > 15)
 		return;
-	bool hard = code == 2 || code == 3 || code == 9 || code == 10 || code == 13;
-	if (IPH_PROTO(ip) == IP_PROTO_UDP)
-		inet_udp_icmp(ip->src.addr, lport, ip->dest.addr, rport, -errors[code], hard);
-	else if (IPH_PROTO(ip) == IP_PROTO_TCP)
-		inet_tcp_icmp(ip->src.addr, lport, ip->dest.addr, rport, -errors[code], hard);
+	e.error = e.type == 3 ? -errors[e.code] : e.type == 11 ? -EHOSTUNREACH : -EPROTO;
+	e.hard = e.type == 12 || (e.type == 3 && (e.code == 2 || e.code == 3 || e.code == 9 || e.code == 10 || e.code == 13));
+	e.info = e.type == 3 && e.code == 4 ? (u32)(q[6] << 8 | q[7]) : 0;
+	if (IPH_PROTO(ip) == IP_PROTO_UDP) {
+		e.payload = q + 8 + hl + 8;
+		e.payload_len = n - (8u + hl + 8u);
+		inet_udp_icmp(&e);
+	} else if (IPH_PROTO(ip) == IP_PROTO_TCP) {
+		inet_tcp_icmp(&e);
+	}
 }
 
 int inet_ip4_input(struct pbuf *p, struct netif *in)
@@ -353,11 +408,6 @@ int inet_ip4_input(struct pbuf *p, struct netif *in)
 			return 1;
 		}
 	}
-	if (proto == IP_PROTO_TCP && p->len >= hl + TCP_HLEN) {
-		const struct tcp_hdr *tcp = (const struct tcp_hdr *)(const void *)((const u8 *)ip + hl);
-		if (unlikely((TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK)) == TCP_SYN))
-			inet_tcp_make_room(ip->dest.addr, lwip_ntohs(tcp->dest));
-	}
 	if (unlikely(proto == IP_PROTO_ICMP) && !(IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)))
 		icmp_error(p, hl);
 	else if (unlikely(proto == IP_PROTO_IGMP))
@@ -370,16 +420,16 @@ drop:
 }
 
 /* Can the device cut large segments? */
-bool inet_eth_cuts(void) { return inet_dev && (inet_dev->features & (NETDEV_CSUM | NETDEV_TSO4)) == (NETDEV_CSUM | NETDEV_TSO4); }
-
-bool inet_addr_is_own(u32 addr)
+bool inet_eth_cuts(bool ipv6)
 {
-	return (u8)addr == 127 || (addr && addr == ip4_addr_get_u32(netif_ip4_addr(&inet_eth)));
+	u32 need = NETDEV_CSUM | (ipv6 ? NETDEV_TSO6 : NETDEV_TSO4);
+
+	return inet_dev && (inet_dev->features & need) == need;
 }
 
 struct netif *inet_ip4_route(const struct ip4_addr *src, const struct ip4_addr *dst)
 {
-	return inet_addr_is_own(dst->addr) ? &inet_lo : NULL;
+	return inet_addr_is_own4(dst->addr) ? &inet_lo : NULL;
 }
 
 struct netif *inet_netif_by_index(unsigned index)
@@ -395,7 +445,8 @@ static err_t lo_setup(struct netif *n)
 	n->name[1] = 'o';
 	n->mtu = LO_MTU;
 	n->output = lo_output;
-	n->flags = NETIF_FLAG_LINK_UP | NETIF_FLAG_IGMP;
+	n->output_ip6 = lo_output6;
+	n->flags = NETIF_FLAG_LINK_UP | NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
 	/* Memory does not flip bits on the way: no sums, in or out. */
 	n->chksum_flags = NETIF_CHECKSUM_GEN_ICMP;
 	return ERR_OK;
@@ -410,6 +461,7 @@ void inet_lo_init(void)
 	ip4_addr_set_zero(&gw);
 	netif_add(&inet_lo, &ip, &mask, &gw, NULL, lo_setup, ip4_input);
 	netif_set_up(&inet_lo);
+	inet_ip6_lo_init();
 }
 
 static void eth_on_event(struct netdev *d)
@@ -425,15 +477,48 @@ static void eth_on_event(struct netdev *d)
 
 u16 inet_eth_mtu(void) { return inet_dev && inet_dev->mtu ? inet_dev->mtu : 1500; }
 
+u32 inet_path_mtu(const ip_addr_t *dst)
+{
+	if (inet_addr_is_own(dst))
+		return 65536;
+	return IP_IS_V6(dst) ? nd6_get_destination_mtu(ip_2_ip6(dst), &inet_eth) : inet_eth_mtu();
+}
+
 /*
  * IP must not fragment a large segment, which the device will cut: for the moment between this
  * and eth_output the interface has no limit. Both are steps of one call from TCP to IP.
  */
-u32 *inet_tcp_out(struct pbuf *p, const struct tcp_pcb *pcb, u32 *opts)
+static void mtu_lift(bool v6)
 {
-	p->peer_mss = pcb ? (u16)(uintptr_t)tcp_ext_arg_get(pcb, 0) : 0;
-	if (p->peer_mss)
+	if (!v6) {
 		inet_eth.mtu = 0;
+	} else if (inet_eth.mtu6) {
+		eth_mtu6 = inet_eth.mtu6;
+		inet_eth.mtu6 = 0;
+	}
+}
+
+u32 *inet_tcp_out(struct pbuf *p, const struct tcp_hdr *h, const struct tcp_pcb *pcb, u32 *opts)
+{
+	struct inet_sock *s = pcb && pcb->state != LISTEN && pcb->errf ? pcb->callback_arg : NULL;
+	u16 unit = pcb ? (u16)(uintptr_t)tcp_ext_arg_get(pcb, 0) : 0;
+
+	if (s) {
+		bool v6 = IP_IS_V6_VAL(pcb->remote_ip);
+		/* A narrower place on the path: the device cuts smaller, or IP makes fragments. */
+		if (unlikely(s->path_mss)) {
+			unit = !inet_eth_cuts(v6) ? 0 : unit ? MIN(unit, s->path_mss) : pcb->mss > s->path_mss ? s->path_mss : 0;
+			/* Sums of what IP cuts are nobody's but ours. */
+			if (!inet_eth_cuts(v6))
+				inet_eth.chksum_flags |= NETIF_CHECKSUM_GEN_TCP;
+		}
+		inet_tcp_count_out(s, p, lwip_ntohl(h->seqno));
+		if (unit)
+			mtu_lift(v6);
+	} else if (unit) {
+		mtu_lift(IP_IS_V6_VAL(pcb->remote_ip));
+	}
+	p->peer_mss = unit;
 	return opts;
 }
 
@@ -441,6 +526,21 @@ static err_t eth_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst)
 {
 	n->mtu = inet_eth_mtu();
 	return etharp_output(n, p, dst);
+}
+
+static err_t eth_output6(struct netif *n, struct pbuf *p, const ip6_addr_t *dst)
+{
+	if (!n->mtu6)
+		n->mtu6 = eth_mtu6;
+	if (inet_dev->features & NETDEV_CSUM)
+		n->chksum_flags &= (u16)~NETIF_CHECKSUM_GEN_TCP;
+	if (unlikely(inet_ip6_is_own(dst))) {    /* link-local: the route goes by the zone */
+		inet_lo_pretend(n);
+		err_t e = lo_queue(p);
+		inet_lo_pretend(NULL);
+		return e;
+	}
+	return ethip6_output(n, p, dst);
 }
 
 static err_t eth_setup(struct netif *n)
@@ -451,8 +551,9 @@ static err_t eth_setup(struct netif *n)
 	n->hwaddr_len = 6;
 	memcpy(n->hwaddr, inet_dev->mac, 6);
 	n->output = eth_output;
+	n->output_ip6 = eth_output6;
 	n->linkoutput = inet_send_frame;
-	n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP | NETIF_FLAG_LINK_UP;
+	n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP | NETIF_FLAG_MLD6 | NETIF_FLAG_LINK_UP;
 	n->chksum_flags = NETIF_CHECKSUM_ENABLE_ALL;
 	if (inet_dev->features & NETDEV_CSUM)
 		n->chksum_flags &= (u16)~NETIF_CHECKSUM_GEN_TCP;
@@ -468,6 +569,7 @@ int inet_eth_init(struct netdev *d)
 	}
 	netif_set_default(&inet_eth);
 	netif_set_up(&inet_eth);
+	inet_ip6_eth_init();
 	d->on_event = eth_on_event;
 	return 0;
 }

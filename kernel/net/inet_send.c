@@ -90,28 +90,38 @@ err_t inet_send_frame(struct netif *n, struct pbuf *p)
 
 struct frame_headers {
 	struct eth_hdr *eth;
-	struct ip_hdr *ip;
+	void *ip;                    /* of either version */
+	bool v6;
+	u8 proto;
 	struct tcp_hdr *tcp;         /* NULL: not TCP */
 	u16 l4_off, hdr_len;         /* to the end of the TCP header */
 	u16 payload;
 	u16 unit;                    /* most payload that the peer takes in one packet */
 };
 
-/* Look at a frame of ours: true if it is plain IPv4 TCP or UDP. */
+/* Look at a frame of ours: true if it is TCP or UDP right behind the IP header. */
 static bool frame_parse(struct pbuf *p, struct frame_headers *f)
 {
 	if (p->len < SIZEOF_ETH_HDR + IP_HLEN + 8)
 		return false;
 	f->eth = p->payload;
-	if (f->eth->type != PP_HTONS(ETHTYPE_IP))
-		return false;
-	f->ip = (struct ip_hdr *)(void *)((u8 *)p->payload + SIZEOF_ETH_HDR);
-	if (IPH_HL_BYTES(f->ip) != IP_HLEN || (IPH_OFFSET(f->ip) & PP_HTONS(IP_OFFMASK | IP_MF)))
-		return false;
-	f->l4_off = SIZEOF_ETH_HDR + IP_HLEN;
+	f->ip = (u8 *)p->payload + SIZEOF_ETH_HDR;
+	f->v6 = f->eth->type == PP_HTONS(ETHTYPE_IPV6);
+	if (f->v6) {
+		if (p->len < SIZEOF_ETH_HDR + IP6_HLEN + 8)
+			return false;
+		f->proto = IP6H_NEXTH((const struct ip6_hdr *)f->ip);
+		f->l4_off = SIZEOF_ETH_HDR + IP6_HLEN;
+	} else {
+		const struct ip_hdr *ip = f->ip;
+		if (f->eth->type != PP_HTONS(ETHTYPE_IP) || IPH_HL_BYTES(ip) != IP_HLEN || (IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)))
+			return false;
+		f->proto = IPH_PROTO(ip);
+		f->l4_off = SIZEOF_ETH_HDR + IP_HLEN;
+	}
 	f->tcp = NULL;
 	f->hdr_len = f->l4_off + 8;
-	if (IPH_PROTO(f->ip) == IP_PROTO_TCP) {
+	if (f->proto == IP_PROTO_TCP) {
 		if (p->len < f->l4_off + TCP_HLEN)
 			return false;
 		f->tcp = (struct tcp_hdr *)(void *)((u8 *)p->payload + f->l4_off);
@@ -125,7 +135,18 @@ static bool frame_parse(struct pbuf *p, struct frame_headers *f)
 			f->unit = f->payload;
 		return true;
 	}
-	return IPH_PROTO(f->ip) == IP_PROTO_UDP;
+	return f->proto == IP_PROTO_UDP;
+}
+
+/* Do two IP headers say the same, lengths and identification aside? */
+static bool ip_alike(const struct frame_headers *a, const struct frame_headers *b)
+{
+	if (a->v6 != b->v6)
+		return false;
+	if (a->v6)
+		return memcmp(a->ip, b->ip, 4) == 0 && memcmp((const u8 *)a->ip + 6, (const u8 *)b->ip + 6, 34) == 0;
+	const struct ip_hdr *x = a->ip, *y = b->ip;
+	return memcmp(&x->src, &y->src, 8) == 0 && IPH_TOS(x) == IPH_TOS(y) && IPH_TTL(x) == IPH_TTL(y);
 }
 
 /* May b follow a in one request, when the next expected sequence number is seq? */
@@ -136,8 +157,7 @@ static bool frame_mergeable(const struct frame_headers *a, const struct frame_he
 	return y && b->payload && lwip_ntohl(y->seqno) == seq && x->src == y->src && x->dest == y->dest &&
 	       x->ackno == y->ackno && x->wnd == y->wnd && a->hdr_len == b->hdr_len &&
 	       (TCPH_FLAGS(y) & ~TCP_PSH) == TCP_ACK && b->unit <= a->unit &&
-	       memcmp(&a->ip->src, &b->ip->src, 8) == 0 && IPH_TOS(a->ip) == IPH_TOS(b->ip) &&
-	       IPH_TTL(a->ip) == IPH_TTL(b->ip) && memcmp(a->eth, b->eth, SIZEOF_ETH_HDR) == 0 &&
+	       ip_alike(a, b) && memcmp(a->eth, b->eth, SIZEOF_ETH_HDR) == 0 &&
 	       memcmp(x + 1, y + 1, a->hdr_len - a->l4_off - TCP_HLEN) == 0;
 }
 
@@ -178,15 +198,24 @@ static unsigned seg_add(struct netdev_seg *segs, unsigned n, const void *data, u
 }
 
 /* Leave to the device what it completes: store the sum of the pseudo header. */
-static void csum_prepare(struct netdev_tx *r, struct ip_hdr *ip, void *l4, u16 l4_off, u32 l4_len, bool tcp)
+static void csum_prepare(struct netdev_tx *r, const struct frame_headers *f, const void *ip_header, void *tcp, u32 l4_len)
 {
-	u64 s = (u64)ip->src.addr + ip->dest.addr + lwip_htons((u16)l4_len) + lwip_htons(IPH_PROTO(ip));
-	u16 sum = (u16)inet_sum_fold(s);
+	u64 s = lwip_htons((u16)l4_len) + PP_HTONS(IP_PROTO_TCP);
 
+	if (f->v6) {
+		u32 w[8];
+		memcpy(w, (const u8 *)ip_header + 8, sizeof(w));
+		for (unsigned i = 0; i < 8; i++)
+			s += w[i];
+	} else {
+		const struct ip_hdr *ip = ip_header;
+		s += (u64)ip->src.addr + ip->dest.addr;
+	}
+	u16 sum = (u16)inet_sum_fold(s);
 	r->needs_csum = true;
-	r->csum_start = l4_off;
-	r->csum_offset = tcp ? 16 : 6;
-	memcpy((u8 *)l4 + r->csum_offset, &sum, 2);
+	r->csum_start = f->l4_off;
+	r->csum_offset = 16;
+	memcpy((u8 *)tcp + r->csum_offset, &sum, 2);
 }
 
 static struct tx *tx_alloc(unsigned npbufs, unsigned nsegs, unsigned hdr)
@@ -217,10 +246,11 @@ static struct tx *tx_single(struct pbuf *p, const struct frame_headers *f)
 			t->req.nsegs = seg_add(t->segs, t->req.nsegs, q->payload, q->len);
 	t->pbufs[t->npbufs++] = p;
 	if (f && f->tcp && (inet_dev->features & NETDEV_CSUM))
-		csum_prepare(&t->req, f->ip, f->tcp, f->l4_off, p->tot_len - f->l4_off, true);
+		csum_prepare(&t->req, f, f->ip, f->tcp, p->tot_len - f->l4_off);
 	if (f && f->tcp && f->payload > f->unit) {
 		t->req.gso_size = f->unit;
 		t->req.gso_hdr_len = f->hdr_len;
+		t->req.gso_ipv6 = f->v6;
 	}
 	return t;
 }
@@ -255,14 +285,21 @@ static struct tx *tx_merged(struct pbuf *p, const struct frame_headers *f, unsig
 		mem_free(t);
 		return NULL;
 	}
-	struct ip_hdr *ip = (struct ip_hdr *)(void *)(hdr + SIZEOF_ETH_HDR);
+	void *ip_header = hdr + SIZEOF_ETH_HDR;
 	struct tcp_hdr *tcp = (struct tcp_hdr *)(void *)(hdr + f->l4_off);
-	IPH_LEN_SET(ip, lwip_htons((u16)(total + f->hdr_len - SIZEOF_ETH_HDR)));
-	IPH_CHKSUM_SET(ip, 0);
-	IPH_CHKSUM_SET(ip, (u16)~inet_checksum(ip, IP_HLEN));
+	if (f->v6) {
+		struct ip6_hdr *ip = ip_header;
+		IP6H_PLEN_SET(ip, (u16)(total + f->hdr_len - f->l4_off));
+	} else {
+		struct ip_hdr *ip = ip_header;
+		IPH_LEN_SET(ip, lwip_htons((u16)(total + f->hdr_len - SIZEOF_ETH_HDR)));
+		IPH_CHKSUM_SET(ip, 0);
+		IPH_CHKSUM_SET(ip, (u16)~inet_checksum(ip, IP_HLEN));
+	}
 	if (psh)
 		TCPH_SET_FLAG(tcp, TCP_PSH);
-	csum_prepare(&t->req, ip, tcp, f->l4_off, total + f->hdr_len - f->l4_off, true);
+	csum_prepare(&t->req, f, ip_header, tcp, total + f->hdr_len - f->l4_off);
+	t->req.gso_ipv6 = f->v6;
 	t->req.gso_size = f->unit;
 	t->req.gso_hdr_len = f->hdr_len;
 	counter_bump(inet_tx_merged);
@@ -299,7 +336,7 @@ void inet_send_flush(void)
 		u32 payload;
 		bool parsed = frame_parse(p, &f);
 
-		if (parsed && f.tcp && p->queue_next && (inet_dev->features & NETDEV_TSO4)) {
+		if (parsed && f.tcp && p->queue_next && inet_eth_cuts(f.v6)) {
 			unsigned n = run_length(p, &f, &payload);
 			if (n > 1)
 				t = tx_merged(p, &f, n, payload, &used);

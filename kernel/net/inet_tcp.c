@@ -27,6 +27,10 @@ COUNTER(inet_accept_overflow);
 COUNTER(inet_syn_evicted);
 
 static void callbacks_set(struct inet_sock *s);
+static void accept_undefer(struct inet_sock *c);
+static void backlog_update(struct inet_sock *leader);
+static void rx_purge(struct inet_sock *s);
+static unsigned ndeferred;           /* C; children that wait for data (TCP_DEFER_ACCEPT) */
 
 /* ---- The pcb ---- */
 
@@ -35,7 +39,6 @@ static int pcb_new(struct inet_sock *s)
 	s->tcp = tcp_new();
 	if (!s->tcp)
 		return -ENOBUFS;
-	ip_set_option(s->tcp, SOF_REUSEADDR);
 	callbacks_set(s);
 	inet_options_apply(s);
 	return 0;
@@ -84,6 +87,8 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		s->rx_tail = p;
 		s->rx_len += n;
 		s->bytes_received += n;
+		if (unlikely(s->timed))
+			s->last_recv_ns = arch_clock_mono_ns();
 	} else {
 		s->peer_fin = true;
 		key |= POLL_RDHUP;
@@ -93,6 +98,8 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 			key = SOCK_WAKE_ALL;
 		}
 	}
+	if (unlikely(s->deferred_to))
+		accept_undefer(s);
 	waitq_wake(&s->sock.waitq, key, 1);
 	return ERR_OK;
 }
@@ -101,6 +108,8 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16 len)
 {
 	struct inet_sock *s = arg;
 
+	if (unlikely(s->rtt_pending))
+		inet_tcp_sample_rtt(s, pcb);
 	if (s->nospace && inet_tcp_writable(s)) {
 		s->nospace = false;
 		waitq_wake(&s->sock.waitq, SOCK_WAKE_OUT, ~0u);
@@ -123,6 +132,16 @@ static void on_err(void *arg, err_t err)
 	if (e)
 		socket_set_error(&s->sock, e);
 	become_dead(s);
+	if (unlikely(s->deferred_to)) {      /* nobody has seen it yet */
+		struct inet_sock *l = s->deferred_to;
+		ndeferred--;
+		list_remove(&s->accept_link);
+		l->naccepts--;
+		backlog_update(l->leader);
+		rx_purge(s);
+		inet_sock_free(s);
+		return;
+	}
 	waitq_wake(&s->sock.waitq, SOCK_WAKE_ALL, ~0u);
 }
 
@@ -131,7 +150,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	struct inet_sock *s = arg;
 
 	s->state = INET_OPEN;
-	s->laddr = ip_2_ip4(&pcb->local_ip)->addr;
+	ip_addr_copy(s->laddr, pcb->local_ip);
 	waitq_wake(&s->sock.waitq, SOCK_WAKE_OUT, ~0u);
 	return ERR_OK;
 }
@@ -144,16 +163,55 @@ static void callbacks_set(struct inet_sock *s)
 	tcp_err(s->tcp, on_err);
 }
 
+/* Has this connection waited too long: TCP_USER_TIMEOUT, TCP_SYNCNT? */
+static bool gave_up(struct inet_sock *s, struct tcp_pcb *p, u64 now)
+{
+	if (!p->unacked && !(p->unsent && p->persist_backoff)) {
+		s->stall_ns = 0;
+		return false;
+	}
+	if (p->state == SYN_SENT && p->nrtx >= s->syncnt && p->rtime + 1 >= p->rto)   /* the next tick would send another */
+		return true;
+	if (!s->user_timeout_ms)
+		return false;
+	if (!s->stall_ns || s->stall_seq != p->lastack) {
+		s->stall_seq = p->lastack;
+		s->stall_ns = now;
+	}
+	return now - s->stall_ns >= s->user_timeout_ms * NSEC_PER_MSEC;
+}
+
+bool inet_tcp_waiting(void) { return ndeferred != 0; }
+
+/* Children that have waited long enough for data. */
+static void deferred_tick(u64 now)
+{
+	for (struct tcp_pcb *p = tcp_active_pcbs; p && ndeferred; p = p->next) {
+		struct inet_sock *s = p->callback_arg;
+		if (p->errf == on_err && s && s->deferred_to && now >= s->deferred_until_ns)
+			accept_undefer(s);
+	}
+}
+
 /* At each TCP tick (50 ms): what was held back with TCP_CORK or MSG_MORE goes after 200 ms, as on Linux. */
 void inet_tcp_tick(void)
 {
-	struct tcp_pcb *next;
+	u64 now = arch_clock_mono_ns();
 
-	for (struct tcp_pcb *p = tcp_active_pcbs; p; p = next) {
+	if (ndeferred)
+		deferred_tick(now);
+	/* Ending one may end others' wait, but takes only itself off the list. */
+	for (struct tcp_pcb *p = tcp_active_pcbs, *next; p; p = next) {
 		struct inet_sock *s = p->callback_arg;
 		next = p->next;
 		if (p->errf != on_err || !s)
 			continue;
+		if (unlikely((s->user_timeout_ms || p->state == SYN_SENT) && gave_up(s, p, now))) {
+			tcp_abandon(p, p->state != SYN_SENT);
+			continue;
+		}
+		if (unlikely(p->state == SYN_SENT))      /* lwIP does not back off here: 1, 2, 4 s ... */
+			p->rto = (s16)((LWIP_TCP_RTO_TIME / TCP_SLOW_INTERVAL) << MIN(p->nrtx, 6));
 		if (!p->unsent || p->unacked || p->persist_backoff) {
 			s->held_ticks = 0;
 		} else if (++s->held_ticks >= 4) {
@@ -182,19 +240,41 @@ static void backlog_update(struct inet_sock *leader)
 	l->backlog = (u8)MIN(room, 255u);
 }
 
+/* lwIP's choice: the exact address before a wildcard. */
+static struct tcp_pcb_listen *listener_at(const ip_addr_t *addr, u16 port)
+{
+	struct tcp_pcb_listen *any = NULL;
+
+	for (struct tcp_pcb_listen *l = tcp_listen_pcbs.listen_pcbs; l; l = l->next) {
+		if (l->local_port != port || (!IP_IS_ANY_TYPE_VAL(l->local_ip) && IP_GET_TYPE(&l->local_ip) != IP_GET_TYPE(addr)))
+			continue;
+		if (IP_IS_ANY_TYPE_VAL(l->local_ip) || ip_addr_isany_val(l->local_ip))
+			any = l;
+		else if (ip_addr_cmp(&l->local_ip, addr))
+			return l;
+	}
+	return any;
+}
+
+u32 inet_tcp_window_for(const struct tcp_pcb *pcb, const ip_addr_t *local, u16 lport)
+{
+	u32 most = TCP_WND;
+	struct tcp_pcb_listen *l = pcb ? NULL : listener_at(local, lport);
+	const struct inet_sock *s = pcb ? (pcb->errf == on_err ? pcb->callback_arg : NULL) : l ? l->callback_arg : NULL;
+
+	return s ? MIN(most, inet_tcp_window(s)) : most;
+}
+
 /*
  * A flood of SYNs must not shut the door: lwIP allows 255 half-open connections on a listener and
  * then drops SYNs, so when a listener is at its limit the oldest half-open one gives way (it is
  * either forged or its client sends again). Called for every SYN to a listener.
  */
-void inet_tcp_make_room(u32 addr, u16 port)
+void inet_tcp_make_room(const ip_addr_t *addr, u16 port)
 {
-	struct tcp_pcb_listen *l;
+	struct tcp_pcb_listen *l = listener_at(addr, port);
 	struct tcp_pcb *oldest = NULL;
 
-	for (l = tcp_listen_pcbs.listen_pcbs; l; l = l->next)
-		if (l->local_port == port && (ip_addr_isany(&l->local_ip) || ip_2_ip4(&l->local_ip)->addr == addr))
-			break;
 	if (!l || l->accepts_pending < l->backlog || l->backlog == 0)
 		return;
 	for (struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next)
@@ -221,6 +301,24 @@ static struct inet_sock *accept_target(struct inet_sock *leader)
 	return t;
 }
 
+static void accept_offer(struct inet_sock *s, struct inet_sock *c)
+{
+	list_append(&s->accepts, &c->accept_link);
+	WRITE_ONCE(s->nready, s->nready + 1);
+	waitq_wake(&s->sock.waitq, SOCK_WAKE_IN, 1);
+}
+
+/* TCP_DEFER_ACCEPT: there is data now, or the time is over. */
+static void accept_undefer(struct inet_sock *c)
+{
+	struct inet_sock *s = c->deferred_to;
+
+	c->deferred_to = NULL;
+	ndeferred--;
+	list_remove(&c->accept_link);
+	accept_offer(s, c);
+}
+
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 {
 	struct inet_sock *leader = arg, *s, *c;
@@ -232,15 +330,15 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 		counter_bump(inet_accept_overflow);
 		return ERR_MEM;
 	}
-	c = inet_sock_alloc(LX_SOCK_STREAM, LX_IPPROTO_TCP);
+	c = inet_sock_alloc(s->sock.family, LX_SOCK_STREAM, LX_IPPROTO_TCP);
 	if (!c)
 		return ERR_MEM;
 	c->state = INET_OPEN;
 	c->connected = true;
 	c->tcp = pcb;
-	c->laddr = ip_2_ip4(&pcb->local_ip)->addr;
+	ip_addr_copy(c->laddr, pcb->local_ip);
 	c->lport = pcb->local_port;
-	c->raddr = ip_2_ip4(&pcb->remote_ip)->addr;
+	ip_addr_copy(c->raddr, pcb->remote_ip);
 	c->rport = pcb->remote_port;
 	/* What Linux's children inherit. */
 	c->sock.rcvbuf = s->sock.rcvbuf;
@@ -262,31 +360,53 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	c->keepintvl_s = s->keepintvl_s;
 	c->keepcnt = s->keepcnt;
 	c->user_timeout_ms = s->user_timeout_ms;
+	c->v6only = s->v6only;
+	c->maxseg = s->maxseg;
+	c->notsent_lowat = s->notsent_lowat;
+	c->window_clamp = s->window_clamp;
+	c->rcvbuf_set = s->rcvbuf_set;
+	c->ifindex = s->ifindex;
+	c->mtu_discover = s->mtu_discover;
+	inet_ip_options_inherit(c, s);
 	callbacks_set(c);
 	inet_options_apply(c);
-	list_append(&s->accepts, &c->accept_link);
 	s->naccepts++;
 	backlog_update(leader);
-	waitq_wake(&s->sock.waitq, SOCK_WAKE_IN, 1);
+	if (s->defer_accept) {
+		c->deferred_to = s;
+		c->deferred_until_ns = arch_clock_mono_ns() + inet_retrans_to_s(s->defer_accept) * NSEC_PER_SEC;
+		list_append(&s->deferred, &c->accept_link);
+		ndeferred++;
+		inet_timer_activity();
+		return ERR_OK;
+	}
+	accept_offer(s, c);
 	return ERR_OK;
+}
+
+/* lwIP is told the address; whose port it is was decided in inet_port.c. */
+static void pcb_bind(struct inet_sock *s, const ip_addr_t *addr, u8 type)
+{
+	if (s->tcp->local_port)
+		return;
+	ip_addr_copy(s->tcp->local_ip, *addr);
+	IP_SET_TYPE_VAL(s->tcp->local_ip, type);
+	s->tcp->local_port = s->lport;
+	TCP_REG(&tcp_bound_pcbs, s->tcp);
 }
 
 static int listen_lead(struct inet_sock *s)
 {
-	ip4_addr_t addr = { s->laddr };
 	err_t err;
 	struct tcp_pcb *l;
+	bool both = IP_IS_V6_VAL(s->laddr) && !s->v6only && ip_addr_isany_val(s->laddr);
 
 	if (!s->tcp) {
 		int r = pcb_new(s);
 		if (r < 0)
 			return r;
 	}
-	if (s->tcp->local_port == 0) {
-		err = tcp_bind(s->tcp, &addr, s->lport);
-		if (err != ERR_OK)
-			return inet_errno(err);
-	}
+	pcb_bind(s, &s->laddr, both ? IPADDR_TYPE_ANY : IP_GET_TYPE(&s->laddr));
 	l = tcp_listen_with_backlog_and_err(s->tcp, 255, &err);
 	if (!l)
 		return inet_errno(err);
@@ -301,8 +421,8 @@ static struct inet_sock *find_leader(const struct inet_sock *s)
 {
 	struct inet_sock *o;
 
-	list_for_each_entry(o, &inet_bound, bound_link)
-		if (o != s && o->state == INET_LISTEN && o->leader == o && o->lport == s->lport && o->laddr == s->laddr)
+	list_for_each_entry(o, inet_port_bucket(s->lport), bound_link)
+		if (o != s && o->state == INET_LISTEN && o->leader == o && o->lport == s->lport && inet_addr_same(o, s))
 			return o;
 	return NULL;
 }
@@ -312,8 +432,8 @@ static bool listen_clashes(const struct inet_sock *s)
 {
 	struct inet_sock *o;
 
-	list_for_each_entry(o, &inet_bound, bound_link)
-		if (o != s && o->state == INET_LISTEN && o->lport == s->lport && (!o->laddr || !s->laddr || o->laddr == s->laddr) &&
+	list_for_each_entry(o, inet_port_bucket(s->lport), bound_link)
+		if (o != s && o->state == INET_LISTEN && o->lport == s->lport && inet_addr_meet(o, s) && !(o->ifindex && s->ifindex && o->ifindex != s->ifindex) &&
 		    !(o->sock.reuseport && s->sock.reuseport))
 			return true;
 	return false;
@@ -331,7 +451,7 @@ static int tcp_op_listen(struct socket *sock, int backlog)
 			goto out;
 		}
 		if (!s->bound) {
-			r = inet_bind_port(s, 0, 0);
+			r = inet_bind_port(s, 0);
 			if (r < 0)
 				goto out;
 		}
@@ -381,6 +501,7 @@ static int tcp_op_accept(struct socket *sock, bool nonblock, struct socket **ret
 		if (l) {
 			struct inet_sock *c = list_entry(l, struct inet_sock, accept_link);
 			s->naccepts--;
+			WRITE_ONCE(s->nready, s->nready - 1);
 			backlog_update(s->leader);
 			inet_unlock();
 			*ret = &c->sock;
@@ -394,7 +515,7 @@ static int tcp_op_accept(struct socket *sock, bool nonblock, struct socket **ret
 		}
 		if (nonblock)
 			return -EAGAIN;
-		r = WAIT_EVENT_INTR(&sock->waitq, READ_ONCE(s->naccepts) || READ_ONCE(s->state) != INET_LISTEN, deadline);
+		r = WAIT_EVENT_INTR(&sock->waitq, READ_ONCE(s->nready) || READ_ONCE(s->state) != INET_LISTEN, deadline);
 		if (r == -ETIMEDOUT)
 			return -EAGAIN;
 		if (r < 0)
@@ -407,27 +528,16 @@ static int tcp_op_accept(struct socket *sock, bool nonblock, struct socket **ret
 static int tcp_op_bind(struct socket *sock, const struct sock_addr *a)
 {
 	struct inet_sock *s = inet_sock_of(sock);
-	u32 addr;
-	u16 port;
-	int r = inet_addr_parse(a, &addr, &port);
+	struct inet_name n;
+	int r = inet_addr_parse(s->sock.family, a, &n);
 
-	if (r < 0) {
-		/* Linux takes AF_UNSPEC with INADDR_ANY for AF_INET. */
-		if (r != -EAFNOSUPPORT || a->family != LX_AF_UNSPEC || memcmp(a->bytes + 4, "\0\0\0\0", 4) != 0)
-			return r;
-		addr = 0;
-		memcpy(&port, a->bytes + 2, 2);
-		port = lwip_ntohs(port);
-	}
+	/* Linux takes AF_UNSPEC with INADDR_ANY for AF_INET. */
+	if (r == -EAFNOSUPPORT && sock->family == LX_AF_INET && n.family == LX_AF_UNSPEC && ip_addr_isany_val(n.addr))
+		r = 0;
+	if (r < 0)
+		return r;
 	inet_lock();
-	if (s->bound || s->state != INET_NEW)
-		r = -EINVAL;
-	else if (addr && !s->freebind && !inet_addr_is_own(addr))
-		r = -EADDRNOTAVAIL;
-	else
-		r = inet_bind_port(s, addr, port);
-	if (r == 0)
-		s->bound_addr = addr != 0, s->bound_by_name = true;
+	r = inet_bind(s, &n);
 	inet_unlock();
 	return r;
 }
@@ -460,10 +570,11 @@ static void reset(struct inet_sock *s)
 {
 	rx_purge(s);
 	if (!s->bound_addr)
-		s->laddr = 0;
+		inet_addr_clear(s, &s->laddr);
 	s->state = INET_NEW;
 	s->connected = false;
-	s->raddr = 0;
+	inet_addr_clear(s, &s->raddr);
+	s->path_mss = 0;
 	s->rport = 0;
 	s->rcv_shut = s->snd_shut = s->peer_fin = false;
 	s->last_icmp_error = 0;
@@ -471,41 +582,42 @@ static void reset(struct inet_sock *s)
 		inet_unbind(s);
 }
 
-static int connect_start(struct inet_sock *s, u32 addr, u16 port)
+static int connect_start(struct inet_sock *s, const struct inet_name *to)
 {
 	struct netif *n;
-	u32 src;
-	int r;
-	ip4_addr_t to = { addr ? addr : PP_HTONL(0x7f000001) };
+	ip_addr_t src;
+	int r = ip_addr_ismulticast(&to->addr) ? -ENETUNREACH : inet_route(s, &to->addr, &n, &src);
 
-	r = inet_route(s, to.addr, &n, &src);
 	if (r < 0)
 		return r;
-	if (ip4_addr_ismulticast(&to) || ip4_addr_isbroadcast_u32(to.addr, n))
+	if (ip_addr_isbroadcast(&to->addr, n))
 		return -ENETUNREACH;
-	if (n == &inet_eth && src == 0)
+	if (n == &inet_eth && ip_addr_isany_val(src))
 		return -ENETUNREACH;
 	if (!s->bound) {
-		r = inet_bind_port(s, 0, 0);
+		r = inet_bind_port(s, 0);
 		if (r < 0)
 			return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
 	}
+	if (inet_demux_find(&src, s->lport, &to->addr, to->port))
+		return -EADDRNOTAVAIL;
 	if (!s->tcp) {
 		r = pcb_new(s);
 		if (r < 0)
 			return r;
 	}
-	ip4_addr_t from = { src };
-	if (s->tcp->local_port == 0) {
-		err_t e = tcp_bind(s->tcp, &from, s->lport);
-		if (e != ERR_OK)
-			return inet_errno(e);
-	}
+	pcb_bind(s, &src, IP_GET_TYPE(&src));
+	/* A socket that is bound to a device goes by it, but to ourselves the way is the loopback. */
+	if (n == &inet_lo)
+		s->tcp->netif_idx = NETIF_NO_INDEX;
 	s->laddr = src;
-	s->raddr = to.addr;
-	s->rport = port;
+	s->raddr = to->addr;
+	s->rport = to->port;
 	s->state = INET_CONNECTING;
-	err_t e = tcp_connect(s->tcp, &to, port, on_connected);
+	u32 more = inet_tcp_wnd_more;
+	inet_tcp_wnd_more = inet_tcp_window_for(s->tcp, NULL, 0) - 65536u;
+	err_t e = tcp_connect(s->tcp, &to->addr, to->port, on_connected);
+	inet_tcp_wnd_more = more;
 	if (e != ERR_OK) {
 		pcb_abort(s);
 		reset(s);
@@ -530,8 +642,7 @@ static int connect_wait(struct inet_sock *s, bool nonblock, int would)
 static int tcp_op_connect(struct socket *sock, const struct sock_addr *a, bool nonblock)
 {
 	struct inet_sock *s = inet_sock_of(sock);
-	u32 addr;
-	u16 port;
+	struct inet_name n;
 	int r, would = -EINPROGRESS;
 
 	if (a->len < 2)
@@ -548,16 +659,17 @@ static int tcp_op_connect(struct socket *sock, const struct sock_addr *a, bool n
 		inet_unlock();
 		return r;
 	}
-	r = inet_addr_parse(a, &addr, &port);
-	if (r < 0)
-		return r;
 	inet_lock();
 	switch (s->state) {
 	case INET_LISTEN:
 		r = -EISCONN;
 		goto out;
 	case INET_NEW:
-		r = connect_start(s, addr, port);
+		r = inet_addr_parse(s->sock.family, a, &n);
+		if (r == 0)
+			r = inet_addr_settle(s, &n);
+		if (r == 0)
+			r = connect_start(s, &n);
 		if (r < 0)
 			goto out;
 		break;
@@ -593,24 +705,39 @@ out:
 	return r;
 }
 
-void inet_tcp_icmp(u32 laddr, u16 lport, u32 raddr, u16 rport, int error, bool hard)
+/* A router cannot pass our packets: from now on none is larger. */
+static void path_narrow(struct inet_sock *s, struct tcp_pcb *p, u32 mtu)
 {
-	for (struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next) {
-		if (p->local_port != lport || p->remote_port != rport || ip_2_ip4(&p->local_ip)->addr != laddr ||
-		    ip_2_ip4(&p->remote_ip)->addr != raddr)
-			continue;
-		struct inet_sock *s = p->callback_arg;
-		if (!s || p->errf != on_err || error == -EMSGSIZE)
-			return;
-		s->last_icmp_error = (u32)-error;
-		/* RFC 5927: an established connection does not die of this. */
-		if (p->state == SYN_SENT && hard) {
-			pcb_abort(s);
-			socket_set_error(&s->sock, error);
-			become_dead(s);
-			waitq_wake(&s->sock.waitq, SOCK_WAKE_ALL, ~0u);
-		}
+	u32 headers = (IP_IS_V6_VAL(p->remote_ip) ? IP6_HLEN : IP_HLEN) + TCP_HLEN;
+	u16 mss = inet_tcp_peer_mss(s);
+
+	if (!IP_IS_V6_VAL(p->remote_ip) || mtu < IP6_MIN_MTU_LENGTH || mtu - headers >= mss)
+		return;                  /* IPv4's packets may be cut on the way */
+	s->path_mss = (u16)(mtu - headers);
+	if (!s->large && !p->unsent)
+		p->mss = s->path_mss;
+	if (p->unacked)
+		tcp_rexmit_rto(p);
+}
+
+void inet_tcp_icmp(const struct inet_icmp *e)
+{
+	struct tcp_pcb *p = inet_demux_find(&e->local, e->lport, &e->remote, e->rport);
+	struct inet_sock *s = p && p->state != TIME_WAIT ? p->callback_arg : NULL;
+
+	if (!s || p->errf != on_err)
 		return;
+	if (e->error == -EMSGSIZE) {
+		path_narrow(s, p, e->info);
+		return;
+	}
+	s->last_icmp_error = (u32)-e->error;
+	/* RFC 5927: an established connection does not die of this. */
+	if (p->state == SYN_SENT && e->hard) {
+		pcb_abort(s);
+		socket_set_error(&s->sock, e->error);
+		become_dead(s);
+		waitq_wake(&s->sock.waitq, SOCK_WAKE_ALL, ~0u);
 	}
 }
 
@@ -620,12 +747,15 @@ static void listener_close(struct inet_sock *s)
 {
 	struct list *l;
 
-	while ((l = list_pop(&s->accepts))) {
+	while ((l = list_pop(&s->deferred)) || (l = list_pop(&s->accepts))) {
 		struct inet_sock *c = list_entry(l, struct inet_sock, accept_link);
+		ndeferred -= c->deferred_to != NULL;
 		pcb_abort(c);
 		rx_purge(c);
-		heap_free(c);
+		inet_sock_free(c);
 	}
+	s->naccepts = 0;
+	WRITE_ONCE(s->nready, 0);
 	if (s->leader == s) {
 		struct inet_sock *next = NULL, *f;
 		if (!list_empty(&s->followers)) {
@@ -742,8 +872,8 @@ static void tcp_op_release(struct socket *sock)
 	rx_purge(s);
 	if (s->bound)
 		inet_unbind(s);
+	inet_sock_free(s);
 	inet_unlock();
-	heap_free(s);
 }
 
 const struct sock_ops inet_tcp_ops = {

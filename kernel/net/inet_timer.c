@@ -9,7 +9,9 @@
  *         closing state; every second while there are only keep-alives or TIME-WAITs
  *   link  (ARP, reassembly) every second for 20 s after the last activity
  *   dhcp  fine: every 500 ms while an address is being asked for; coarse: each minute with a lease
- *   igmp  every 100 ms for 30 s after a join or a query
+ *   igmp  (and MLD) every 100 ms for 30 s after a join or a query
+ *   nd    every second while addresses are made, routers looked for or neighbours asked, and for 20 s
+ *         after the last activity; else when the next lifetime ends
  *
  * A timer that was off is caught up with when it starts again, so that lwIP's ages stay right.
  *
@@ -21,6 +23,8 @@
 #include "lwip/etharp.h"
 #include "lwip/igmp.h"
 #include "lwip/ip4_frag.h"
+#include "lwip/ip6_frag.h"
+#include "lwip/mld6.h"
 #include "lwip/sys.h"
 #include "lwip/timeouts.h"
 
@@ -28,7 +32,7 @@
 #define LINK_LINGER_S 20u
 #define IGMP_LINGER   300u           /* ticks of 100 ms */
 
-enum { T_TCP, T_LINK, T_DHCP_FINE, T_DHCP_COARSE, T_IGMP, T_COUNT };
+enum { T_TCP, T_LINK, T_DHCP_FINE, T_DHCP_COARSE, T_IGMP, T_ND, T_COUNT };
 
 static struct {
 	u64 due_ns;                  /* 0 = off */
@@ -78,7 +82,7 @@ static void start(unsigned i, u64 now, u64 interval_ns)
 /* 0: nothing to do; 1: now and then; 2: at every tick. */
 static unsigned tcp_need(void)
 {
-	unsigned need = tcp_tw_pcbs ? 1 : 0;
+	unsigned need = tcp_tw_pcbs || inet_tcp_waiting() ? 1 : 0;
 
 	for (struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next) {
 		if (p->unacked || p->unsent || p->ooseq || p->refused_data ||
@@ -154,6 +158,8 @@ static void link_run(u64 now)
 		etharp_tmr();
 	for (u64 i = 0; i < MIN(missed, 20ull); i++)
 		ip_reass_tmr();
+	for (u64 i = 0; i < MIN(missed, 61ull); i++)
+		ip6_reass_tmr();
 	timers[T_LINK].last_ns = now;
 	if (now - last_activity_ns < LINK_LINGER_S * NSEC_PER_SEC) {
 		timers[T_LINK].due_ns = now + NSEC_PER_SEC;
@@ -177,6 +183,7 @@ void inet_timer_activity(void)
 		if (timers[T_LINK].last_ns && now - timers[T_LINK].last_ns > 2 * NSEC_PER_SEC)
 			link_run(now);
 		start(T_LINK, now, NSEC_PER_SEC);
+		inet_timer_nd();
 	}
 	if (tcp_active_pcbs)
 		tcp_timer_needed();
@@ -197,6 +204,26 @@ void inet_timer_igmp(void)
 	igmp_left = IGMP_LINGER;
 	if (!timers[T_IGMP].due_ns)
 		start(T_IGMP, arch_clock_mono_ns(), IGMP_TMR_INTERVAL * NSEC_PER_MSEC);
+}
+
+/* One of T_ND's seconds. Neighbours are looked after while there is traffic, even if nothing of ND's own is due. */
+static void nd_run(u64 now)
+{
+	u64 passed = timers[T_ND].last_ns ? (now - timers[T_ND].last_ns) / NSEC_PER_SEC : 1;
+	u32 next = inet_ip6_tick(passed > 1 ? passed - 1 : 0);
+
+	if (timers[T_LINK].due_ns)
+		next = 1;
+	timers[T_ND].last_ns = now;
+	timers[T_ND].due_ns = next ? now + next * NSEC_PER_SEC : 0;
+}
+
+void inet_timer_nd(void)
+{
+	u64 now = arch_clock_mono_ns();
+
+	if (!timers[T_ND].due_ns || timers[T_ND].due_ns > now + NSEC_PER_SEC)
+		start(T_ND, now, timers[T_ND].last_ns ? NSEC_PER_SEC : 1);
 }
 
 void inet_timer_run(void)
@@ -225,8 +252,12 @@ void inet_timer_run(void)
 			timers[i].due_ns = now + DHCP_COARSE_TIMER_SECS * NSEC_PER_SEC;
 			dhcp_coarse_tmr();
 			break;
+		case T_ND:
+			nd_run(now);
+			break;
 		case T_IGMP:
 			igmp_tmr();
+			mld6_tmr();
 			timers[i].due_ns = --igmp_left ? now + IGMP_TMR_INTERVAL * NSEC_PER_MSEC : 0;
 			break;
 		}

@@ -1,91 +1,26 @@
 /*
- * inet_udp.c - UDP sockets, and the making of AF_INET sockets.
+ * inet_udp.c - UDP sockets.
  *
  * Datagrams wait on the socket as the pbufs they came in, each with its addresses. SO_REUSEPORT
  * sockets on one port share the load by a hash of the sender, as on Linux.
  *
- * Invariant (I1): dgram_bytes is the sum over dgrams of what each costs (its memory, about);
- * beyond rcvbuf newer datagrams are dropped and counted.
+ * Invariants:
+ *  (I1) dgram_bytes is the sum over dgrams of what each costs (its memory, about); beyond rcvbuf newer
+ *       datagrams are dropped and counted.
+ *  (I2) the pcb says what the socket says: every change of laddr, lport, raddr, connected or v6only
+ *       ends in pcb_follow.
  *
  * Locks: inet_core.
  */
 #include "net/inet_impl.h"
-#include "lwip/igmp.h"
 #include "lwip/ip.h"
 
-#define UDP_PAYLOAD_MAX 65507u
+#define UDP_PAYLOAD_MAX  65507u
+#define UDP6_PAYLOAD_MAX 65487u      /* lengths are 16 bits in lwIP, headers included */
 
 COUNTER(inet_udp_overflow);
 
 static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *addr, u16 port);
-
-/* ---- Making ---- */
-
-struct inet_sock *inet_sock_alloc(int type, int protocol)
-{
-	struct inet_sock *s = heap_alloc(sizeof(*s));
-
-	if (!s)
-		return NULL;
-	bool tcp = type == LX_SOCK_STREAM;
-	socket_init(&s->sock, tcp ? &inet_tcp_ops : &inet_udp_ops, LX_AF_INET, type, protocol);
-	/* Linux's defaults, which programs read. */
-	s->sock.rcvbuf = tcp ? 131072 : 212992;
-	s->sock.sndbuf = tcp ? 16384 : 212992;
-	s->sndlimit = UINT32_MAX;
-	s->ttl = 64;
-	s->mcast_ttl = 1;
-	s->mcast_loop = true;
-	s->mtu_discover = 1;
-	s->keepidle_s = 7200;
-	s->keepintvl_s = 75;
-	s->keepcnt = 9;
-	s->syncnt = 6;
-	s->linger2_s = 60;
-	list_init(&s->bound_link);
-	list_init(&s->accepts);
-	list_init(&s->accept_link);
-	list_init(&s->followers);
-	list_init(&s->follow_link);
-	list_init(&s->dgrams);
-	return s;
-}
-
-int inet_socket_create(int type, int protocol, struct socket **ret)
-{
-	struct inet_sock *s;
-
-	switch (type) {
-	case LX_SOCK_STREAM:
-		if (protocol != 0 && protocol != LX_IPPROTO_TCP)
-			return -EPROTONOSUPPORT;
-		protocol = LX_IPPROTO_TCP;
-		break;
-	case LX_SOCK_DGRAM:
-		if (protocol == LX_IPPROTO_ICMP)
-			return -EACCES;  /* as Linux with its default ping_group_range */
-		if (protocol != 0 && protocol != LX_IPPROTO_UDP)
-			return -EPROTONOSUPPORT;
-		protocol = LX_IPPROTO_UDP;
-		break;
-	case LX_SOCK_RAW:
-		return protocol == 0 ? -EPROTONOSUPPORT : -EPERM;
-	default:
-		return -ESOCKTNOSUPPORT;
-	}
-	s = inet_sock_alloc(type, protocol);
-	if (!s)
-		return -ENOBUFS;
-	if (type == LX_SOCK_DGRAM) {
-		int r = inet_udp_open(s);
-		if (r < 0) {
-			heap_free(s);
-			return r;
-		}
-	}
-	*ret = &s->sock;
-	return 0;
-}
 
 int inet_udp_open(struct inet_sock *s)
 {
@@ -100,59 +35,116 @@ int inet_udp_open(struct inet_sock *s)
 	return s->udp ? 0 : -ENOBUFS;
 }
 
+/* (I2) */
+static void pcb_follow(struct inet_sock *s)
+{
+	struct udp_pcb *p = s->udp;
+	bool both = IP_IS_V6_VAL(s->laddr) && !s->v6only && !s->connected && ip_addr_isany_val(s->laddr);
+
+	p->local_ip = s->laddr;
+	if (both)
+		IP_SET_TYPE_VAL(p->local_ip, IPADDR_TYPE_ANY);
+	p->local_port = s->lport;
+	p->remote_ip = s->raddr;
+	p->remote_port = s->rport;
+	if (s->connected)
+		p->flags |= UDP_FLAGS_CONNECTED;
+	else
+		p->flags &= (u8)~UDP_FLAGS_CONNECTED;
+	if (s->bound && !s->listed) {
+		p->next = udp_pcbs;
+		udp_pcbs = p;
+		s->listed = true;
+	}
+}
+
 /* ---- Receiving ---- */
 
 static u32 dgram_cost(const struct pbuf *p) { return p->tot_len + 256u; }
 
-/* Among SO_REUSEPORT sockets on the same port, the one that this sender's datagrams go to. */
-static struct inet_sock *reuseport_choose(struct inet_sock *s, u32 src, u16 sport)
+static u64 source_hash(const ip_addr_t *src, u16 sport)
 {
+	u64 h = (u64)sport * 0x9e3779b1u;
+
+	if (IP_IS_V6(src))
+		for (unsigned i = 0; i < 4; i++)
+			h = (h ^ ip_2_ip6(src)->addr[i]) * 0x9e3779b97f4a7c15ull;
+	else
+		h ^= inet_v4(src);
+	return h * 0x9e3779b97f4a7c15ull >> 33;
+}
+
+/* Among SO_REUSEPORT sockets on the same port, the one that this sender's datagrams go to. */
+static struct inet_sock *reuseport_choose(struct inet_sock *s, const ip_addr_t *src, u16 sport)
+{
+	struct list *b = inet_port_bucket(s->lport);
 	struct inet_sock *o;
 	unsigned n = 0, want;
 
 	if (!s->sock.reuseport || s->connected)
 		return s;
-	list_for_each_entry(o, &inet_bound, bound_link)
-		n += o->sock.type == LX_SOCK_DGRAM && o->lport == s->lport && o->laddr == s->laddr && o->sock.reuseport && !o->connected;
+	list_for_each_entry(o, b, bound_link)
+		n += o->sock.type == LX_SOCK_DGRAM && o->lport == s->lport && o->sock.reuseport && !o->connected && inet_addr_same(o, s);
 	if (n < 2)
 		return s;
-	want = (unsigned)(((u64)(src ^ (u32)sport * 0x9e3779b1u) * 0x9e3779b97f4a7c15ull >> 33) % n);
-	list_for_each_entry(o, &inet_bound, bound_link)
-		if (o->sock.type == LX_SOCK_DGRAM && o->lport == s->lport && o->laddr == s->laddr && o->sock.reuseport && !o->connected && want-- == 0)
+	want = (unsigned)(source_hash(src, sport) % n);
+	list_for_each_entry(o, b, bound_link)
+		if (o->sock.type == LX_SOCK_DGRAM && o->lport == s->lport && o->sock.reuseport && !o->connected && inet_addr_same(o, s) && want-- == 0)
 			return o;
 	return s;
+}
+
+/* What the headers say of the datagram being delivered. */
+static void dgram_describe(struct inet_dgram *d)
+{
+	ip_addr_copy(d->dst, *ip_current_dest_addr());
+	d->ifindex = netif_get_index(ip_current_input_netif());
+	if (ip_current_is_v6()) {
+		d->ttl = IP6H_HOPLIM(ip6_current_header());
+		d->tos = (u8)IP6H_TC(ip6_current_header());
+	} else {
+		d->ttl = ip4_current_header()->_ttl;
+		d->tos = ip4_current_header()->_tos;
+	}
+}
+
+static bool wanted(const struct inet_sock *s, const struct inet_dgram *d)
+{
+	if (s->rcv_shut || d->ttl < (IP_IS_V6_VAL(d->dst) ? s->ip->minhops : s->ip->minttl))
+		return false;
+	return !ip_addr_ismulticast(&d->dst) || inet_mcast_allows(s, &d->dst, &d->src, d->ifindex);
 }
 
 static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *addr, u16 port)
 {
 	struct inet_sock *s = arg;
-	u32 src = ip_2_ip4(addr)->addr;
-	struct inet_dgram *d;
+	struct inet_dgram *d = mem_malloc(sizeof(*d));
 
-	if (!ip4_addr_ismulticast(ip4_current_dest_addr()))
-		s = reuseport_choose(s, src, port);
-	if (s->dgram_bytes + dgram_cost(p) > s->sock.rcvbuf || s->rcv_shut) {
-		counter_bump(inet_udp_overflow);
-		pbuf_free(p);
-		return;
-	}
-	d = mem_malloc(sizeof(*d));
-	if (!d) {
-		counter_bump(inet_udp_overflow);
-		pbuf_free(p);
-		return;
-	}
+	if (!d)
+		goto overflow;
 	d->p = p;
-	d->src = src;
+	ip_addr_copy(d->src, *addr);
 	d->sport = port;
-	d->dst = ip4_current_dest_addr()->addr;
-	d->ttl = ip4_current_header()->_ttl;
-	d->tos = ip4_current_header()->_tos;
-	d->ifindex = netif_get_index(ip_current_input_netif());
+	dgram_describe(d);
+	if (!ip_addr_ismulticast(&d->dst))
+		s = reuseport_choose(s, addr, port);
+	if (!wanted(s, d)) {
+		mem_free(d);
+		pbuf_free(p);
+		return;
+	}
+	if (s->dgram_bytes + dgram_cost(p) > s->sock.rcvbuf)
+		goto overflow;
 	d->time_ns = s->sock.timestamp ? arch_clock_mono_ns() + arch_clock_real_offset_ns() : 0;
 	s->dgram_bytes += dgram_cost(p);
 	list_append(&s->dgrams, &d->link);
 	waitq_wake(&s->sock.waitq, SOCK_WAKE_IN, 1);
+	return;
+overflow:
+	counter_bump(inet_udp_overflow);
+	if (d)
+		mem_free(d);
+	pbuf_free(p);
 }
 
 static void dgram_free(struct inet_dgram *d)
@@ -161,14 +153,38 @@ static void dgram_free(struct inet_dgram *d)
 	mem_free(d);
 }
 
-static void fill_meta(const struct inet_sock *s, const struct inet_dgram *d, struct sock_msg *m)
+/* Where to answer from: the address that it came to, or the interface's. */
+static u32 answer_from(const struct inet_dgram *d)
 {
-	if (m->addr)
-		inet_addr_fill(m->addr, d->src, d->sport);
-	m->timestamp_ns = s->sock.timestamp ? d->time_ns : 0;
-	m->has_pktinfo = s->pktinfo;
-	m->pktinfo_ifindex = d->ifindex;
-	m->pktinfo_addr = d->dst;
+	struct netif *n = inet_netif_by_index(d->ifindex);
+
+	if (inet_addr_is_own(&d->dst))
+		return inet_v4(&d->dst);
+	return n ? ip4_addr_get_u32(netif_ip4_addr(n)) : 0;
+}
+
+static void fill_control(const struct inet_sock *s, const struct inet_dgram *d, struct sock_control *c)
+{
+	const struct inet_ip_options *o = s->ip;
+	bool v6 = IP_IS_V6_VAL(d->dst), family6 = s->sock.family == LX_AF_INET6;
+
+	c->ifindex = d->ifindex;
+	c->ttl = d->ttl;
+	c->tos = d->tos;
+	inet_addr_bytes(&d->dst, c->addr);
+	if (!v6) {
+		u32 from = answer_from(d);
+		memcpy(c->spec_dst, &from, 4);
+		c->has |= (o->pktinfo ? SOCK_CONTROL_PKTINFO : 0) | (o->recvttl ? SOCK_CONTROL_TTL : 0) | (o->recvtos ? SOCK_CONTROL_TOS : 0) |
+			  (o->recvorigdst ? SOCK_CONTROL_ORIGDST : 0);
+	} else {
+		c->has |= (o->recvhoplimit ? SOCK_CONTROL_HOPLIMIT : 0) | (o->recvtclass ? SOCK_CONTROL_TCLASS : 0) | (o->recvorigdst6 ? SOCK_CONTROL_ORIGDST6 : 0);
+	}
+	if (family6 && o->pktinfo6)
+		c->has |= SOCK_CONTROL_PKTINFO6;
+	if (c->has & (SOCK_CONTROL_ORIGDST | SOCK_CONTROL_ORIGDST6)) {
+		inet_addr_fill(v6 ? LX_AF_INET6 : LX_AF_INET, &c->offender, &d->dst, s->lport);
+	}
 }
 
 /* Hand out the first datagram. */
@@ -185,7 +201,11 @@ static ssize_t take_datagram(struct inet_sock *s, struct sock_msg *m)
 		if (put < k)
 			break;
 	}
-	fill_meta(s, d, m);
+	if (m->addr)
+		inet_addr_fill(s->sock.family, m->addr, &d->src, d->sport);
+	m->timestamp_ns = s->sock.timestamp ? d->time_ns : 0;
+	if (m->control)
+		fill_control(s, d, m->control);
 	if (len > n)
 		m->ret_flags |= LX_MSG_TRUNC;
 	if (!(m->flags & LX_MSG_PEEK)) {
@@ -205,18 +225,26 @@ static ssize_t udp_op_recv(struct socket *sock, struct sock_msg *m)
 	u64 deadline = socket_deadline(sock->rcvtimeo_ns);
 	ssize_t r;
 
-	if (m->flags & LX_MSG_ERRQUEUE)
-		return -EAGAIN;
+	if (m->flags & LX_MSG_OOB)
+		return -EOPNOTSUPP;
 	for (;;) {
 		inet_lock();
-		r = socket_take_error(sock);
-		bool have = !list_empty(&s->dgrams);
-		if (r == 0 && have)
-			r = take_datagram(s, m);
-		inet_unlock();
-		if (r < 0 || have)
+		if (m->flags & LX_MSG_ERRQUEUE) {
+			r = inet_error_recv(s, m);
+			inet_unlock();
 			return r;
-		if (s->rcv_shut)
+		}
+		r = socket_take_error(sock);
+		if (r == 0 && !list_empty(&s->dgrams)) {
+			r = take_datagram(s, m);
+			inet_unlock();
+			return r;
+		}
+		bool shut = s->rcv_shut;
+		inet_unlock();
+		if (r < 0)
+			return r;
+		if (shut)
 			return 0;
 		if (!looked) {
 			looked = true;
@@ -225,7 +253,7 @@ static ssize_t udp_op_recv(struct socket *sock, struct sock_msg *m)
 		}
 		if (nonblock)
 			return -EAGAIN;
-		r = WAIT_EVENT_INTR(&sock->waitq, READ_ONCE(s->dgram_bytes) || READ_ONCE(sock->error) || READ_ONCE(s->rcv_shut), deadline);
+		r = WAIT_EVENT_INTR(&sock->waitq, READ_ONCE(s->dgram_bytes) || READ_ONCE(s->rcv_shut) || READ_ONCE(sock->error), deadline);
 		if (r == -ETIMEDOUT)
 			return -EAGAIN;
 		if (r < 0)
@@ -238,26 +266,118 @@ static ssize_t udp_op_recv(struct socket *sock, struct sock_msg *m)
 
 static int udp_autobind(struct inet_sock *s)
 {
-	ip4_addr_t any = { s->laddr };
-	int r = inet_bind_port(s, s->laddr, 0);
+	int r = inet_bind_port(s, 0);
 
-	return r < 0 ? -EAGAIN : inet_errno(udp_bind(s->udp, &any, s->lport));
+	if (r == 0)
+		pcb_follow(s);
+	return r == -EADDRINUSE ? -EAGAIN : r;
 }
 
-static int send_to(struct inet_sock *s, struct sock_msg *m, u32 dst, u16 port)
+/* The source that the program names with the datagram. */
+static int source_of_control(const struct inet_sock *s, const struct sock_control *c, bool v6, struct netif **n, ip_addr_t *src)
+{
+	ip_addr_t a = { 0 };
+
+	if (c->ifindex) {
+		struct netif *named = inet_netif_by_index(c->ifindex);
+		if (!named || (s->ifindex && s->ifindex != c->ifindex))
+			return named ? -EINVAL : -ENODEV;
+		if (*n != &inet_lo)
+			*n = named;
+	}
+	if (v6) {
+		memcpy(ip_2_ip6(&a)->addr, c->addr, 16);
+		IP_SET_TYPE_VAL(a, IPADDR_TYPE_V6);
+		ip6_addr_assign_zone(ip_2_ip6(&a), IP6_UNICAST, *n);
+	} else {
+		u32 addr;
+		memcpy(&addr, c->addr + 12, 4);
+		ip_addr_set_ip4_u32_val(a, addr);
+	}
+	if (ip_addr_isany_val(a))
+		return 0;
+	if (!inet_addr_is_own(&a) && !s->freebind)
+		return -EINVAL;
+	*src = a;
+	return 0;
+}
+
+static err_t put_on_wire(struct inet_sock *s, struct pbuf *p, const struct inet_name *to, struct netif *n, const ip_addr_t *src)
+{
+	/* The pcb's own type must not stand in the way: both ends were chosen here. */
+	u8 type = IP_GET_TYPE(&s->udp->local_ip);
+
+	IP_SET_TYPE_VAL(s->udp->local_ip, IPADDR_TYPE_ANY);
+	err_t e = udp_sendto_if_src(s->udp, p, &to->addr, to->port, n, src);
+	IP_SET_TYPE_VAL(s->udp->local_ip, type);
+	return e;
+}
+
+/* Our own members of the group hear it too, as if it had come in through the interface. */
+static void loop_to_group(struct inet_sock *s, const u8 *data, u32 len, const struct inet_name *to, const ip_addr_t *src)
+{
+	bool v6 = IP_IS_V6_VAL(to->addr);
+	struct pbuf *p;
+
+	if (!(v6 ? s->ip->mcast_loop6 : s->mcast_loop))
+		return;
+	p = pbuf_alloc(PBUF_TRANSPORT, (u16)len, PBUF_RAM);
+	if (!p)
+		return;
+	memcpy(p->payload, data, len);
+	inet_lo_pretend(&inet_eth);
+	(void)put_on_wire(s, p, to, &inet_lo, src);
+	inet_lo_pretend(NULL);
+	pbuf_free(p);
+}
+
+static int transmit(struct inet_sock *s, struct pbuf *p, const struct inet_name *to, struct netif *n, const ip_addr_t *src, const struct sock_control *c)
+{
+	bool v6 = IP_IS_V6_VAL(to->addr), group = ip_addr_ismulticast(&to->addr);
+	const struct inet_ip_options *o = s->ip;
+	u8 hops = group ? v6 ? (u8)(o->mcast_hops6 < 0 ? 1 : o->mcast_hops6) : s->mcast_ttl : inet_hops(s, v6);
+
+	s->udp->tos = inet_tos(s, v6);
+	if (c && (c->has & SOCK_CONTROL_TTL) && c->ttl >= 0)
+		hops = (u8)c->ttl;
+	if (c && (c->has & SOCK_CONTROL_TOS) && c->tos >= 0)
+		s->udp->tos = (u8)c->tos;
+	s->udp->ttl = s->udp->mcast_ttl = hops;
+	if (s->no_check)
+		s->udp->flags |= UDP_FLAGS_NOCHKSUM;
+	else
+		s->udp->flags &= (u8)~UDP_FLAGS_NOCHKSUM;
+	if (group && n == &inet_eth)
+		loop_to_group(s, p->payload, p->tot_len, to, src);
+	return inet_errno(put_on_wire(s, p, to, n, src));
+}
+
+static int send_to(struct inet_sock *s, struct sock_msg *m, const struct inet_name *to)
 {
 	size_t len = m->uio->resid;
+	bool v6 = IP_IS_V6_VAL(to->addr);
 	struct netif *n;
-	u32 src;
-	int r = inet_route(s, dst, &n, &src);
+	ip_addr_t from;
+	int r = inet_route(s, &to->addr, &n, &from);
 
 	if (r < 0)
 		return r;
-	ip4_addr_t to = { dst }, from = { src };
-	if (!s->sock.broadcast && ip4_addr_isbroadcast_u32(dst, n))
+	if (m->control && (m->control->has & (SOCK_CONTROL_PKTINFO | SOCK_CONTROL_PKTINFO6))) {
+		r = source_of_control(s, m->control, v6, &n, &from);
+		if (r < 0)
+			return r;
+	}
+	if (!s->sock.broadcast && ip_addr_isbroadcast(&to->addr, n))
 		return -EACCES;
-	if (n == &inet_eth && src == 0)
+	if (n == &inet_eth && ip_addr_isany_val(from))
 		return -ENETUNREACH;
+	if (len > (v6 ? UDP6_PAYLOAD_MAX : UDP_PAYLOAD_MAX))
+		return -EMSGSIZE;
+	/* Not to be cut, by the program's wish. */
+	u8 discover = v6 ? s->ip->mtu_discover6 : s->mtu_discover;
+	bool whole = discover == 2 || discover == 3 || (v6 && (s->ip->dontfrag || (m->control && (m->control->has & SOCK_CONTROL_DONTFRAG))));
+	if (whole && len + 8 + (v6 ? IP6_HLEN : IP_HLEN) > inet_path_mtu(&to->addr))
+		return -EMSGSIZE;
 	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16)len, PBUF_RAM);
 	if (!p)
 		return -ENOBUFS;
@@ -265,40 +385,51 @@ static int send_to(struct inet_sock *s, struct sock_msg *m, u32 dst, u16 port)
 		pbuf_free(p);
 		return -EFAULT;
 	}
-	s->udp->ttl = s->ttl;
-	s->udp->mcast_ttl = s->mcast_ttl;
-	err_t e = udp_sendto_if_src(s->udp, p, &to, port, n, &from);
+	r = transmit(s, p, to, n, &from, m->control);
 	pbuf_free(p);
-	return inet_errno(e);
+	return r;
+}
+
+/* A destination of sendto or connect: an AF_INET6 socket takes addresses of AF_INET too. */
+static int udp_name(const struct inet_sock *s, const struct sock_addr *a, struct inet_name *ret)
+{
+	if (s->sock.family == LX_AF_INET6 && a->len >= sizeof(struct lx_sockaddr_in) && a->family == LX_AF_INET)
+		return inet_addr_parse(LX_AF_INET, a, ret);
+	return inet_addr_parse(s->sock.family, a, ret);
+}
+
+/* 1: none is given, the peer is meant. */
+static int send_name(const struct inet_sock *s, const struct sock_msg *m, struct inet_name *ret)
+{
+	int r;
+
+	if (!m->addr || !m->addr->len)
+		return 1;
+	if (s->sock.family == LX_AF_INET6 && m->addr->len >= 2 && m->addr->family == LX_AF_UNSPEC)
+		return 1;
+	r = udp_name(s, m->addr, ret);
+	/* Linux takes AF_UNSPEC as AF_INET here. */
+	if (r == -EAFNOSUPPORT && s->sock.family == LX_AF_INET && ret->family == LX_AF_UNSPEC)
+		r = 0;
+	if (r == -EAFNOSUPPORT && s->sock.family == LX_AF_INET6)
+		r = -EINVAL;
+	return r == 0 && ret->port == 0 ? -EINVAL : r;
 }
 
 static ssize_t udp_op_send(struct socket *sock, struct sock_msg *m)
 {
 	struct inet_sock *s = inet_sock_of(sock);
 	size_t len = m->uio->resid;
-	u32 addr = 0;
-	u16 port = 0;
-	int r;
+	struct inet_name to;
 
 	if (m->flags & LX_MSG_OOB)
 		return -EOPNOTSUPP;
-	if (len > UDP_PAYLOAD_MAX)
+	if (len > 65535)
 		return -EMSGSIZE;
-	if (m->addr && m->addr->len) {
-		if (m->addr->len < 16)
-			return -EINVAL;
-		r = inet_addr_parse(m->addr, &addr, &port);
-		if (r < 0) {
-			/* Linux takes AF_UNSPEC as AF_INET here. */
-			if (r != -EAFNOSUPPORT || m->addr->family != LX_AF_UNSPEC)
-				return r;
-			memcpy(&addr, m->addr->bytes + 4, 4);
-			memcpy(&port, m->addr->bytes + 2, 2);
-			port = lwip_ntohs(port);
-		}
-		if (port == 0)
-			return -EINVAL;
-	}
+	int r = send_name(s, m, &to);
+	if (r < 0)
+		return r;
+	bool peer = r == 1;
 	inet_lock();
 	/* As Linux: any attempt gives the socket a port. */
 	r = s->bound ? 0 : udp_autobind(s);
@@ -306,13 +437,17 @@ static ssize_t udp_op_send(struct socket *sock, struct sock_msg *m)
 		r = socket_take_error(sock);
 	if (r == 0 && s->snd_shut)
 		r = -EPIPE;
-	if (r == 0 && port == 0) {
-		addr = s->raddr;
-		port = s->rport;
+	if (r == 0 && peer) {
+		to = (struct inet_name){ .addr = s->raddr, .port = s->rport };
 		r = s->connected ? 0 : -EDESTADDRREQ;
+	} else if (r == 0) {
+		/* Linux sends to a link-local address without a scope by its first link. */
+		if (IP_IS_V6_VAL(to.addr) && ip6_addr_islinklocal(ip_2_ip6(&to.addr)) && !to.scope && !s->ifindex)
+			to.scope = inet_dev ? 2 : 1;
+		r = inet_addr_settle(s, &to);
 	}
 	if (r == 0)
-		r = send_to(s, m, addr ? addr : PP_HTONL(0x7f000001), port);
+		r = send_to(s, m, &to);
 	inet_unlock();
 	return r < 0 ? r : (ssize_t)len;
 }
@@ -322,87 +457,76 @@ static ssize_t udp_op_send(struct socket *sock, struct sock_msg *m)
 static int udp_op_bind(struct socket *sock, const struct sock_addr *a)
 {
 	struct inet_sock *s = inet_sock_of(sock);
-	u32 addr;
-	u16 port;
-	int r = inet_addr_parse(a, &addr, &port);
+	struct inet_name n;
+	int r = inet_addr_parse(s->sock.family, a, &n);
 
+	/* Linux takes AF_UNSPEC with INADDR_ANY for AF_INET. */
+	if (r == -EAFNOSUPPORT && sock->family == LX_AF_INET && n.family == LX_AF_UNSPEC && ip_addr_isany_val(n.addr))
+		r = 0;
 	if (r < 0)
 		return r;
-	ip4_addr_t ip = { addr };
 	inet_lock();
-	if (s->bound)
-		r = -EINVAL;
-	else if (addr && !s->freebind && !inet_addr_is_own(addr) && !ip4_addr_ismulticast(&ip) && !ip4_addr_isbroadcast_u32(addr, &inet_eth))
-		r = -EADDRNOTAVAIL;
-	else
-		r = inet_bind_port(s, addr, port);
-	if (r == 0) {
-		s->bound_by_name = true;
-		s->bound_addr = addr != 0;
-		r = inet_errno(udp_bind(s->udp, &ip, s->lport));
-		if (r < 0)
-			inet_unbind(s);
-	}
+	r = inet_bind(s, &n);
+	if (r == 0)
+		pcb_follow(s);
 	inet_unlock();
 	return r;
+}
+
+static void dissolve(struct inet_sock *s)
+{
+	s->connected = false;
+	inet_addr_clear(s, &s->raddr);
+	s->rport = 0;
+	if (!s->bound_addr)
+		inet_addr_clear(s, &s->laddr);
+	pcb_follow(s);
+}
+
+static int connect_to(struct inet_sock *s, struct inet_name *to)
+{
+	ip_addr_t src, before = s->laddr;
+	struct netif *n;
+	int r = inet_addr_settle(s, to);
+
+	if (r < 0)
+		return r == -ENETUNREACH && to->family == LX_AF_INET ? -EAFNOSUPPORT : r;
+	if (!s->bound_addr)              /* what the last connect chose */
+		inet_addr_clear(s, &s->laddr);
+	r = inet_route(s, &to->addr, &n, &src);
+	if (r == 0 && !s->sock.broadcast && ip_addr_isbroadcast(&to->addr, n))
+		r = -EACCES;
+	if (r == 0 && n == &inet_eth && ip_addr_isany_val(src))
+		r = -ENETUNREACH;
+	if (r == 0 && !s->bound)
+		r = udp_autobind(s);
+	if (r < 0) {
+		s->laddr = before;
+		return r;
+	}
+	s->laddr = src;
+	s->connected = true;
+	s->raddr = to->addr;
+	s->rport = to->port;
+	pcb_follow(s);
+	return 0;
 }
 
 static int udp_op_connect(struct socket *sock, const struct sock_addr *a, bool nonblock)
 {
 	struct inet_sock *s = inet_sock_of(sock);
-	u32 addr, src;
-	u16 port;
-	struct netif *n;
-	int r;
+	struct inet_name to;
+	int r = 0;
 
 	if (a->len < 2)
 		return -EINVAL;
 	inet_lock();
-	if (a->family == LX_AF_UNSPEC) {
-		udp_disconnect(s->udp);
-		s->connected = false;
-		s->raddr = 0;
-		s->rport = 0;
-		if (!s->bound_addr && s->bound) {
-			s->laddr = 0;
-			ip4_addr_set_any(ip_2_ip4(&s->udp->local_ip));
-		}
-		r = 0;
-		goto out;
-	}
-	r = inet_addr_parse(a, &addr, &port);
-	if (r < 0)
-		goto out;
-	if (!addr)
-		addr = PP_HTONL(0x7f000001);
-	if (s->connected && !s->bound_addr)
-		s->laddr = 0;
-	r = inet_route(s, addr, &n, &src);
-	if (r < 0)
-		goto out;
-	if (!s->sock.broadcast && ip4_addr_isbroadcast_u32(addr, n)) {
-		r = -EACCES;
-		goto out;
-	}
-	if (n == &inet_eth && src == 0) {
-		r = -ENETUNREACH;
-		goto out;
-	}
-	if (!s->bound) {
-		r = udp_autobind(s);
-		if (r < 0)
-			goto out;
-	}
-	ip4_addr_t to = { addr };
-	s->laddr = src;
-	ip4_addr_set_u32(ip_2_ip4(&s->udp->local_ip), src);
-	r = inet_errno(udp_connect(s->udp, &to, port));
-	if (r == 0) {
-		s->connected = true;
-		s->raddr = addr;
-		s->rport = port;
-	}
-out:
+	if (a->family == LX_AF_UNSPEC)
+		dissolve(s);
+	else
+		r = udp_name(s, a, &to);
+	if (r == 0 && a->family != LX_AF_UNSPEC)
+		r = connect_to(s, &to);
 	inet_unlock();
 	return r;
 }
@@ -423,17 +547,34 @@ static int udp_op_shutdown(struct socket *sock, int how)
 	return r;
 }
 
-void inet_udp_icmp(u32 laddr, u16 lport, u32 raddr, u16 rport, int error, bool hard)
+/* Is the error about a datagram of s? */
+static bool is_about(const struct inet_sock *s, const struct inet_icmp *e)
 {
+	bool any = ip_addr_isany_val(s->laddr);
+
+	if (s->sock.type != LX_SOCK_DGRAM || s->lport != e->lport)
+		return false;
+	if (any ? IP_GET_TYPE(&s->laddr) != IP_GET_TYPE(&e->local) && (s->v6only || IP_IS_V4_VAL(s->laddr)) : !ip_addr_cmp(&s->laddr, &e->local))
+		return false;
+	return !s->connected || (s->rport == e->rport && ip_addr_cmp(&s->raddr, &e->remote));
+}
+
+void inet_udp_icmp(const struct inet_icmp *e)
+{
+	bool v6 = IP_IS_V6_VAL(e->local);
 	struct inet_sock *s;
 
-	list_for_each_entry(s, &inet_bound, bound_link) {
-		if (s->sock.type != LX_SOCK_DGRAM || s->lport != lport || (s->laddr && s->laddr != laddr))
+	list_for_each_entry(s, inet_port_bucket(e->lport), bound_link) {
+		if (!is_about(s, e))
 			continue;
-		/* Linux: a connected socket hears of hard errors; any socket with IP_RECVERR hears of all. */
-		if (s->connected ? s->raddr != raddr || s->rport != rport || (!hard && !s->recverr) : !s->recverr)
+		bool hard = e->hard || (e->error == -EMSGSIZE && (v6 ? s->ip->mtu_discover6 : s->mtu_discover) != 0);
+		bool queue = v6 ? s->ip->recverr6 : s->ip->recverr;
+		/* Linux: a connected socket hears of hard errors; one with IP_RECVERR hears of all. */
+		if (!queue && (!hard || !s->connected))
 			continue;
-		socket_set_error(&s->sock, error);
+		if (queue)
+			inet_error_queue(s, e);
+		socket_set_error(&s->sock, e->error);
 		waitq_wake(&s->sock.waitq, SOCK_WAKE_ALL, ~0u);
 	}
 }
@@ -453,7 +594,7 @@ static u32 udp_op_poll(struct socket *sock, struct poll_table *pt)
 		mask |= POLL_RDHUP;
 	if (READ_ONCE(s->rcv_shut) && READ_ONCE(s->snd_shut))
 		mask |= POLL_HUP;
-	if (READ_ONCE(sock->error))
+	if (READ_ONCE(sock->error) || READ_ONCE(s->errors))
 		mask |= POLL_ERR;
 	return mask;
 }
@@ -481,8 +622,8 @@ static void udp_op_release(struct socket *sock)
 		dgram_free(list_entry(l, struct inet_dgram, link));
 	if (s->bound)
 		inet_unbind(s);
+	inet_sock_free(s);
 	inet_unlock();
-	heap_free(s);
 }
 
 const struct sock_ops inet_udp_ops = {

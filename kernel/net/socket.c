@@ -45,8 +45,8 @@ int sock_create(int family, int type, int protocol, struct socket **ret)
 	if (r < 0)
 		return r;
 	switch (family) {
-	case LX_AF_INET:
-		return inet_socket_create(type, protocol, ret);
+	case LX_AF_INET: case LX_AF_INET6:
+		return inet_socket_create(family, type, protocol, ret);
 	case LX_AF_UNIX:
 		return unix_socket_create(type, protocol, ret);
 	case LX_AF_NETLINK:

@@ -1,6 +1,6 @@
 /*
  * socket.h - sockets, below descriptors. linux/ has copied addresses and options in; data moves
- * through uio. Families: AF_INET (lwIP, inet.c), AF_UNIX (unix.c), both through sock_ops.
+ * through uio. Families: AF_INET and AF_INET6 (lwIP, inet*.c), AF_UNIX (unix.c), all through sock_ops.
  *
  * All calls may sleep unless nonblock; interruptible waits give -ERESTARTSYS (or -EINTR after a
  * timeout was set: SO_RCVTIMEO), as Linux. Errors are Linux's for each call.
@@ -8,6 +8,7 @@
 #ifndef NET_SOCKET_H
 #define NET_SOCKET_H
 
+#include "net/lx_socket.h"
 #include "vm/uio.h"
 #include "sched/mutex.h"
 
@@ -36,6 +37,22 @@ struct sock_rights {
 	struct socket *(*socket)(void *file, u32 *ret_refs);
 };
 
+/* Control data of levels IP and IPV6: what a send is told, what a receive tells. */
+enum {
+	SOCK_CONTROL_PKTINFO = 1u, SOCK_CONTROL_PKTINFO6 = 2u, SOCK_CONTROL_TTL = 4u, SOCK_CONTROL_TOS = 8u, SOCK_CONTROL_HOPLIMIT = 16u,
+	SOCK_CONTROL_TCLASS = 32u, SOCK_CONTROL_ERR = 64u, SOCK_CONTROL_ERR6 = 128u, SOCK_CONTROL_ORIGDST = 256u, SOCK_CONTROL_ORIGDST6 = 512u,
+	SOCK_CONTROL_DONTFRAG = 1024u,
+};
+struct sock_control {
+	u32 has;
+	u32 ifindex;
+	u8 addr[16];                 /* send: the source; receive: where it came to. An IPv4 address is mapped */
+	u8 spec_dst[4];              /* receive: our address to answer from */
+	s32 ttl, tos;                /* send: of the destination's version */
+	struct lx_sock_extended_err err;
+	struct sock_addr offender;   /* who sent the error, and with ORIGDST where the datagram came to */
+};
+
 struct sock_msg {
 	struct uio *uio;
 	struct sock_addr *addr;      /* send: destination or NULL; receive: filled if not NULL */
@@ -45,11 +62,9 @@ struct sock_msg {
 	struct sock_rights *rights;  /* unix sockets: passed or received; NULL */
 	bool has_creds;              /* unix sockets: send: credentials are given; receive: the message carries the sender's (there is one identity) */
 	u64 timestamp_ns;            /* receive: if SO_TIMESTAMP is set, else 0 */
-	u32 pktinfo_ifindex;         /* receive: IP_PKTINFO */
-	u32 pktinfo_addr;
-	bool has_pktinfo;
 	bool has_nl_group;           /* receive: NETLINK_PKTINFO is set: the group that a netlink message went to, 0 = none */
 	u32 nl_group;
+	struct sock_control *control; /* or NULL */
 };
 
 struct sock_ops {
@@ -114,13 +129,17 @@ extern void (*sock_for_each)(bool (*fn)(struct socket *s, void *arg), void *arg)
 struct net_ip {
 	u16 family;                  /* LX_AF_INET, LX_AF_INET6 */
 	u8 bytes[16];
+	u32 scope;                   /* the interface of a link-local one */
 };
 #define NET_DNS_MAX 3u
 
 /* Boot: start the stack, the loopback, and the first netdev as configured. */
 struct net_config {
 	enum { NET_NONE, NET_DHCP, NET_STATIC } mode;
-	u32 addr, mask, gateway;     /* network order */
+	u32 addr, mask, gateway;     /* network order; NET_STATIC with addr 0: IPv6 only */
+	u8 addr6[16], gateway6[16];  /* beside what routers announce; prefix6 0: none */
+	u8 prefix6;
+	bool has_gateway6;
 	struct net_ip dns[NET_DNS_MAX];
 	unsigned ndns;
 	const char *hostname;

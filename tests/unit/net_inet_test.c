@@ -342,7 +342,8 @@ static void options(void **state)
 	assert_int_equal(sock_create(LX_AF_INET, LX_SOCK_RAW, 1, &s), -EPERM);
 	assert_int_equal(sock_create(LX_AF_INET, LX_SOCK_STREAM, 17, &s), -EPROTONOSUPPORT);
 	assert_int_equal(sock_create(LX_AF_INET, LX_SOCK_SEQPACKET, 0, &s), -ESOCKTNOSUPPORT);
-	assert_int_equal(sock_create(LX_AF_INET6, LX_SOCK_STREAM, 0, &s), -EAFNOSUPPORT);
+	assert_int_equal(sock_create(LX_AF_INET6, LX_SOCK_RAW, 58, &s), -EPERM);
+	assert_int_equal(sock_create(3, LX_SOCK_STREAM, 0, &s), -EAFNOSUPPORT);
 }
 
 static void datagrams(void **state)

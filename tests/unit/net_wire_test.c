@@ -127,6 +127,8 @@ static void on_wire(u8 *d, u32 len)
 {
 	u8 *ip = d + 14;
 
+	if (get16(d + 12) == 0x86dd)     /* see net_ip6_test.c */
+		return;
 	sent_frames++;
 	assert_true(len >= 14 && len <= (merge ? 65535 + 14 : 1514));
 	if (get16(d + 12) == 0x806) {

@@ -1,5 +1,8 @@
 # The parts of lwIP that are built: names below src/, without the directory of the package.
 # Left out on purpose: mem.c, memp.c (kernel/net/inet_mem.c), timeouts.c (kernel/net/inet_timer.c),
-# dns.c (the program resolves), raw.c, stats.c, sys.c, autoip.c, IPv6.
+# dns.c (the program resolves), raw.c, stats.c, sys.c, autoip.c, dhcp6.c.
 LWIP_SRC := $(addprefix core/,init.c def.c inet_chksum.c ip.c netif.c pbuf.c tcp.c tcp_in.c tcp_out.c udp.c) \
-            $(addprefix core/ipv4/,dhcp.c etharp.c icmp.c igmp.c ip4_frag.c ip4.c ip4_addr.c) netif/ethernet.c
+            $(addprefix core/ipv4/,dhcp.c etharp.c icmp.c igmp.c ip4_frag.c ip4.c ip4_addr.c) \
+            $(addprefix core/ipv6/,ethip6.c icmp6.c ip6.c ip6_addr.c ip6_frag.c mld6.c nd6.c) netif/ethernet.c
+# tcp_input is inet_demux.c's, which finds the connection and then calls lwIP's.
+lwip_flags = $(if $(filter core/tcp_in,$(1)),-Dtcp_input=lwip_tcp_input)

@@ -30,6 +30,12 @@ struct ip4_addr;
 /* The interface for a destination where lwIP's own table would be wrong (our own addresses), or NULL. */
 struct netif *inet_ip4_route(const struct ip4_addr *src, const struct ip4_addr *dst);
 #define LWIP_HOOK_IP4_ROUTE_SRC(src, dst) inet_ip4_route((src), (dst))
+struct ip6_addr;
+struct netif *inet_ip6_route(const struct ip6_addr *src, const struct ip6_addr *dst);
+#define LWIP_HOOK_IP6_ROUTE(src, dst) inet_ip6_route((src), (dst))
+/* The next hop to a destination that no router announced: itself on a static prefix, else the static gateway, or NULL. */
+const struct ip6_addr *inet_ip6_next_hop(const struct ip6_addr *dst);
+#define LWIP_HOOK_ND6_GET_GW(netif, dst) inet_ip6_next_hop(dst)
 
 /* Memory */
 #define MEM_LIBC_MALLOC                 1
@@ -44,7 +50,15 @@ struct netif *inet_ip4_route(const struct ip4_addr *src, const struct ip4_addr *
 
 /* Families */
 #define LWIP_IPV4                       1
-#define LWIP_IPV6                       0
+#define LWIP_IPV6                       1
+#define LWIP_IPV6_NUM_ADDRESSES         6    /* the link-local one is number 0 */
+#define IPV6_FRAG_COPYHEADER            1
+#define LWIP_ND6_NUM_NEIGHBORS          64
+#define LWIP_ND6_NUM_DESTINATIONS       96
+#define LWIP_ND6_NUM_PREFIXES           8
+#define LWIP_ND6_NUM_ROUTERS            4
+#define LWIP_ND6_RDNSS_MAX_DNS_SERVERS  3
+#define LWIP_IPV6_DUP_DETECT_ATTEMPTS   1
 #define LWIP_RAW                        0
 /* Only so that DHCP asks for servers: dns.c is not built, inet.c takes what it finds. */
 #define LWIP_DNS                        1
@@ -80,6 +94,8 @@ struct netif *inet_ip4_route(const struct ip4_addr *src, const struct ip4_addr *
 u16 inet_checksum(const void *data, int len);
 #define LWIP_CHKSUM                     inet_checksum
 #define LWIP_CHECKSUM_CTRL_PER_NETIF    1
+/* Linux answers a ping of a group. */
+#define LWIP_MULTICAST_PING             1
 
 /* TCP: a 50 ms fast tick (delayed acknowledgements) and a 100 ms slow tick (retransmission). */
 #define TCP_TMR_INTERVAL                50
@@ -105,7 +121,7 @@ u16 inet_checksum(const void *data, int len);
 #define TCP_LISTEN_BACKLOG              1
 #define TCP_MSL                         15000
 #define TCP_MAXRTX                      12
-#define TCP_SYNMAXRTX                   6
+#define TCP_SYNMAXRTX                   12   /* inet_tcp_tick counts: TCP_SYNCNT */
 #define LWIP_TCP_KEEPALIVE              1
 
 #endif

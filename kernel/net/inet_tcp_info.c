@@ -1,0 +1,122 @@
+/*
+ * inet_tcp_info.c - TCP_INFO: what is counted for it, and the answer.
+ *
+ * Counting is a few instructions a segment. Clocks are read only for connections that have been asked
+ * about once (s->timed): from then on one round trip at a time is measured, by Karn's rule not over a
+ * retransmission. Until then the round trip is what lwIP's 100 ms ticks know.
+ *
+ * Locks: inet_core. Cannot fail.
+ */
+#include "net/inet_impl.h"
+
+void inet_tcp_count_out(struct inet_sock *s, const struct pbuf *p, u32 seq)
+{
+	/* p begins at the TCP header. */
+	const struct tcp_hdr *h = p->payload;
+	u32 len = p->tot_len - TCPH_HDRLEN_BYTES(h);
+
+	s->segs_out++;
+	if (!len)
+		return;
+	s->data_segs_out++;
+	if ((s32)(seq + len - s->snd_high) > 0 || s->data_segs_out == 1) {
+		s->snd_high = seq + len;
+		if (unlikely(s->timed)) {
+			s->last_sent_ns = arch_clock_mono_ns();
+			if (!s->rtt_pending) {
+				s->rtt_pending = true;
+				s->rtt_seq = seq + len;
+				s->rtt_from_ns = s->last_sent_ns;
+			}
+		}
+	} else {
+		s->retrans_out++;
+		s->bytes_retrans += len;
+		s->rtt_pending = false;
+	}
+}
+
+void inet_tcp_sample_rtt(struct inet_sock *s, const struct tcp_pcb *p)
+{
+	if ((s32)(p->lastack - s->rtt_seq) < 0)
+		return;
+	u64 us = (arch_clock_mono_ns() - s->rtt_from_ns) / NSEC_PER_USEC;
+	u32 m = us ? us > 60000000 ? 60000000 : (u32)us : 1;
+
+	s->rtt_pending = false;
+	if (!s->min_rtt_us || m < s->min_rtt_us)
+		s->min_rtt_us = m;
+	if (!s->srtt_us) {               /* RFC 6298 */
+		s->srtt_us = m;
+		s->rttvar_us = m / 2;
+		return;
+	}
+	u32 d = m > s->srtt_us ? m - s->srtt_us : s->srtt_us - m;
+	s->rttvar_us = (3 * s->rttvar_us + d) / 4;
+	s->srtt_us = (7 * s->srtt_us + m) / 8;
+}
+
+static u8 linux_state(const struct inet_sock *s)
+{
+	/* Linux: 1 ESTABLISHED 2 SYN_SENT 3 SYN_RECV 4 FIN_WAIT1 5 FIN_WAIT2 6 TIME_WAIT 7 CLOSE 8 CLOSE_WAIT 9 LAST_ACK 10 LISTEN 11 CLOSING */
+	static const u8 of_lwip[] = { 7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6 };
+
+	if (s->state == INET_LISTEN)
+		return 10;
+	return s->tcp && s->tcp->state < ARRAY_SIZE(of_lwip) ? of_lwip[s->tcp->state] : 7;
+}
+
+void inet_tcp_info(struct inet_sock *s, struct lx_tcp_info *i)
+{
+	struct tcp_pcb *p = s->tcp;
+
+	memset(i, 0, sizeof(*i));
+	i->state = linux_state(s);
+	if (s->state == INET_LISTEN) {
+		i->unacked = s->naccepts;
+		i->sacked = s->backlog;
+		return;
+	}
+	if (!p)
+		return;
+	u32 unsent = 0, in_flight = 0;
+	for (struct tcp_seg *g = p->unsent; g; g = g->next)
+		unsent += g->len;
+	for (struct tcp_seg *g = p->unacked; g; g = g->next)
+		in_flight++;
+	i->options = (u8)((p->flags & TF_TIMESTAMP ? 1 : 0) | (p->flags & TF_SACK ? 2 : 0) | (p->flags & TF_WND_SCALE ? 4 : 0));
+	i->wscale = p->flags & TF_WND_SCALE ? (u8)(p->snd_scale | p->rcv_scale << 4) : 0;
+	i->retransmits = p->nrtx;
+	i->backoff = p->nrtx;
+	i->probes = p->persist_probe;
+	i->rto = (u32)p->rto * TCP_SLOW_INTERVAL * 1000u;
+	i->ato = TCP_FAST_INTERVAL * 1000u;
+	u16 mss = inet_tcp_peer_mss(s);
+	i->snd_mss = i->rcv_mss = i->advmss = mss;
+	i->pmtu = inet_path_mtu(&s->raddr);
+	i->unacked = in_flight;
+	i->rtt = s->srtt_us ? s->srtt_us : (u32)(p->sa >> 3) * TCP_SLOW_INTERVAL * 1000u;
+	i->rttvar = s->srtt_us ? s->rttvar_us : (u32)(p->sv >> 2) * TCP_SLOW_INTERVAL * 1000u;
+	i->min_rtt = s->min_rtt_us ? s->min_rtt_us : UINT32_MAX;
+	i->snd_ssthresh = mss ? p->ssthresh / mss : 0;
+	i->snd_cwnd = mss ? MAX(p->cwnd / mss, 1u) : 1;
+	i->rcv_space = i->rcv_ssthresh = p->rcv_wnd;
+	i->reordering = 3;
+	i->notsent_bytes = unsent;
+	i->bytes_received = s->bytes_received;
+	i->bytes_sent = s->bytes_sent;
+	u32 queued = TCP_SND_BUF - p->snd_buf;
+	i->bytes_acked = s->bytes_sent > queued ? s->bytes_sent - queued : 0;
+	i->snd_wnd = p->snd_wnd;
+	i->segs_out = s->segs_out;
+	i->data_segs_out = s->data_segs_out;
+	i->segs_in = inet_demux_segs_in(p);
+	i->total_retrans = s->retrans_out;
+	i->bytes_retrans = s->bytes_retrans;
+	u64 now = arch_clock_mono_ns();
+	i->last_data_sent = s->last_sent_ns ? (u32)((now - s->last_sent_ns) / NSEC_PER_MSEC) : 0;
+	i->last_data_recv = s->last_recv_ns ? (u32)((now - s->last_recv_ns) / NSEC_PER_MSEC) : 0;
+	i->delivered = s->data_segs_out - MIN(s->data_segs_out, in_flight);
+	s->timed = true;
+	i->pacing_rate = i->max_pacing_rate = UINT64_MAX;
+}
