@@ -47,11 +47,12 @@ static json_t *meta_make(const struct opts *opts, const struct plan *plan, const
 
 static void network_configure(const struct opts *opts, struct bootconf *conf)
 {
-	conf->net = xstrdup(opts->net_kind == OPTS_NET_NONE ? "none" : opts->ip ? opts->ip : "dhcp");
-	if (opts->gateway)
-		conf->gateway = xstrdup(opts->gateway);
-	for (size_t i = 0; i < opts->dns.count; i++)
-		strv_add(&conf->dns, opts->dns.items[i]);
+	if (opts->net_kind == OPTS_NET_NONE || !opts->ip.count)
+		strv_add(&conf->net, opts->net_kind == OPTS_NET_NONE ? "none" : "dhcp");
+	else
+		strv_copy(&conf->net, &opts->ip);
+	strv_copy(&conf->gateway, &opts->gateway);
+	strv_copy(&conf->dns, &opts->dns);
 }
 
 static int image_make(const struct opts *opts, const struct plan *plan, struct bootconf *conf)

@@ -23,6 +23,16 @@ static json_t *strings(const struct strv *v)
 	return list;
 }
 
+/* none, dhcp, or the fixed addresses. */
+static json_t *net_text(const struct strv *net)
+{
+	char *text = net->count > 1 ? xasprintf("%s, %s", net->items[0], net->items[1]) : xstrdup(net->count ? net->items[0] : "none");
+	json_t *value = json_string(text);
+
+	free(text);
+	return value;
+}
+
 static json_t *meta_list(const struct image *image, const char *key)
 {
 	json_t *list = json_object_get(image->meta, key);
@@ -55,7 +65,7 @@ static int report_make(const char *path, struct image *image, json_t *report)
 	json_object_set_new(report, "args", strings(&image->conf.args));
 	json_object_set_new(report, "env", strings(&image->conf.env));
 	json_object_set_new(report, "workdir", json_string(image->conf.cwd ? image->conf.cwd : "/"));
-	json_object_set_new(report, "net", json_string(image->conf.net ? image->conf.net : "none"));
+	json_object_set_new(report, "net", net_text(&image->conf.net));
 	/* Those of the manifest; an image without one does not promise any port. */
 	json_object_set_new(report, "ports", meta_list(image, "ports"));
 	inventory_read(image->fd, image->kernel_offset, image->kernel_len, report);

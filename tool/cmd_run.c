@@ -145,24 +145,27 @@ static void network_configure(struct run *run)
 {
 	const struct opts *opts = &run->opts;
 	struct bootconf *conf = &run->conf;
-	const char *net = opts->net_kind == OPTS_NET_NONE ? "none" : opts->ip ? opts->ip : NULL;
+	bool none = opts->net_kind == OPTS_NET_NONE;
 
-	if (!net && (!conf->net || opts->net_given))
-		net = "dhcp";
-	if (!net && opts->net_kind == OPTS_NET_USER && !strcmp(conf->net, "none"))
+	if (none || opts->ip.count) {
+		strv_free(&conf->net);
+		if (none)
+			strv_add(&conf->net, "none");
+		else
+			strv_copy(&conf->net, &opts->ip);
+	} else if (!conf->net.count || opts->net_given) {
+		strv_free(&conf->net);
+		strv_add(&conf->net, "dhcp");
+	} else if (opts->net_kind == OPTS_NET_USER && !strcmp(conf->net.items[0], "none")) {
 		run->opts.net_kind = OPTS_NET_NONE;
-	if (net) {
-		free(conf->net);
-		conf->net = xstrdup(net);
 	}
-	if (opts->gateway) {
-		free(conf->gateway);
-		conf->gateway = xstrdup(opts->gateway);
+	if (opts->gateway.count) {
+		strv_free(&conf->gateway);
+		strv_copy(&conf->gateway, &opts->gateway);
 	}
 	if (opts->dns.count) {
 		strv_free(&conf->dns);
-		for (size_t i = 0; i < opts->dns.count; i++)
-			strv_add(&conf->dns, opts->dns.items[i]);
+		strv_copy(&conf->dns, &opts->dns);
 	}
 }
 

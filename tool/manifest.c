@@ -103,6 +103,17 @@ static void texts_move(struct strv *to, char *const *from, unsigned int count, c
 		strv_take(to, directory && from[i][0] && from[i][0] != ':' ? path_join(directory, from[i]) : xstrdup(from[i]));
 }
 
+/* One text of words between commas or blanks. */
+static void words_move(struct strv *to, const char *from)
+{
+	while (from && *(from += strspn(from, ", "))) {
+		size_t n = strcspn(from, ", ");
+
+		strv_printf(to, "%.*s", (int)n, from);
+		from += n;
+	}
+}
+
 /* The manifest's values as options; paths are made relative to here. */
 static int options_make(const struct manifest *m, const char *directory, struct opts *opts)
 {
@@ -111,8 +122,8 @@ static int options_make(const struct manifest *m, const char *directory, struct 
 	text_move(&opts->memory, m->memory);
 	text_move(&opts->cpus, m->cpus);
 	text_move(&opts->net, m->net);
-	text_move(&opts->ip, m->ip);
-	text_move(&opts->gateway, m->gateway);
+	words_move(&opts->ip, m->ip);
+	words_move(&opts->gateway, m->gateway);
 	text_move(&opts->stop_timeout, m->stop_timeout);
 	texts_move(&opts->env_file, m->env_file, m->env_file_count, directory);
 	texts_move(&opts->add, m->add, m->add_count, directory);
@@ -150,8 +161,6 @@ static void options_merge(struct opts *opts, struct opts *from)
 	text_default(&opts->memory, &from->memory);
 	text_default(&opts->cpus, &from->cpus);
 	text_default(&opts->net, &from->net);
-	text_default(&opts->ip, &from->ip);
-	text_default(&opts->gateway, &from->gateway);
 	text_default(&opts->stop_timeout, &from->stop_timeout);
 	list_prepend(&opts->env, &from->env);
 	list_prepend(&opts->env_file, &from->env_file);
@@ -161,6 +170,10 @@ static void options_merge(struct opts *opts, struct opts *from)
 	list_prepend(&opts->allow, &from->allow);
 	if (!opts->dns.count)
 		list_prepend(&opts->dns, &from->dns);
+	if (!opts->ip.count)
+		list_prepend(&opts->ip, &from->ip);
+	if (!opts->gateway.count)
+		list_prepend(&opts->gateway, &from->gateway);
 }
 
 /* The program's place in opts->args, and its arguments: those given here take the place of the manifest's. */

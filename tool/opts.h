@@ -36,7 +36,8 @@ struct manifest_tree;
 struct opts {
 	/* as written */
 	struct strv publish, add, packages, env, env_file, dns, allow;
-	char *memory, *cpus, *workdir, *hostname, *net, *ip, *gateway, *accel, *machine, *vmm, *output, *stop_timeout, *manifest, *program;
+	struct strv ip, gateway;        /* at most one of each family */
+	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *vmm, *output, *stop_timeout, *manifest, *program;
 	bool trace, verbose, dry_run, json, help;
 	size_t first_env_count, first_env_file_count; /* how many of these the manifest brought: the command line's come after all of them */
 	/* PROGRAM or IMAGE and what follows it */

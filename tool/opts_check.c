@@ -66,17 +66,33 @@ static bool is_ipv4(const char *text)
 	return inet_pton(AF_INET, text, &address) == 1;
 }
 
+/* Plain groups: no scope, and no IPv4 tail, which the kernel does not read. */
+static bool is_ipv6(const char *text)
+{
+	struct in6_addr address;
+
+	return !strchr(text, '.') && inet_pton(AF_INET6, text, &address) == 1;
+}
+
+static bool is_ip(const char *text) { return is_ipv4(text) || is_ipv6(text); }
+
 static bool is_cidr(const char *text)
 {
 	const char *slash = strchr(text, '/');
-	char address[INET_ADDRSTRLEN];
+	char address[INET6_ADDRSTRLEN];
 	uint64_t prefix;
 
-	if (!slash || (size_t)(slash - text) >= sizeof address || !str_number(slash + 1, 1, 30, &prefix))
+	if (!slash || (size_t)(slash - text) >= sizeof address || !str_number(slash + 1, 1, 128, &prefix))
 		return false;
 	memcpy(address, text, (size_t)(slash - text));
 	address[slash - text] = '\0';
-	return is_ipv4(address);
+	return is_ipv6(address) || (prefix <= 30 && is_ipv4(address));
+}
+
+/* Not two of one family. */
+static bool one_of_each(const struct strv *list)
+{
+	return list->count < 2 || (list->count == 2 && !strchr(list->items[0], ':') != !strchr(list->items[1], ':'));
 }
 
 /* [ADDR:]HOST:GUEST[/tcp|/udp] */
@@ -131,13 +147,21 @@ static int net_check(struct opts *opts)
 	} else {
 		return bad(opts, "net", 0, "\"%s\" is no such thing; choose one of user, none, tap=IFNAME", opts->net);
 	}
-	if (opts->ip && !is_cidr(opts->ip))
-		return bad(opts, "ip", 0, "\"%s\" is no address with a prefix; write it as 10.0.0.2/24", opts->ip);
-	if (opts->gateway && !is_ipv4(opts->gateway))
-		return bad(opts, "gateway", 0, "\"%s\" is no IPv4 address; write it as 10.0.0.1", opts->gateway);
+	for (size_t i = 0; i < opts->ip.count; i++) {
+		if (!is_cidr(opts->ip.items[i]))
+			return bad(opts, "ip", 0, "\"%s\" is no address with a prefix; write it as 10.0.0.2/24 or fd00::2/64", opts->ip.items[i]);
+	}
+	for (size_t i = 0; i < opts->gateway.count; i++) {
+		if (!is_ip(opts->gateway.items[i]))
+			return bad(opts, "gateway", 0, "\"%s\" is no IP address; write it as 10.0.0.1 or fd00::1", opts->gateway.items[i]);
+	}
+	if (!one_of_each(&opts->ip))
+		return bad(opts, "ip", 0, "there can be one address of IPv4 and one of IPv6; leave out the others");
+	if (!one_of_each(&opts->gateway))
+		return bad(opts, "gateway", 0, "there can be one router of IPv4 and one of IPv6; leave out the others");
 	for (size_t i = 0; i < opts->dns.count; i++) {
-		if (!is_ipv4(opts->dns.items[i]))
-			return bad(opts, "dns", i, "\"%s\" is no IPv4 address; write it as 10.0.0.3", opts->dns.items[i]);
+		if (!is_ip(opts->dns.items[i]))
+			return bad(opts, "dns", i, "\"%s\" is no IP address; write it as 10.0.0.3 or fd00::3", opts->dns.items[i]);
 	}
 	if (opts->publish.count && opts->net_kind != OPTS_NET_USER)
 		return bad(opts, "publish", 0, "ports are forwarded only with --net user; reach the VM at its own address, or leave --net out");

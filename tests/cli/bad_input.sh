@@ -128,6 +128,11 @@ expect bad-publish 2 'names no ports' "$PITH" run -p 80 /bin/true
 expect bad-publish-range 2 'names no ports' "$PITH" run -p 70000:80 /bin/true
 expect publish-without-net 2 'only with --net user' "$PITH" run --net none -p 80:80 /bin/true
 expect bad-ip 2 'no address' "$PITH" run --ip 10.0.0.300/24 /bin/true
+expect bad-ip6 2 'no address' "$PITH" run --ip fd00::1/129 /bin/true
+expect bad-ip6-tail 2 'no address' "$PITH" run --ip ::1.2.3.4/64 /bin/true
+expect two-ips-of-a-family 2 'one of IPv6' "$PITH" run --ip fd00::1/64 --ip fd00::2/64 /bin/true
+expect bad-gateway6 2 'no IP address' "$PITH" run --ip fd00::1/64 --gateway fd00::g /bin/true
+expect bad-dns6 2 'no IP address' "$PITH" run --dns fe80::1%eth0 /bin/true
 expect bad-env 2 'no variable' "$PITH" run -e =x /bin/true
 expect bad-workdir 2 'not absolute' "$PITH" run -w tmp /bin/true
 expect later-option 2 'not in this version' "$PITH" run -d /bin/true

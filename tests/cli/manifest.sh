@@ -40,7 +40,7 @@ hostname: web-1
 add: ["www:/www", "conf.d/*.conf:/etc/app/"]
 ports: ["127.0.0.1:18080:80", "15353:53/udp"]
 net: user
-ip: 10.0.2.15/24
+ip: 10.0.2.15/24, fd00::15/64
 gateway: 10.0.2.2
 dns: [10.0.2.3]
 memory: 96M
@@ -55,6 +55,7 @@ for e in KEY=VALUE EMPTY= TAKEN=here PORT=80 FROM_FILE=1; do says "env-$e" "env=
 says workdir cwd=/srv/data
 says hostname hostname=web-1
 says net net=10.0.2.15/24
+says net6 net=fd00::15/64
 says gateway gateway=10.0.2.2
 says dns dns=10.0.2.3
 says allow allow=jit
@@ -162,7 +163,7 @@ bad alias 2 'alias' 'env: &a {a: b}\nargs: *a\n'
 bad odd-key 1 'a key that is no word' '? [a]\n: b\n'
 bad no-utf8 1 'UTF-8' 'program: \377\376\n'
 bad ports 4 'ports: "80" names no ports' 'program: x\nports:\n - 80:80\n - "80"\n'
-bad dns 3 'dns: "x" is no IPv4' 'dns:\n  - 1.2.3.4\n  - x\n'
+bad dns 3 'dns: "x" is no IP address' 'dns:\n  - 1.2.3.4\n  - x\n'
 bad env-no-name 3 'env: "=c" names no variable' 'env:\n  - a=b\n  - =c\n'
 bad env-text 1 'env: neither' 'env: x\n'
 bad env-nested 2 'env: neither' 'env:\n  a: [b]\n'

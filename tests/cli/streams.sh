@@ -108,8 +108,8 @@ sleep 0.3
 if processes; then not_ok no-orphan "the VMM outlived the command"; else ok no-orphan; fi
 
 # What the machine is told.
-FAKE_VMM=config "$PITH" run --accel tcg --ip 10.9.8.7/24 --gateway 10.9.8.1 --dns 10.9.8.2 -e A=b -e PATH=/x -w /tmp --trace /bin/echo one 'two words' '' >out </dev/null
-for line in exec=/bin/echo arg=/bin/echo arg=one 'arg=two words' arg= env=A=b env=PATH=/x cwd=/tmp net=10.9.8.7/24 gateway=10.9.8.1 dns=10.9.8.2 trace=1; do
+FAKE_VMM=config "$PITH" run --accel tcg --ip 10.9.8.7/24 --ip fd09::7/64 --gateway 10.9.8.1 --gateway fd09::1 --dns 10.9.8.2 --dns fd09::2 -e A=b -e PATH=/x -w /tmp --trace /bin/echo one 'two words' '' >out </dev/null
+for line in exec=/bin/echo arg=/bin/echo arg=one 'arg=two words' arg= env=A=b env=PATH=/x cwd=/tmp net=10.9.8.7/24 net=fd09::7/64 gateway=10.9.8.1 gateway=fd09::1 dns=10.9.8.2 dns=fd09::2 trace=1; do
     check "config-$line" "not in the configuration" grep -aqxF -e "$line" out
 done
 check config-seed "no seed of 32 bytes" grep -aqE '^seed=[0-9a-f]{64}$' out

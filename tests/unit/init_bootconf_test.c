@@ -53,11 +53,41 @@ static void everything(void **state)
 	assert_memory_equal(&c.addr, "\x0a\0\x02\x0f", 4);
 	assert_memory_equal(&c.mask, "\xff\xff\xff\0", 4);
 	assert_int_equal(c.ndns, 2);
+	assert_memory_equal(c.dns[1].bytes, "\x8\x8\x8\x8", 4);
 	assert_true(c.trace);
 	assert_false(c.verbose);
 	assert_int_equal(c.tsc_khz, 2100000);
 	assert_int_equal(c.seed_len, 3);
 	assert_memory_equal(c.seed, "\0\xff\xa5", 3);
+	drop(&c);
+}
+
+/* Both families, and IPv6 alone. */
+static void two_families(void **state)
+{
+	struct bootconf c;
+	const char *why;
+
+	assert_int_equal(PARSE(&c, &why, BASE "net=10.0.0.2/24\0net=2001:db8:1::2/48\0gateway=fe80::1\0gateway=10.0.0.1\0dns=::1\0dns=1:2:3:4:5:6:7:8\0"), 0);
+	assert_int_equal(c.net, BOOTCONF_NET_STATIC);
+	assert_memory_equal(&c.addr, "\x0a\0\0\2", 4);
+	assert_memory_equal(c.addr6, "\x20\1\xd\xb8\0\1\0\0\0\0\0\0\0\0\0\2", 16);
+	assert_int_equal(c.prefix6, 48);
+	assert_true(c.has_gateway6);
+	assert_memory_equal(c.gateway6, "\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+	assert_memory_equal(&c.gateway, "\x0a\0\0\1", 4);
+	assert_int_equal(c.ndns, 2);
+	assert_true(c.dns[0].ipv6);
+	assert_memory_equal(c.dns[0].bytes, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+	assert_memory_equal(c.dns[1].bytes, "\0\1\0\2\0\3\0\4\0\5\0\6\0\7\0\10", 16);
+	drop(&c);
+	assert_int_equal(PARSE(&c, &why, BASE "net=fd00::/1\0"), 0);
+	assert_int_equal(c.net, BOOTCONF_NET_STATIC);
+	assert_int_equal(c.addr, 0);
+	drop(&c);
+	assert_int_equal(PARSE(&c, &why, BASE "net=dhcp\0net=fd00::5/128\0"), 0);
+	assert_int_equal(c.net, BOOTCONF_NET_DHCP);
+	assert_int_equal(c.prefix6, 128);
 	drop(&c);
 }
 
@@ -108,6 +138,19 @@ static void refused(void **state)
 	REFUSED(BASE "net=10.0.0.1.2/8\0");
 	REFUSED(BASE "gateway=\0");
 	REFUSED(BASE "dns=1.2.3.\0");
+	REFUSED(BASE "net=fd00::1\0");
+	REFUSED(BASE "net=fd00::1/129\0");
+	REFUSED(BASE "net=fd00::1/0\0");
+	REFUSED(BASE "net=fd00::1::2/64\0");
+	REFUSED(BASE "net=fd00:1:2:3:4:5:6:7:8/64\0");
+	REFUSED(BASE "net=fd00:1:2:3:4:5:6/64\0");
+	REFUSED(BASE "net=:fd00::/64\0");
+	REFUSED(BASE "net=fd00:/64\0");
+	REFUSED(BASE "gateway=fe80::g\0");
+	REFUSED(BASE "gateway=fe80::12345\0");
+	REFUSED(BASE "dns=1:2:3:4:5:6:7\0");
+	REFUSED(BASE "dns=1:2:3:4:5:6:7::8\0");
+	REFUSED(BASE "dns=fe80::1%eth0\0");
 	REFUSED(BASE "root=12:34\0");
 	REFUSED(BASE "root=512\0");
 	REFUSED(BASE "root=512:18446744073709551615\0");
@@ -170,7 +213,7 @@ static void no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(everything), cmocka_unit_test(defaults_and_padding), cmocka_unit_test(refused),
+		cmocka_unit_test(everything), cmocka_unit_test(two_families), cmocka_unit_test(defaults_and_padding), cmocka_unit_test(refused),
 		cmocka_unit_test(hostile), cmocka_unit_test(seed_is_wiped), cmocka_unit_test(no_memory),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);

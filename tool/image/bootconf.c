@@ -76,8 +76,8 @@ int bootconf_make(const struct bootconf *conf, struct buf *ret_block)
 		snprintf(text, sizeof text, "%llu:%llu", (unsigned long long)conf->root_offset, (unsigned long long)conf->root_len);
 		record(&b, "root", text);
 	}
-	record(&b, "net", conf->net);
-	record(&b, "gateway", conf->gateway);
+	record_list(&b, "net", &conf->net);
+	record_list(&b, "gateway", &conf->gateway);
 	record_list(&b, "dns", &conf->dns);
 	record(&b, "allow", conf->allow_jit ? "jit" : NULL);
 	record(&b, "trace", conf->trace ? "1" : NULL);
@@ -128,9 +128,9 @@ static bool record_parse(const char *key, size_t key_len, const char *value, str
 	else if (IS("hostname"))
 		text_set(&conf->hostname, value);
 	else if (IS("net"))
-		text_set(&conf->net, value);
+		strv_add(&conf->net, value);
 	else if (IS("gateway"))
-		text_set(&conf->gateway, value);
+		strv_add(&conf->gateway, value);
 	else if (IS("dns"))
 		strv_add(&conf->dns, value);
 	else if (IS("allow"))
@@ -170,8 +170,8 @@ void bootconf_free(struct bootconf *conf)
 	free(conf->exec);
 	free(conf->cwd);
 	free(conf->hostname);
-	free(conf->net);
-	free(conf->gateway);
+	strv_free(&conf->net);
+	strv_free(&conf->gateway);
 	free(conf->seed);
 	strv_free(&conf->args);
 	strv_free(&conf->env);

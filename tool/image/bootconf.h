@@ -10,8 +10,9 @@
 #include "util/str.h"
 
 struct bootconf {
-	char *exec, *cwd, *hostname, *net, *gateway;
+	char *exec, *cwd, *hostname;
 	struct strv args, env, dns;
+	struct strv net, gateway;       /* net: none, dhcp, or an address of each family */
 	uint64_t root_offset, root_len; /* root_len 0: the whole device */
 	bool trace, verbose, allow_jit;
 	uint64_t tsc_khz, time_ns;      /* 0: not said */

@@ -164,6 +164,12 @@ bool strv_has(const struct strv *v, const char *s)
 	return false;
 }
 
+void strv_copy(struct strv *to, const struct strv *from)
+{
+	for (size_t i = 0; i < from->count; i++)
+		strv_add(to, from->items[i]);
+}
+
 void strv_free(struct strv *v)
 {
 	for (size_t i = 0; i < v->count; i++)

@@ -41,6 +41,7 @@ void strv_add(struct strv *v, const char *s);      /* copies s */
 void strv_take(struct strv *v, char *s);           /* owns s from now on */
 void strv_printf(struct strv *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool strv_has(const struct strv *v, const char *s);
+void strv_copy(struct strv *to, const struct strv *from);   /* appends copies */
 void strv_free(struct strv *v);
 
 bool str_starts(const char *s, const char *prefix);
