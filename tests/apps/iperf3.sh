@@ -1,8 +1,8 @@
 #!/bin/sh
 # iperf3.sh - Debian's iperf3 as a server: 20 MB in each direction, several streams, UDP; a server between runs.
 . tests/apps/lib
-bytes=20M
-if quick; then bytes=5M; fi
+bytes=20M up=40
+if quick; then bytes=5M up=5; fi
 # transfer NAME PERCENT ARG...: the receiving side counted at least so much of what was sent. Upwards the VMM's user network holds
 # megabytes that were sent and have not arrived when the client says that it is done.
 transfer() {
@@ -20,7 +20,7 @@ for on in $MACHINES; do
     port=$(free_port)
     boot "$on" -p "127.0.0.1:$port:5201" -p "127.0.0.1:$port:5201/udp" "$example"
     if ready 60 grep -q 'Server listening' "$app.log"; then
-        transfer up 40 -n $bytes
+        transfer up $up -n $bytes
         transfer down 99 -R -n $bytes
         transfer four-streams 99 -R -P 4 -n 4M
         transfer udp 95 -u -b 5M -l 1000 -n 1M

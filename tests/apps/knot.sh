@@ -1,0 +1,12 @@
+#!/bin/sh
+# knot.sh - Debian's Knot DNS: an authoritative zone over UDP and TCP, a whole zone's transfer.
+. tests/apps/lib
+
+for on in $MACHINES; do
+    port=$(free_port)
+    boot "$on" -p "127.0.0.1:$port:53" -p "127.0.0.1:$port:53/udp" "$example"
+    if ready 90 answers; then
+        check_zone
+    fi
+    finish 0
+done

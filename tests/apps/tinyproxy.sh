@@ -1,0 +1,21 @@
+#!/bin/sh
+# tinyproxy.sh - Debian's tinyproxy before a server on the host: pages, CONNECT, errors.
+. tests/apps/lib
+make_www
+backend=$(free_port 3)
+python3 -u -m http.server "$backend" --bind 127.0.0.1 --directory www >backend.log 2>&1 &
+pids="$pids $!"
+url=http://10.0.2.2:$backend
+
+for on in $MACHINES; do
+    port=$(free_port)
+    boot "$on" -p "127.0.0.1:$port:8888" "$example"
+    set -- -x "127.0.0.1:$port"
+    if ready 90 curl -sf --max-time 5 "$@" "$url/small"; then
+        for file in empty small 64k 1m; do is "$at/$file" "$(fetch "$@" "$url/$file" | sum)" "$(sum <www/$file)"; done
+        is "$at/connect" "$(fetch "$@" -p "$url/small")" "hello from a file"
+        is "$at/404" "$(fetch "$@" -o out -w '%{http_code}' "$url/nothing")" 404
+        is "$at/refused" "$(fetch "$@" -o out -w '%{http_code}' http://10.0.2.15:1/)" 500
+    fi
+    finish 0
+done
