@@ -86,8 +86,7 @@ const checks = {
   async workers() {
     const sums = await Promise.all([1000, 2000, 3000, 4000].map(async (n) => {
       const worker = new workers.Worker(__filename, { workerData: n });
-      const [sum] = await events.once(worker, 'message');
-      await events.once(worker, 'exit');
+      const [[sum]] = await Promise.all([events.once(worker, 'message'), events.once(worker, 'exit')]);
       return sum;
     }));
     return sums;
