@@ -3,7 +3,7 @@
 . tests/apps/langs
 example_copy
 g++ -std=c++17 -O2 -pthread -o cxx/server cxx/server.cc
-expect_sum=adler32 expect_refused='spawn: Operation not permitted
+export expect_sum=adler32 expect_refused='spawn: Operation not permitted
 system: exit status 127'
 on_linux cxx/server PORT
 in_pith

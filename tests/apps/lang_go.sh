@@ -4,7 +4,7 @@
 . tests/apps/langs
 example_copy
 export HOME="$dir" GOCACHE="${GOCACHE:-$dir/go-cache}" GO111MODULE=off
-expect_refused='exec: fork/exec /bin/true: operation not permitted'
+export expect_refused='exec: fork/exec /bin/true: operation not permitted'
 for cgo in 1 0; do
     CGO_ENABLED=$cgo go build -o go/server go/main.go
     on_linux go/server PORT

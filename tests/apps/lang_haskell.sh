@@ -2,8 +2,8 @@
 # lang_haskell.sh - Haskell, GHC's threaded runtime and the other one: threads, STM, time-outs, network, files, signals.
 . tests/apps/langs
 example_copy
-expect_sum=adler32
-expect_refused='process: /bin/true: readCreateProcess: posix_spawnp: permission denied (Operation not permitted)'
+export expect_sum=adler32
+export expect_refused='process: /bin/true: readCreateProcess: posix_spawnp: permission denied (Operation not permitted)'
 for threaded in -threaded ''; do
     rm -rf hs && mkdir hs
     # shellcheck disable=SC2086

@@ -3,8 +3,8 @@
 . tests/apps/langs
 example_copy
 javac -d java/classes java/Server.java
-expect_refused='exec: Cannot run program "/bin/true": error=1, Operation not permitted'
-expect_stop=143 ready_seconds=200
+export expect_refused='exec: Cannot run program "/bin/true": error=1, Operation not permitted'
+export expect_stop=143 ready_seconds=200
 on_linux java -cp java/classes Server PORT
 in_pith
 sed -i 's/\[-cp,/[-XX:+UseSerialGC, -XX:TieredStopAtLevel=1, -Xshare:auto, -cp,/' java/pith.yaml

@@ -3,7 +3,7 @@
 . tests/apps/langs
 example_copy
 make_certificate node
-expect_refused='spawn: EPERM
+export expect_refused='spawn: EPERM
 execSync: EPERM
 fork: EPERM'
 on_linux /usr/bin/node node/server.js PORT

@@ -3,7 +3,7 @@
 . tests/apps/langs
 example_copy
 (cd ocaml && ocamlopt -I +threads unix.cmxa threads.cmxa server.ml -o server)
-expect_sum=adler32 expect_refused='fork: Operation not permitted
+export expect_sum=adler32 expect_refused='fork: Operation not permitted
 create_process: Operation not permitted'
 on_linux ocaml/server PORT
 in_pith

@@ -3,7 +3,7 @@
 . tests/apps/langs
 example_copy
 make_certificate python
-expect_refused='fork: PermissionError Operation not permitted
+export expect_refused='fork: PermissionError Operation not permitted
 subprocess: PermissionError Operation not permitted
 multiprocessing: PermissionError Operation not permitted'
 on_linux /usr/bin/python3 python/server.py PORT

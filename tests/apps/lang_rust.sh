@@ -3,6 +3,6 @@
 . tests/apps/langs
 example_copy
 /usr/bin/rustc -O -o rust/server rust/main.rs
-expect_sum=adler32 expect_stop=143 expect_refused='spawn: PermissionDenied'
+export expect_sum=adler32 expect_stop=143 expect_refused='spawn: PermissionDenied'
 on_linux rust/server PORT
 in_pith
