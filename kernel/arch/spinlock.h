@@ -22,11 +22,12 @@ static inline bool spin_trylock(struct spinlock *l)
 {
 	return !__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE);
 }
+/* Take l, which is held just now. Panics after 10 s. */
+void spin_lock_wait(struct spinlock *l);
 static inline void spin_lock(struct spinlock *l)
 {
-	while (unlikely(!spin_trylock(l)))
-		while (READ_ONCE(l->held))
-			arch_cpu_relax();
+	if (unlikely(!spin_trylock(l)))
+		spin_lock_wait(l);
 }
 static inline void spin_unlock(struct spinlock *l)
 {

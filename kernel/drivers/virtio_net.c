@@ -102,7 +102,7 @@ static struct netdev_buf *rx_buf_get_locked(struct vnet *n)
 		n->nstock--;
 		return b;
 	}
-	struct page *page = page_alloc(0, 0);
+	struct page *page = page_alloc(0, PAGE_FOR(PAGE_KIND_NET));
 
 	if (!page)
 		return NULL;

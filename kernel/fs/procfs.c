@@ -4,6 +4,7 @@
  * What is shown is measured or counted, or left out; formats are Linux's, since programs parse them.
  * Locks: load_lock around the load averages. What can fail: memory.
  */
+#include "base/counter.h"
 #include "base/print.h"
 #include "fs/procfs_impl.h"
 #include "sched/thread.h"
@@ -49,35 +50,17 @@ static void mem_line(struct pseudo_text *t, const char *name, u64 pages)
 	pseudo_printf(t, "%-16s%8llu kB\n", name, (unsigned long long)(pages * (PAGE_SIZE / KiB)));
 }
 
-struct shmem_sum {
-	u64 pages;
-};
-static bool add_shmem(struct mount *m, void *arg)
-{
-	struct fs_statfs s = { 0 };
-	struct shmem_sum *sum = arg;
-	if (m->statfs && !m->statfs(m, &s) && s.type == LX_TMPFS_MAGIC)
-		sum->pages += s.blocks - s.bfree;
-	return true;
-}
-
 static int show_meminfo(struct pseudo_text *t, u64 arg)
 {
 	struct vm_usage vm;
-	struct shmem_sum shmem = { 0 };
 	vm_usage(&vm);
-	fs_for_each_mount(add_shmem, &shmem);
 	u64 total = page_total_count(), free = page_free_count();
-	u64 slab = heap_used_bytes() / PAGE_SIZE, used = total > free ? total - free : 0;
-	u64 known = vm.resident_anon_pages + slab;
-	u64 cached = used > known ? used - known : 0;      /* the rest is pages of files */
-	cached = MAX(cached, vm.resident_file_pages);
-	u64 clean = cached > shmem.pages ? cached - shmem.pages : 0;
+	u64 clean = page_kind_count(PAGE_KIND_FILE), shmem = page_kind_count(PAGE_KIND_SHMEM), slab = page_kind_count(PAGE_KIND_SLAB);
 	mem_line(t, "MemTotal:", total);
 	mem_line(t, "MemFree:", free);
 	mem_line(t, "MemAvailable:", MIN(total, free + clean));
 	mem_line(t, "Buffers:", 0);
-	mem_line(t, "Cached:", cached);
+	mem_line(t, "Cached:", clean + shmem);
 	mem_line(t, "SwapCached:", 0);
 	mem_line(t, "Active:", vm.resident_anon_pages + clean);
 	mem_line(t, "Inactive:", 0);
@@ -89,8 +72,12 @@ static int show_meminfo(struct pseudo_text *t, u64 arg)
 	mem_line(t, "SwapFree:", 0);
 	mem_line(t, "AnonPages:", vm.resident_anon_pages);
 	mem_line(t, "Mapped:", vm.resident_file_pages);
-	mem_line(t, "Shmem:", shmem.pages);
+	mem_line(t, "Shmem:", shmem);
 	mem_line(t, "Slab:", slab);
+	mem_line(t, "SReclaimable:", 0);
+	mem_line(t, "SUnreclaim:", slab);
+	mem_line(t, "KernelStack:", page_kind_count(PAGE_KIND_STACK));
+	mem_line(t, "PageTables:", page_kind_count(PAGE_KIND_TABLE));
 	mem_line(t, "CommitLimit:", total);
 	mem_line(t, "Committed_AS:", vm.data_pages + vm.stack_pages);
 	pseudo_printf(t, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\nHugepagesize:       2048 kB\n");
@@ -169,6 +156,20 @@ static int show_stat(struct pseudo_text *t, u64 arg)
 	return 0;
 }
 
+/* ---- Counters ---- */
+
+static int show_counters(struct pseudo_text *t, u64 arg)
+{
+	struct heap_cache *at = NULL;
+	struct heap_cache_info i;
+
+	for (const struct counter *c = __start_counters; c < __stop_counters; c++)
+		pseudo_printf(t, "%s %llu\n", c->name, (unsigned long long)(c->value ? __atomic_load_n(c->value, __ATOMIC_RELAXED) : c->read()));
+	while (heap_cache_tell(&at, &i))
+		pseudo_printf(t, "objects_%s %llu\n", i.name, (unsigned long long)i.used);
+	return 0;
+}
+
 /* ---- Names ---- */
 
 static const struct pseudo_file files[] = {
@@ -180,6 +181,7 @@ static const struct pseudo_file files[] = {
 	  .arg = PSEUDO_TEXT(LX_UTS_SYSNAME " version " LX_UTS_RELEASE " (pith) (" __VERSION__ ") " LX_UTS_VERSION "\n") },
 	{ .path = "filesystems", .mode = 0444, .show = pseudo_show_text,
 	  .arg = PSEUDO_TEXT("nodev\tsysfs\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\n\terofs\n") },
+	{ .path = "pith/counters", .mode = 0444, .show = show_counters },
 	{ .path = "swaps", .mode = 0444, .show = pseudo_show_text, .arg = PSEUDO_TEXT("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n") },
 };
 

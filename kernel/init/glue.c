@@ -19,7 +19,7 @@
 
 static phys_t table_page_alloc(bool zero)
 {
-	struct page *p = page_alloc(0, zero ? PAGE_ZERO : 0);
+	struct page *p = page_alloc(0, zero ? PAGE_ZERO | PAGE_FOR(PAGE_KIND_TABLE) : PAGE_FOR(PAGE_KIND_STACK));
 
 	return p ? page_to_phys(p) : 0;
 }

@@ -16,6 +16,7 @@
 #include "mm/heap.h"
 #include "mm/page.h"
 #include "arch/spinlock.h"
+#include "base/counter.h"
 #include "base/errno.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -26,7 +27,8 @@ struct cache_impl {
 	struct spinlock lock;
 	u32 size, per_slab;
 	u32 empty;                   /* C: slabs with no object in use */
-	struct page *current;        /* C: where the last object came from, or NULL */
+	u64 used;                    /* C: objects in use */
+	struct heap_cache *next;     /* constant once it is set: all caches in use */
 };
 _Static_assert(sizeof(struct cache_impl) <= sizeof(((struct heap_cache *)0)->impl), "heap_cache.impl too small");
 
@@ -43,19 +45,22 @@ static struct heap_cache classes[] = { CLASS(16), CLASS(32), CLASS(64), CLASS(12
 	CLASS(384), CLASS(512), CLASS(768), CLASS(1024), CLASS(1344), CLASS(2048) };
 static u8 class_of[SMALL_MAX / 16 + 1];    /* (size + 15) / 16 -> index into classes */
 static u64 secret_link, secret_mark, shuffle;
-static u64 used_bytes;
+static u64 large_bytes;
+static struct heap_cache *caches;   /* S: setup_lock; a list that only grows */
 static u64 fail_countdown;
 static bool ready;
 static struct spinlock setup_lock = SPINLOCK_INIT;
 
 static struct cache_impl *impl_of(struct heap_cache *c) { return (struct cache_impl *)(void *)c->impl; }
 
-static void cache_setup(struct heap_cache *c)
+static void cache_setup_locked(struct heap_cache *c)
 {
 	struct cache_impl *ci = impl_of(c);
 	list_init(&ci->partial);
 	ci->size = ROUND_UP(MAX(c->object_size, 16u), MAX(c->align, 16u));
 	ci->per_slab = (u32)(PAGE_SIZE / ci->size);
+	ci->next = caches;
+	__atomic_store_n(&caches, c, __ATOMIC_RELEASE);
 	__atomic_store_n(&ci->lock.held, 0, __ATOMIC_RELEASE);
 }
 
@@ -74,7 +79,7 @@ static void heap_setup_locked(void)
 		class_of[i] = (u8)k;
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
-		cache_setup(&classes[i]);
+		cache_setup_locked(&classes[i]);
 	__atomic_store_n(&ready, true, __ATOMIC_RELEASE);
 }
 
@@ -84,7 +89,7 @@ static NOINLINE void first_use(struct heap_cache *c)
 	if (!ready)
 		heap_setup_locked();
 	if (!impl_of(c)->size)
-		cache_setup(c);
+		cache_setup_locked(c);
 	spin_unlock_irqrestore(&setup_lock, f);
 }
 
@@ -110,7 +115,7 @@ static unsigned gcd(unsigned a, unsigned b)
 
 static struct page *slab_new(struct heap_cache *c, const struct cache_impl *ci)
 {
-	struct page *p = page_alloc(0, PAGE_ZERO);
+	struct page *p = page_alloc(0, PAGE_ZERO | PAGE_FOR(PAGE_KIND_SLAB));
 	if (!p)
 		return NULL;
 	p->flags |= PAGE_SLAB;
@@ -144,6 +149,7 @@ static void *slab_take(struct cache_impl *ci, struct page *p)
 		ci->empty--;
 	if (!next)
 		list_remove(&p->link);
+	ci->used++;
 	o->next = o->mark = 0;
 	return o;
 }
@@ -173,7 +179,6 @@ void *heap_cache_alloc(struct heap_cache *c)
 	}
 	void *o = slab_take(ci, list_entry(ci->partial.next, struct page, link));
 	spin_unlock_irqrestore(&ci->lock, f);
-	__atomic_fetch_add(&used_bytes, ci->size, __ATOMIC_RELAXED);
 	return o;
 }
 
@@ -194,6 +199,7 @@ static void slab_give(struct heap_cache *c, struct page *p, void *v)
 	p->slab_free = o;
 	if (was_full)
 		list_push(&ci->partial, &p->link);
+	ci->used--;
 	bool drop = false;
 	if (--p->refs == 1 && ++ci->empty > 1) {
 		ci->empty--;
@@ -201,7 +207,6 @@ static void slab_give(struct heap_cache *c, struct page *p, void *v)
 		drop = true;
 	}
 	spin_unlock_irqrestore(&ci->lock, f);
-	__atomic_fetch_sub(&used_bytes, ci->size, __ATOMIC_RELAXED);
 	if (drop)
 		page_free(p, 0);
 }
@@ -223,11 +228,11 @@ static void *large_alloc(size_t size)
 			return NULL;
 	if (fail_injected())
 		return NULL;
-	struct page *p = page_alloc(order, PAGE_ZERO);
+	struct page *p = page_alloc(order, PAGE_ZERO | PAGE_FOR(PAGE_KIND_SLAB));
 	if (!p)
 		return NULL;
 	p->private_data[0] = LARGE_MAGIC | order;
-	__atomic_fetch_add(&used_bytes, PAGE_SIZE << order, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&large_bytes, PAGE_SIZE << order, __ATOMIC_RELAXED);
 	return page_to_virt(p);
 }
 
@@ -272,7 +277,7 @@ void heap_free(void *p)
 	unsigned order = (unsigned)(pg->private_data[0] & 0xff);
 	ASSERT(((uintptr_t)p & (PAGE_SIZE - 1)) == 0);
 	pg->private_data[0] = 0;
-	__atomic_fetch_sub(&used_bytes, size, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&large_bytes, size, __ATOMIC_RELAXED);
 	page_free(pg, order);
 }
 
@@ -302,5 +307,28 @@ char *heap_strdup(const char *s)
 	return d;
 }
 
-u64 heap_used_bytes(void) { return READ_ONCE(used_bytes); }
+bool heap_cache_tell(struct heap_cache **at, struct heap_cache_info *ret)
+{
+	struct heap_cache *c = *at ? impl_of(*at)->next : __atomic_load_n(&caches, __ATOMIC_ACQUIRE);
+
+	*at = c;
+	if (c)
+		*ret = (struct heap_cache_info){ c->name, impl_of(c)->size, READ_ONCE(impl_of(c)->used) };
+	return c;
+}
+
+u64 heap_used_bytes(void)
+{
+	struct heap_cache *at = NULL;
+	struct heap_cache_info i;
+	u64 sum = READ_ONCE(large_bytes);
+
+	while (heap_cache_tell(&at, &i))
+		sum += i.used * i.size;
+	return sum;
+}
+GAUGE(heap_used_bytes, heap_used_bytes);
+static u64 read_large(void) { return READ_ONCE(large_bytes); }
+GAUGE(heap_large_bytes, read_large);
+
 void heap_fail_nth(u64 n) { fail_countdown = n; }

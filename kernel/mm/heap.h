@@ -30,6 +30,13 @@ struct heap_cache {
 void *heap_cache_alloc(struct heap_cache *c) MUST_CHECK;   /* zeroed; NULL */
 void heap_cache_free(struct heap_cache *c, void *p);
 
+/* One cache after the other, those of sizes included: *at is NULL at first; false when there are no more. Any context. */
+struct heap_cache_info {
+	const char *name;
+	u32 size;                    /* bytes that an object takes */
+	u64 used;                    /* objects in use */
+};
+bool heap_cache_tell(struct heap_cache **at, struct heap_cache_info *ret);
 u64 heap_used_bytes(void);
 /* Tests: make the n-th allocation from now on fail (0 = off). */
 void heap_fail_nth(u64 n);

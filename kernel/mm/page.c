@@ -10,12 +10,15 @@
  *      of the same order (they would have been merged).
  * (I3) Pages in a CPU's stock are not PAGE_FREE and have refs = 0.
  *
+ * (I4) The kind in a page's flags is the one it was counted under.
+ *
  * Locks: page_lock (irq-safe) for ranges and free lists; a CPU's stock belongs to it while its
  * interrupts are masked. Failure: NULL; a double free is our own bug and panics.
  */
 #include "mm/page.h"
 #include "arch/boot_info.h"
 #include "arch/spinlock.h"
+#include "base/counter.h"
 #include "base/log.h"
 #include "base/string.h"
 
@@ -33,6 +36,7 @@ static u64 free_pages, total_pages;                  /* P; never-touched pages c
 static struct stock {
 	struct page *page[STOCK_MAX];
 	unsigned count;
+	s32 used[PAGE_KINDS];        /* handed out less taken back, here: the sum over all CPUs means something */
 } ALIGNED(64) stocks[ARCH_MAX_CPUS];
 
 static unsigned (*shrinkers[4])(unsigned want);
@@ -174,7 +178,7 @@ static void stock_give(struct page *p)
 
 static ALWAYS_INLINE struct page *page_hand_out(struct page *p, unsigned order, unsigned flags)
 {
-	p->flags = 0;
+	p->flags = flags & ~PAGE_ZERO;           /* keeps (I4) */
 	p->refs = 1;
 	p->object = NULL;
 	p->index = 0;
@@ -190,6 +194,8 @@ static NOINLINE struct page *block_alloc(unsigned order, unsigned flags)
 		return NULL;
 	irq_flags_t f = spin_lock_irqsave(&page_lock);
 	struct page *p = block_alloc_locked(order);
+	if (p)
+		stocks[arch_cpu_id()].used[flags >> PAGE_KIND_SHIFT] += 1 << order;
 	spin_unlock_irqrestore(&page_lock, f);
 	return p ? page_hand_out(p, order, flags) : NULL;
 }
@@ -201,16 +207,21 @@ struct page *page_alloc(unsigned order, unsigned flags)
 	irq_flags_t f = arch_irq_save();
 	struct stock *s = &stocks[arch_cpu_id()];
 	struct page *p = likely(s->count) ? s->page[--s->count] : stock_refill(s);
+	if (likely(p))
+		s->used[flags >> PAGE_KIND_SHIFT]++;
 	arch_irq_restore(f);
 	return likely(p) ? page_hand_out(p, 0, flags) : NULL;
 }
 
 void page_free(struct page *p, unsigned order)
 {
+	unsigned kind = p->flags >> PAGE_KIND_SHIFT;
+
 	ASSERT(!(p->flags & PAGE_FREE) && p->refs <= 1);
 	p->refs = 0;
 	p->flags = 0;
 	irq_flags_t f = arch_irq_save();
+	stocks[arch_cpu_id()].used[kind] -= 1 << order;
 	if (order == 0) {
 		stock_give(p);
 	} else {
@@ -240,6 +251,28 @@ u64 page_free_count(void)
 }
 
 u64 page_total_count(void) { return total_pages; }
+
+u64 page_kind_count(enum page_kind kind)
+{
+	s64 n = 0;
+	for (unsigned i = 0; i < arch_cpu_count(); i++)
+		n += READ_ONCE(stocks[i].used[kind]);
+	return (u64)MAX(n, (s64)0);
+}
+
+#define KIND_GAUGE(name, kind) \
+	static u64 read_##name(void) { return page_kind_count(kind); } \
+	GAUGE(name, read_##name)
+KIND_GAUGE(pages_other, PAGE_KIND_OTHER);
+KIND_GAUGE(pages_anon, PAGE_KIND_ANON);
+KIND_GAUGE(pages_file, PAGE_KIND_FILE);
+KIND_GAUGE(pages_shmem, PAGE_KIND_SHMEM);
+KIND_GAUGE(pages_slab, PAGE_KIND_SLAB);
+KIND_GAUGE(pages_tables, PAGE_KIND_TABLE);
+KIND_GAUGE(pages_stacks, PAGE_KIND_STACK);
+KIND_GAUGE(pages_net, PAGE_KIND_NET);
+KIND_GAUGE(pages_pipes, PAGE_KIND_PIPE);
+GAUGE(pages_free, page_free_count);
 
 void page_reclaim_register(unsigned (*shrink)(unsigned want_pages))
 {

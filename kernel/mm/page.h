@@ -5,6 +5,8 @@
  * memory above the frontier has never been given out and its struct pages are not
  * initialised; the frontier moves up by 2 MiB when the free lists are empty.
  *
+ * Each page is of a kind, which says who asked for it: what the memory went for is counted (page_kind_count).
+ *
  * Locks: one irq-safe spinlock, with a small per-CPU stock of single pages in front.
  * Nothing here sleeps. Allocation fails with NULL; callers that can wait call
  * page_reclaim first (registered by the page cache).
@@ -28,9 +30,24 @@ enum page_flag {
 	PAGE_MAPPED   = 1u << 7,  /* has (had) user mappings */
 };
 
+/* What a page is used for. Counted only. */
+enum page_kind {
+	PAGE_KIND_OTHER,
+	PAGE_KIND_ANON,              /* the program's private memory */
+	PAGE_KIND_FILE,              /* cached from a device: can be dropped */
+	PAGE_KIND_SHMEM,             /* memory files, shared memory */
+	PAGE_KIND_SLAB,              /* the heap */
+	PAGE_KIND_TABLE,             /* page tables */
+	PAGE_KIND_STACK,             /* kernel stacks */
+	PAGE_KIND_NET,               /* frames received, data to be sent */
+	PAGE_KIND_PIPE,
+	PAGE_KINDS
+};
+#define PAGE_KIND_SHIFT 24u  /* in struct page's flags */
+
 /* One for each physical page, 40 bytes. Members belong to the page's owner except as noted. */
 struct page {
-	u32 flags;              /* enum page_flag; atomic operations */
+	u32 flags;              /* enum page_flag, and the kind above PAGE_KIND_SHIFT; atomic operations */
 	u32 refs;               /* atomic; 0 = free */
 	union {
 		struct {
@@ -46,7 +63,9 @@ struct page {
 	struct list link;       /* free list, LRU, or the owner's use */
 };
 
-#define PAGE_ZERO (1u << 0)  /* page_alloc flag: clear the page(s) */
+/* page_alloc's flags: */
+#define PAGE_ZERO (1u << 0)             /* clear the page(s) */
+#define PAGE_FOR(kind) ((u32)(kind) << PAGE_KIND_SHIFT)
 
 /* 2^order contiguous pages with refs = 1 (on the first), or NULL. Any context. */
 struct page *page_alloc(unsigned order, unsigned flags) MUST_CHECK;
@@ -83,6 +102,8 @@ static inline struct page *virt_to_page(const void *v) { return phys_to_page(arc
 
 u64 page_free_count(void);
 u64 page_total_count(void);
+/* Pages of a kind in use. Roughly right while other CPUs are at it. */
+u64 page_kind_count(enum page_kind kind);
 /* The page cache (and others) register a way to give pages back; returns how many it freed. May sleep. */
 void page_reclaim_register(unsigned (*shrink)(unsigned want_pages));
 /* Try to free want pages by asking the registered shrinkers; returns how many were freed. May sleep. */

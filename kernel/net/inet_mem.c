@@ -212,7 +212,7 @@ struct inet_chunk *inet_chunk_alloc(size_t len)
 	while (order < 3 && (PAGE_SIZE << order) - sizeof(struct inet_chunk) < len)
 		order++;
 	for (;; order--) {
-		pg = page_alloc(order, 0);
+		pg = page_alloc(order, PAGE_FOR(PAGE_KIND_NET));
 		if (pg || order == 0)
 			break;
 	}

@@ -47,7 +47,7 @@ void pipe_drop_tail_locked(struct pipe *p)
 
 int pipe_new_page_locked(struct pipe *p, struct page **ret)
 {
-	*ret = p->spare ? p->spare : page_alloc_wait(0, 0);
+	*ret = p->spare ? p->spare : page_alloc_wait(0, PAGE_FOR(PAGE_KIND_PIPE));
 	p->spare = NULL;
 	return *ret ? 0 : -ENOMEM;
 }

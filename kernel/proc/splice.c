@@ -43,7 +43,7 @@ static ssize_t copy_cached(struct vnode *v, u64 off, struct file *out, const u64
 /* The same through a page of our own, for files without a page cache. What was read and not written is lost only for streams. */
 static ssize_t copy_bounced(struct file *in, const u64 *in_off, struct file *out, const u64 *out_off, size_t len)
 {
-	struct page *page = page_alloc_wait(0, 0);
+	struct page *page = page_alloc_wait(0, PAGE_FOR(PAGE_KIND_PIPE));
 	struct uio u;
 	ssize_t n;
 

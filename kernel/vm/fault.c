@@ -78,7 +78,7 @@ static NOINLINE int anon_read(struct vm_area *a, uintptr_t va)
 
 static int anon_write(struct vm_area *a, uintptr_t va)
 {
-	struct page *p = reclaim_page_for_user(PAGE_ZERO);
+	struct page *p = reclaim_page_for_user(PAGE_ZERO | PAGE_FOR(PAGE_KIND_ANON));
 	phys_t pa;
 	unsigned flags;
 	int r = 0;
@@ -136,7 +136,7 @@ static int private_write(struct vm_area *a, uintptr_t va, u64 index)
 	spin_unlock(&vm_as.pt_lock);
 	if (!src && (r = object_get(a->object, index, 1, &src)))
 		return r;
-	copy = reclaim_page_for_user(0);
+	copy = reclaim_page_for_user(PAGE_FOR(PAGE_KIND_ANON));
 	if (!copy) {
 		page_put(src);
 		return -ENOMEM;
@@ -353,13 +353,19 @@ static int fault_one(uintptr_t va, enum arch_fault_access access, int *ret_code)
 	}
 }
 
+static unsigned long long kib_of(enum page_kind kind) { return page_kind_count(kind) * (PAGE_SIZE / KiB); }
+
 static NOINLINE void say_out_of_memory(void)
 {
 	static bool said;
 
-	if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
-		log_error("out of memory: the program uses %llu of %llu KiB and wants more\n",
-			  (unsigned long long)READ_ONCE(vm_as.anon_pages) * 4, (unsigned long long)page_total_count() * 4);
+	if (__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		return;
+	log_error("out of memory: the program uses %llu of %llu KiB and wants more\n",
+		  (unsigned long long)READ_ONCE(vm_as.anon_pages) * 4, (unsigned long long)page_total_count() * 4);
+	log_error("out of memory: KiB in memory files %llu, cached files %llu, heap %llu, page tables %llu, kernel stacks %llu, network %llu, pipes %llu, free %llu\n",
+		  kib_of(PAGE_KIND_SHMEM), kib_of(PAGE_KIND_FILE), kib_of(PAGE_KIND_SLAB), kib_of(PAGE_KIND_TABLE),
+		  kib_of(PAGE_KIND_STACK), kib_of(PAGE_KIND_NET), kib_of(PAGE_KIND_PIPE), (unsigned long long)page_free_count() * 4);
 }
 
 int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool from_user)

@@ -234,6 +234,13 @@ void vm_object_prefetch(struct vm_object *o, u64 first, u64 npages)
 	}
 }
 
+/* (vm_impl.h) */
+struct page *object_fresh_page(struct vm_object *o, unsigned flags)
+{
+	flags |= object_page_kind(o);
+	return object_is_memory(o) ? reclaim_page_for_user(flags) : page_alloc_wait(0, flags);
+}
+
 int vm_object_grab_page(struct vm_object *o, u64 index, struct page **ret_page)
 {
 	struct page *fresh = NULL;
@@ -268,7 +275,7 @@ int vm_object_grab_page(struct vm_object *o, u64 index, struct page **ret_page)
 		}
 		if (r != -EAGAIN)
 			break;
-		if (!fresh && !(fresh = object_is_memory(o) ? reclaim_page_for_user(PAGE_ZERO) : page_alloc_wait(0, PAGE_ZERO)))
+		if (!fresh && !(fresh = object_fresh_page(o, PAGE_ZERO)))
 			return -ENOMEM;
 	}
 	if (fresh)

@@ -36,7 +36,7 @@ static void fill_window(struct vm_object *o, u64 index, u64 want, u64 *ret_first
 /* Make a fresh page for an empty place beside the one that is read; false: no memory, or it is not worth it. */
 static bool fill_add(struct vm_object *o, u64 index, struct page **ret_page)
 {
-	struct page *p = page_alloc(0, 0);
+	struct page *p = page_alloc(0, object_page_kind(o));
 
 	if (!p)
 		return false;
@@ -104,7 +104,7 @@ static void fill_done(struct vm_object *o, struct page *p, int error)
 int object_fill(struct vm_object *o, u64 index, u64 want, struct page **ret_page)
 {
 	UNINITIALISED struct page *window[FILL_MAX];
-	struct page *p = page_alloc_wait(0, 0);
+	struct page *p = page_alloc_wait(0, object_page_kind(o));
 	unsigned from, n;
 
 	if (!p)

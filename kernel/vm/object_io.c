@@ -84,7 +84,7 @@ ssize_t vm_object_read(struct vm_object *o, struct uio *u, u64 off, u64 size)
 /* Write a whole page that is not in the object: fill a fresh one, then insert it; keeps (I2). Bytes moved or errno. */
 static ssize_t write_fresh(struct vm_object *o, struct uio *u, u64 index)
 {
-	struct page *fresh = object_is_memory(o) ? reclaim_page_for_user(0) : page_alloc_wait(0, 0), *p;
+	struct page *fresh = object_fresh_page(o, 0), *p;
 
 	if (!fresh)
 		return -ENOMEM;

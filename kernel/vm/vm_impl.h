@@ -175,6 +175,9 @@ int map_check_wx(uintptr_t addr, size_t len, u32 prot, u32 area_flags);
 
 /* ---- object.c, object_fill.c, reclaim.c ---- */
 static inline bool object_is_memory(const struct vm_object *o) { return !o->ops->read_pages; }
+static inline unsigned object_page_kind(const struct vm_object *o) { return PAGE_FOR(o->reclaimable ? PAGE_KIND_FILE : PAGE_KIND_SHMEM); }
+/* A page for o, not in it yet; PAGE_ZERO or 0. NULL after reclaim has failed. May sleep. */
+struct page *object_fresh_page(struct vm_object *o, unsigned flags) MUST_CHECK;
 /* Stores through shared mappings need no notice: pages may be mapped writable at once. */
 static inline bool object_untracked(const struct vm_object *o) { return !o->ops->write_pages && !o->ops->page_mkwrite; }
 /* As vm_object_get_page, and on a miss reads up to want pages from index on. */

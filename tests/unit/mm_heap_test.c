@@ -22,6 +22,7 @@
 #define heap_cache_free real_heap_cache_free
 #define heap_used_bytes real_heap_used_bytes
 #define heap_fail_nth real_heap_fail_nth
+#define heap_cache_tell real_heap_cache_tell
 #include "../../kernel/mm/heap.c"
 
 static void pages_all_and_back(void **state)
@@ -113,6 +114,35 @@ static void heap_model(void **state)
 	heap_free(c);
 }
 
+/* What is handed out is counted by kind, and what the heap gives out by cache. */
+static void counted_by_kind(void **state)
+{
+	struct heap_cache *at = NULL;
+	struct heap_cache_info info;
+	u64 nets = page_kind_count(PAGE_KIND_NET), pipes = page_kind_count(PAGE_KIND_PIPE), slabs = page_kind_count(PAGE_KIND_SLAB);
+	struct page *a = page_alloc(0, PAGE_FOR(PAGE_KIND_NET)), *b = page_alloc(3, PAGE_ZERO | PAGE_FOR(PAGE_KIND_PIPE));
+	void *p = heap_alloc(1024), *q = heap_alloc(5 * PAGE_SIZE);
+	bool seen = false;
+
+	assert_int_equal(page_kind_count(PAGE_KIND_NET), nets + 1);
+	assert_int_equal(page_kind_count(PAGE_KIND_PIPE), pipes + 8);
+	assert_true(page_kind_count(PAGE_KIND_SLAB) >= slabs + 8);
+	while (heap_cache_tell(&at, &info)) {
+		seen |= info.size == 1024 && info.used == 1;
+		assert_non_null(info.name);
+	}
+	assert_true(seen);
+	assert_int_equal(heap_used_bytes(), 1024 + 8 * PAGE_SIZE);
+	a->flags |= PAGE_UPTODATE | PAGE_ACCESSED;   /* its owner's marks do not matter */
+	page_put(a);
+	page_free(b, 3);
+	heap_free(p);
+	heap_free(q);
+	assert_int_equal(page_kind_count(PAGE_KIND_NET), nets);
+	assert_int_equal(page_kind_count(PAGE_KIND_PIPE), pipes);
+	assert_int_equal(heap_used_bytes(), 0);
+}
+
 static void heap_realloc_keeps(void **state)
 {
 	u8 *p = NULL;
@@ -165,7 +195,7 @@ static void corruption_is_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pages_orders), cmocka_unit_test(heap_model), cmocka_unit_test(heap_realloc_keeps),
+		cmocka_unit_test(pages_orders), cmocka_unit_test(heap_model), cmocka_unit_test(counted_by_kind), cmocka_unit_test(heap_realloc_keeps),
 		cmocka_unit_test(corruption_is_found), cmocka_unit_test(pages_all_and_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "sched/mutex.h"
 #include "sched/random.h"
 #include "sched/thread.h"
+#include "base/log.h"
 #include "base/string.h"
 #include "mm/heap.h"
 
@@ -274,6 +275,31 @@ static void nothing_leaks(void **state)
 	heap_fail_nth(0);
 }
 
+/* A spinlock that is never released: a panic after 10 s, not a silent hang. */
+static jmp_buf after_panic;
+static const char *said;
+
+static NORETURN void on_panic(const char *message)
+{
+	said = message;
+	longjmp(after_panic, 1);
+}
+
+static void lock_up(void **state)
+{
+	struct spinlock l = SPINLOCK_INIT;
+	NORETURN void (*was)(const char *) = log_panic_handler;
+	u64 t0 = arch_clock_mono_ns();
+
+	spin_lock(&l);
+	log_panic_handler = on_panic;
+	if (setjmp(after_panic) == 0)
+		spin_lock(&l);
+	log_panic_handler = was;
+	assert_string_equal(said, "a spinlock was held for 10 s");
+	assert_in_range(arch_clock_mono_ns() - t0, 10 * NSEC_PER_SEC, 11 * NSEC_PER_SEC);
+}
+
 static void generator(void **state)
 {
 	assert_false(random_ready());
@@ -299,7 +325,7 @@ int main(void)
 		cmocka_unit_test(wake_one_and_all), cmocka_unit_test(woken_for_nothing), cmocka_unit_test(last_reference),
 		cmocka_unit_test(timeouts), cmocka_unit_test(signals_end_sleeps),
 		cmocka_unit_test(mutual_exclusion), cmocka_unit_test(readers_and_writers), cmocka_unit_test(timers_in_order),
-		cmocka_unit_test(nothing_leaks), cmocka_unit_test(generator),
+		cmocka_unit_test(nothing_leaks), cmocka_unit_test(generator), cmocka_unit_test(lock_up),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -55,5 +55,6 @@ char *heap_strdup(const char *s)
 }
 void *heap_cache_alloc(struct heap_cache *c) { return heap_alloc(c->object_size); }
 void heap_cache_free(struct heap_cache *c, void *p) { heap_free(p); }
+bool heap_cache_tell(struct heap_cache **at, struct heap_cache_info *ret) { return false; }
 u64 heap_used_bytes(void) { return used; }
 void heap_fail_nth(u64 n) { fail_countdown = n; }
