@@ -52,6 +52,11 @@ _Static_assert(sizeof(struct lx_clone_args) == 88, "struct clone_args, version 2
 #define LX_SCHED_IDLE     5
 #define LX_SCHED_DEADLINE 6
 #define LX_SCHED_RESET_ON_FORK 0x40000000
+#define LX_SCHED_FLAG_RESET_ON_FORK 0x01
+#define LX_SCHED_FLAG_KEEP_POLICY   0x08
+#define LX_SCHED_FLAG_KEEP_PARAMS   0x10
+#define LX_SCHED_FLAG_UTIL_CLAMP    0x60
+#define LX_SCHED_FLAG_ALL           0x7f
 struct lx_sched_attr {
 	u32 size, policy;
 	u64 flags;

@@ -168,7 +168,7 @@ long sys_seccomp(unsigned op, unsigned flags, struct uaddr args)
 	case 1: /* SET_MODE_FILTER: a bad address tells that it is known, as programs probe */
 		return uaddr_is_null(args) ? -EFAULT : -EINVAL;
 	case 2: /* GET_ACTION_AVAIL */
-		return uaddr_is_null(args) ? -EFAULT : -EOPNOTSUPP;
+		return flags ? -EINVAL : uaddr_is_null(args) ? -EFAULT : -EOPNOTSUPP;
 	default:
 		return -EINVAL;
 	}

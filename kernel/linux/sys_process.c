@@ -43,6 +43,8 @@ static int clone_check(const struct lx_clone_args *a)
 {
 	u64 f = a->flags;
 
+	if ((f & LX_CLONE_PIDFD) && ((f & LX_CLONE_DETACHED) || ((f & LX_CLONE_PARENT_SETTID) && a->pidfd == a->parent_tid)))
+		return -EINVAL;
 	if ((f & LX_CLONE_NEWNS) && (f & LX_CLONE_FS))
 		return -EINVAL;
 	if ((f & LX_CLONE_NEWUSER) && (f & LX_CLONE_FS))

@@ -1,8 +1,8 @@
 /*
  * sys_sched.c - scheduling: yielding, affinity, policies, nice values.
  *
- * There is one policy. OTHER, BATCH and IDLE, and nice values, are recorded and told back; the real-time policies
- * are EPERM, as for a process whose RLIMIT_RTPRIO is 0. Affinity is real.
+ * There is one policy. OTHER, BATCH and IDLE, nice values and disk priorities are kept and told back, under the rules for a
+ * process without rights; the real-time policies are EPERM, as RLIMIT_RTPRIO is 0. Affinity is real.
  */
 #include "linux/lx_process.h"
 #include "linux/lx_time.h"
@@ -101,42 +101,56 @@ static bool policy_is_realtime(int policy)
 	return policy == LX_SCHED_FIFO || policy == LX_SCHED_RR;
 }
 
-/* 0 or errno for a policy with a priority, as sched_setscheduler judges it. */
-static int policy_check(int policy, int priority)
+/* Would it be a reservation that could be made? */
+static bool deadline_is_valid(const struct lx_sched_attr *a)
 {
-	if (!policy_is_known(policy) || priority < 0 || priority > 99)
-		return -EINVAL;
-	if (policy == LX_SCHED_DEADLINE || policy_is_realtime(policy) != (priority != 0))
-		return -EINVAL;
-	return policy_is_realtime(policy) ? -EPERM : 0;
+	u64 period = a->period ? a->period : a->deadline;
+
+	if (!a->deadline || a->runtime < 1024 || (a->deadline | a->period) >> 63)
+		return false;
+	return period >= a->deadline && a->deadline >= a->runtime && period >= 100 * NSEC_PER_USEC && period <= 1ull << 22 << 10;
 }
 
-static long set_policy(struct task *t, void *arg)
+/* May the task have this nice value? A limit of n allows 20 - n and above. */
+static bool nice_is_allowed(const struct task *t, int nice)
 {
-	t->policy = *(int *)arg;
+	return nice >= t->nice || (u64)(20 - nice) <= process_rlimits[RLIM_NICE].cur;
+}
+
+/* What Linux asks of a process without rights. keep: the policy is not to change. process.lock is held. */
+static long policy_set(struct task *t, const struct lx_sched_attr *a, bool keep)
+{
+	int policy = keep ? t->policy : (int)a->policy;
+	bool reset = keep ? t->reset_on_fork : a->flags & LX_SCHED_FLAG_RESET_ON_FORK, fair = policy == LX_SCHED_OTHER || policy == LX_SCHED_BATCH;
+
+	if (!policy_is_known(policy) || (a->flags & ~(u64)LX_SCHED_FLAG_ALL) || a->priority > 99)
+		return -EINVAL;
+	if ((policy == LX_SCHED_DEADLINE && !deadline_is_valid(a)) || policy_is_realtime(policy) != (a->priority != 0))
+		return -EINVAL;
+	if (policy == LX_SCHED_DEADLINE || policy_is_realtime(policy) || (fair && !nice_is_allowed(t, a->nice)))
+		return -EPERM;
+	/* Out of IDLE is a rise, and a promise about children is not taken back. */
+	if (t->policy == LX_SCHED_IDLE && policy != LX_SCHED_IDLE && (u64)(20 - t->nice) > process_rlimits[RLIM_NICE].cur)
+		return -EPERM;
+	if (t->reset_on_fork && !reset)
+		return -EPERM;
+	t->policy = policy;
+	t->reset_on_fork = reset;
+	if (fair)
+		t->nice = a->nice;
 	return 0;
 }
 
-static long get_policy(struct task *t, void *arg)
+/* sched_setscheduler and sched_setparam: nice stays. policy -1: that too. process.lock is held. */
+static long simple_set(struct task *t, void *arg)
 {
-	return t->policy;
+	struct lx_sched_attr *a = arg;
+
+	a->nice = t->nice;
+	return policy_set(t, a, (int)a->policy < 0);
 }
 
-long sys_sched_setscheduler(int pid, int policy, struct uaddr param)
-{
-	int priority, p = policy & ~LX_SCHED_RESET_ON_FORK;
-
-	if (policy < 0 || uaddr_is_null(param) || pid < 0)
-		return -EINVAL;
-	if (copy_from_user(&priority, param, sizeof(priority)))
-		return -EFAULT;
-	if (with_task(pid, get_policy, NULL) < 0)
-		return -ESRCH;
-	int r = policy_check(p, priority);
-	return r ? r : with_task(pid, set_policy, &p);
-}
-
-long sys_sched_setparam(int pid, struct uaddr param)
+static long set_simple(int pid, int policy, struct uaddr param)
 {
 	int priority;
 
@@ -144,8 +158,27 @@ long sys_sched_setparam(int pid, struct uaddr param)
 		return -EINVAL;
 	if (copy_from_user(&priority, param, sizeof(priority)))
 		return -EFAULT;
-	long p = with_task(pid, get_policy, NULL);
-	return p < 0 ? p : policy_check((int)p, priority);
+	struct lx_sched_attr a = { .policy = (u32)policy, .priority = (u32)priority };
+	if (policy >= 0 && (policy & LX_SCHED_RESET_ON_FORK)) {
+		a.policy = (u32)(policy & ~LX_SCHED_RESET_ON_FORK);
+		a.flags = LX_SCHED_FLAG_RESET_ON_FORK;
+	}
+	return with_task(pid, simple_set, &a);
+}
+
+long sys_sched_setscheduler(int pid, int policy, struct uaddr param)
+{
+	return policy < 0 ? -EINVAL : set_simple(pid, policy, param);
+}
+
+long sys_sched_setparam(int pid, struct uaddr param)
+{
+	return set_simple(pid, -1, param);
+}
+
+static long get_policy(struct task *t, void *arg)
+{
+	return t->policy | (t->reset_on_fork ? LX_SCHED_RESET_ON_FORK : 0);
 }
 
 long sys_sched_getscheduler(int pid)
@@ -187,6 +220,85 @@ long sys_sched_rr_get_interval(int pid, struct uaddr interval)
 	return copy_to_user(interval, &ts, sizeof(ts)) ? -EFAULT : 0;
 }
 
+/* Structures that grow: what is beyond ours must be zero. -E2BIG tells our size. */
+static long attr_get(struct lx_sched_attr *a, struct uaddr attr)
+{
+	u32 size, ours = sizeof(*a);
+	u8 more = 0;
+
+	if (copy_from_user(&size, attr, sizeof(size)))
+		return -EFAULT;
+	if (!size)
+		size = LX_SCHED_ATTR_SIZE_VER0;
+	bool fits = size >= LX_SCHED_ATTR_SIZE_VER0 && size <= PAGE_SIZE;
+	if (fits && copy_from_user(a, attr, MIN(size, ours)))
+		return -EFAULT;
+	for (u32 i = ours; fits && i < size; i++) {
+		if (copy_from_user(&more, uaddr_add(attr, i), 1))
+			return -EFAULT;
+		fits = !more;
+	}
+	if (!fits)
+		return copy_to_user(attr, &ours, sizeof(ours)) ? -EFAULT : -E2BIG;
+	if ((a->flags & LX_SCHED_FLAG_UTIL_CLAMP) && size < ours)
+		return -EINVAL;
+	a->nice = a->nice < -20 ? -20 : a->nice > 19 ? 19 : a->nice;
+	return 0;
+}
+
+/* process.lock is held. */
+static long attr_set(struct task *t, void *arg)
+{
+	struct lx_sched_attr *a = arg;
+
+	if (a->flags & LX_SCHED_FLAG_KEEP_PARAMS) {
+		a->nice = t->nice;
+		a->priority = 0;
+	}
+	return policy_set(t, a, a->flags & LX_SCHED_FLAG_KEEP_POLICY);
+}
+
+long sys_sched_setattr(int pid, struct uaddr attr, unsigned flags)
+{
+	struct lx_sched_attr a = { 0 };
+
+	if (uaddr_is_null(attr) || pid < 0 || flags)
+		return -EINVAL;
+	long r = attr_get(&a, attr);
+	if (r)
+		return r;
+	return (int)a.policy < 0 ? -EINVAL : with_task(pid, attr_set, &a);
+}
+
+/* process.lock is held. */
+static long attr_show(struct task *t, void *arg)
+{
+	struct lx_sched_attr *a = arg;
+
+	a->policy = (u32)t->policy;
+	a->flags = t->reset_on_fork ? LX_SCHED_FLAG_RESET_ON_FORK : 0;
+	a->nice = t->nice;
+	a->util_max = 1024;
+	return 0;
+}
+
+long sys_sched_getattr(int pid, struct uaddr attr, unsigned size, unsigned flags)
+{
+	struct lx_sched_attr a = { 0 };
+
+	if (uaddr_is_null(attr) || pid < 0 || size > PAGE_SIZE || size < LX_SCHED_ATTR_SIZE_VER0 || flags)
+		return -EINVAL;
+	long r = with_task(pid, attr_show, &a);
+	if (r)
+		return r;
+	a.size = MIN(size, (u32)sizeof(a));
+	return copy_to_user(attr, &a, a.size) ? -EFAULT : 0;
+}
+
+/* ---- Nice ---- */
+
+enum { LX_PRIO_PROCESS, LX_PRIO_PGRP, LX_PRIO_USER };
+
 static long get_nice(struct task *t, void *arg)
 {
 	*(int *)arg = t->nice;
@@ -197,64 +309,11 @@ static long set_nice(struct task *t, void *arg)
 {
 	int n = *(int *)arg;
 
-	/* Only downwards in priority: nobody may raise it (RLIMIT_NICE is 0). */
-	if (n < t->nice)
+	if (!nice_is_allowed(t, n))
 		return -EACCES;
 	t->nice = n;
 	return 0;
 }
-
-long sys_sched_setattr(int pid, struct uaddr attr, unsigned flags)
-{
-	struct lx_sched_attr a = { 0 };
-	u32 size;
-
-	if (uaddr_is_null(attr) || pid < 0 || flags)
-		return -EINVAL;
-	if (copy_from_user(&size, attr, sizeof(size)))
-		return -EFAULT;
-	if (!size)
-		size = LX_SCHED_ATTR_SIZE_VER0;
-	if (size < LX_SCHED_ATTR_SIZE_VER0 || size > PAGE_SIZE) {
-		u32 ours = sizeof(a);
-		return copy_to_user(attr, &ours, sizeof(ours)) ? -EFAULT : -E2BIG;
-	}
-	if (copy_from_user(&a, attr, MIN((size_t)size, sizeof(a))))
-		return -EFAULT;
-	if ((int)a.policy < 0)
-		return -EINVAL;
-	if (with_task(pid, get_policy, NULL) < 0)
-		return -ESRCH;
-	int policy = (int)a.policy, r = policy_check(policy, (int)a.priority);
-	if (r)
-		return r;
-	int nice = a.nice < -20 ? -20 : a.nice > 19 ? 19 : a.nice;
-	long n = with_task(pid, set_nice, &nice);
-	if (n)
-		return n == -EACCES ? -EPERM : n;
-	return with_task(pid, set_policy, &policy);
-}
-
-long sys_sched_getattr(int pid, struct uaddr attr, unsigned size, unsigned flags)
-{
-	struct lx_sched_attr a = { 0 };
-	int nice;
-
-	if (uaddr_is_null(attr) || pid < 0 || size > PAGE_SIZE || size < LX_SCHED_ATTR_SIZE_VER0 || flags)
-		return -EINVAL;
-	long p = with_task(pid, get_policy, NULL);
-	if (p < 0 || with_task(pid, get_nice, &nice))
-		return -ESRCH;
-	a.policy = (u32)p;
-	a.nice = nice;
-	a.util_max = 1024;
-	a.size = MIN(size, (u32)sizeof(a));
-	return copy_to_user(attr, &a, a.size) ? -EFAULT : 0;
-}
-
-/* ---- Nice ---- */
-
-enum { LX_PRIO_PROCESS, LX_PRIO_PGRP, LX_PRIO_USER };
 
 /* Which task "who" means; for groups and users the first one speaks for all. */
 static int prio_target(int which, int who, int *ret_pid)
@@ -287,19 +346,49 @@ long sys_setpriority(int which, int who, int prio)
 	return r ? r : with_task(pid, set_nice, &nice);
 }
 
-/* Disk priorities: recorded nowhere, best effort is the answer. */
+/* ---- Disk priorities: kept only ---- */
+
+enum { LX_IOPRIO_NONE, LX_IOPRIO_RT, LX_IOPRIO_BE, LX_IOPRIO_IDLE };
+enum { LX_IOPRIO_WHO_PROCESS = 1, LX_IOPRIO_WHO_PGRP, LX_IOPRIO_WHO_USER };
+
+static int ioprio_target(int which, int who, int *ret_pid)
+{
+	if (which < LX_IOPRIO_WHO_PROCESS || which > LX_IOPRIO_WHO_USER)
+		return -EINVAL;
+	*ret_pid = which == LX_IOPRIO_WHO_PROCESS ? who : PROC_PID;
+	if (which == LX_IOPRIO_WHO_PROCESS)
+		return who < 0 ? -ESRCH : 0;
+	return who == 0 || who == (which == LX_IOPRIO_WHO_USER ? PROC_UID : PROC_PID) ? 0 : -ESRCH;
+}
+
+static long ioprio_keep(struct task *t, void *arg)
+{
+	t->ioprio = *(u16 *)arg;
+	return 0;
+}
+
+static long ioprio_tell(struct task *t, void *arg)
+{
+	return t->ioprio;
+}
+
 long sys_ioprio_set(int which, int who, int prio)
 {
-	int class = prio >> 13;
+	unsigned class = (unsigned)prio >> 13 & 7, level = (unsigned)prio & 7;
+	u16 kept = (u16)prio;
+	int pid;
 
-	if (which < 1 || which > 3)
+	if (class > LX_IOPRIO_IDLE || (class == LX_IOPRIO_NONE && level))
 		return -EINVAL;
-	if (class == 1)
+	if (class == LX_IOPRIO_RT)
 		return -EPERM;
-	return class >= 0 && class <= 3 ? 0 : -EINVAL;
+	int r = ioprio_target(which, who, &pid);
+	return r ? r : with_task(pid, ioprio_keep, &kept);
 }
 
 long sys_ioprio_get(int which, int who)
 {
-	return which < 1 || which > 3 ? -EINVAL : 0;
+	int pid, r = ioprio_target(which, who, &pid);
+
+	return r ? r : with_task(pid, ioprio_tell, NULL);
 }

@@ -86,8 +86,12 @@ static void task_inherit(struct task *t, const struct task *from)
 	}
 	memcpy(t->name, from->name, sizeof(t->name));
 	t->blocked = from->blocked;
-	t->nice = from->nice;
-	t->policy = from->policy;
+	/* Who asked for it starts its threads as they are without asking for anything. */
+	if (!from->reset_on_fork) {
+		t->nice = from->nice;
+		t->policy = from->policy;
+	}
+	t->ioprio = from->ioprio;
 	t->timer_slack_ns = from->timer_slack_ns;
 	t->no_new_privs = from->no_new_privs;
 	t->mempolicy = from->mempolicy;

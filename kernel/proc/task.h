@@ -62,6 +62,8 @@ struct task {
 	u64 start_ns;
 	u64 min_faults, maj_faults;
 	int nice;
+	bool reset_on_fork;          /* sched_setattr's, kept only */
+	u16 ioprio;                  /* ioprio_set's, kept only */
 	u64 timer_slack_ns;
 	int pdeathsig;
 	bool no_new_privs, keep_caps;

@@ -40,6 +40,17 @@ static int lock_areas_locked(uintptr_t start, uintptr_t end, bool lock, struct l
 	return 0;
 }
 
+/* Pages of [start, end) that are locked already: they do not count twice. */
+static u64 locked_there_locked(uintptr_t start, uintptr_t end)
+{
+	u64 n = 0;
+
+	for (struct vm_area *a = area_find(start); a && a->start < end; a = area_next(a))
+		if (a->flags & VM_MAP_LOCKED)
+			n += (MIN(a->end, end) - MAX(a->start, start)) >> PAGE_SHIFT;
+	return n;
+}
+
 int vm_lock(uintptr_t addr, size_t len, bool lock, bool on_fault)
 {
 	struct list dead = LIST_INIT(dead);
@@ -54,7 +65,7 @@ int vm_lock(uintptr_t addr, size_t len, bool lock, bool on_fault)
 	if (map_check_range(start, whole, &end))
 		return -ENOMEM;
 	rwlock_write(&vm_as.lock);
-	if (lock && ((end - start) >> PAGE_SHIFT) + vm_as.locked_pages > vm_as.limits.memlock_max >> PAGE_SHIFT)
+	if (lock && ((end - start) >> PAGE_SHIFT) + vm_as.locked_pages - locked_there_locked(start, end) > vm_as.limits.memlock_max >> PAGE_SHIFT)
 		r = vm_as.limits.memlock_max ? -ENOMEM : -EPERM;
 	if (r == 0)
 		r = lock_areas_locked(start, end, lock, &dead);
