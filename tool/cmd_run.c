@@ -14,6 +14,7 @@
 #include "image/image.h"
 #include "image/program.h"
 #include "image/root.h"
+#include "instance/detach.h"
 #include "opts.h"
 #include "util/err.h"
 #include "util/file.h"
@@ -311,7 +312,7 @@ static int run_prepare(struct run *run)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run run = { .image.fd = -1 };
+	struct run run = { .image.fd = -1, .vm.events_fd = -1 };
 	int status = opts_parse(&run.opts, OPTS_RUN, argc, argv);
 
 	if (status || run.opts.help)
@@ -324,6 +325,8 @@ int cmd_run(int argc, char **argv)
 		run.fds[run.fd_count] = -1;
 		if (run.opts.dry_run)
 			dry_run_print(&run);
+		else if (run.opts.detach)
+			status = detach_run(&run.vm, run.fds, &run.conf);
 		else
 			status = vm_run(&run.vm, run.fds);
 	}

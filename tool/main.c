@@ -18,16 +18,16 @@ const struct command commands[] = {
 	{ "build", "[options] -o IMAGE PROGRAM [ARG...]", "make a bootable image", cmd_build },
 	{ "inspect", "[--json] IMAGE", "what is inside an image", cmd_inspect },
 	{ "doctor", "[--program PROGRAM] [--json]", "what this host can do, and what to install", cmd_doctor },
+	{ "ps", "[-a] [--json]", "machines in the background", cmd_ps },
+	{ "logs", "[-f] NAME", "what one has printed", cmd_logs },
+	{ "events", "[-f] NAME", "what was refused in one, as lines of JSON", cmd_events },
+	{ "stats", "[--json] [NAME...]", "what they take of the host", cmd_stats },
+	{ "stop", "[--stop-timeout SECONDS] NAME...", "end them", cmd_stop },
+	{ "rm", "[-f] NAME...", "forget those that ended", cmd_rm },
 	{ "help", "[COMMAND]", "this text, or a command's options", cmd_help },
 	{ "learn", "[options] -o pith.yaml PROGRAM [ARG...]", "run it and write down what it does", NULL },
 	{ "verify", "IMAGE", "check the root against its hash", NULL },
 	{ "volume", "create|check|ls ...", "ext4 volumes", NULL },
-	{ "ps", "", "instances started with -d", NULL },
-	{ "logs", "NAME", "the output of an instance", NULL },
-	{ "stop", "NAME", "end an instance", NULL },
-	{ "rm", "NAME", "forget an instance", NULL },
-	{ "stats", "NAME", "figures of an instance", NULL },
-	{ "events", "NAME", "events of an instance", NULL },
 };
 const size_t command_count = sizeof commands / sizeof *commands;
 

@@ -17,7 +17,6 @@ enum opt_kind {
 	OPT_TEXT,  /* char *, the last one counts */
 	OPT_LIST,  /* struct strv */
 	OPT_LATER, /* known, not in this version; takes a value */
-	OPT_LATER_FLAG,
 };
 
 struct opt_def {
@@ -53,16 +52,19 @@ static const struct opt_def defs[] = {
 	{ "accel", 0, OPT_TEXT, AT(accel), OPTS_RUN, "auto|kvm|tcg", "how the VM's instructions run (default auto)" },
 	{ "machine", 0, OPT_TEXT, AT(machine), OPTS_RUN, "auto|microvm|q35|pc", "the machine type (default auto: microvm)" },
 	{ "vmm", 0, OPT_TEXT, AT(vmm), OPTS_RUN, "auto|qemu", "the virtual machine monitor" },
-	{ "stop-timeout", 0, OPT_TEXT, AT(stop_timeout), OPTS_RUN, "SECONDS", "how long a stopped program may take (default 10)" },
+	{ "detach", 'd', OPT_FLAG, AT(detach), OPTS_RUN, NULL, "run in the background and print the instance's name" },
+	{ "name", 0, OPT_TEXT, AT(name), OPTS_RUN, "NAME", "the instance's name, with -d (default: made up)" },
+	{ "stop-timeout", 0, OPT_TEXT, AT(stop_timeout), OPTS_RUN | OPTS_STOP, "SECONDS", "how long a stopped program may take (default 10)" },
 	{ "trace", 0, OPT_FLAG, AT(trace), OPTS_RUN, NULL, "print each system call to standard error" },
 	{ "verbose", 0, OPT_FLAG, AT(verbose), BOTH, NULL, "print the kernel's log to standard error" },
 	{ "dry-run", 0, OPT_FLAG, AT(dry_run), OPTS_RUN, NULL, "print the VMM's command line and do nothing" },
 	{ "program", 0, OPT_TEXT, AT(program), OPTS_DOCTOR, "PROGRAM", "look into a program: which calls it may make and what it misses" },
-	{ "json", 0, OPT_FLAG, AT(json), OPTS_INSPECT | OPTS_DOCTOR, NULL, "print one JSON object" },
+	{ "json", 0, OPT_FLAG, AT(json), OPTS_INSPECT | OPTS_DOCTOR | OPTS_PS | OPTS_STATS, NULL, "print one JSON object" },
+	{ "all", 'a', OPT_FLAG, AT(all), OPTS_PS, NULL, "also those that ended" },
+	{ "follow", 'f', OPT_FLAG, AT(follow), OPTS_LOGS, NULL, "go on until it ends" },
+	{ "force", 'f', OPT_FLAG, AT(force), OPTS_RM, NULL, "end it first if it runs, without asking it" },
 	{ "help", 'h', OPT_FLAG, AT(help), ~0u, NULL, "print this text" },
 	{ "volume", 'v', OPT_LATER, 0, OPTS_RUN, "VOL.img:/path[:ro]", "attach an ext4 volume (not in this version)" },
-	{ "detach", 'd', OPT_LATER_FLAG, 0, OPTS_RUN, NULL, "run in the background (not in this version)" },
-	{ "name", 0, OPT_LATER, 0, OPTS_RUN, "NAME", "name the instance (not in this version)" },
 };
 
 #define DEF_COUNT (sizeof defs / sizeof *defs)
@@ -106,7 +108,6 @@ static int def_apply(struct opts *opts, const struct opt_def *def, const char *w
 		strv_add((struct strv *)field, value);
 		break;
 	case OPT_LATER:
-	case OPT_LATER_FLAG:
 		return err_report(PITH_USAGE, word, "not in this version; pith help run lists what is");
 	}
 	return 0;

@@ -18,6 +18,11 @@ enum opts_command {
 	OPTS_BUILD = 2,
 	OPTS_INSPECT = 4,
 	OPTS_DOCTOR = 8,
+	OPTS_PS = 16,
+	OPTS_LOGS = 32, /* and events */
+	OPTS_STOP = 64,
+	OPTS_RM = 128,
+	OPTS_STATS = 256,
 };
 
 enum opts_net { OPTS_NET_USER, OPTS_NET_NONE, OPTS_NET_TAP };
@@ -37,8 +42,8 @@ struct opts {
 	/* as written */
 	struct strv publish, add, packages, env, env_file, dns, allow;
 	struct strv ip, gateway;        /* at most one of each family */
-	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *vmm, *output, *stop_timeout, *manifest, *program;
-	bool trace, verbose, dry_run, json, help;
+	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *vmm, *output, *stop_timeout, *manifest, *program, *name;
+	bool trace, verbose, dry_run, detach, json, all, follow, force, help;
 	size_t first_env_count, first_env_file_count; /* how many of these the manifest brought: the command line's come after all of them */
 	/* PROGRAM or IMAGE and what follows it */
 	char **args;

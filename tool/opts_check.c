@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instance/instance.h"
 #include "manifest.h"
 #include "util/err.h"
 
@@ -259,6 +260,13 @@ int opts_check(struct opts *opts)
 			return status;
 		opts->machine_kind = (enum opts_machine)value;
 	}
+	if (opts->name && !instance_name_valid(opts->name))
+		return bad(opts, "name", 0, "\"%s\" is no name for an instance; use up to 63 letters, digits, '-', '_' and '.', a letter or digit first",
+			   opts->name);
+	if (opts->name && !opts->detach)
+		return bad(opts, "name", 0, "only machines in the background have names; give -d too");
+	if (opts->detach && opts->dry_run)
+		return bad(opts, "detach", 0, "--dry-run starts nothing; leave one of them out");
 	if (opts->vmm) {
 		status = choice_parse(opts, "vmm", opts->vmm, vmms, 2, &value);
 		if (status)

@@ -110,6 +110,15 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "flood")) {
 		flood(port_out, 8 << 20);
 		say(port_ctl, "exit 0\n");
+	} else if (!strcmp(mode, "long")) {
+		flood(port_out, 20 << 20);
+		say(port_ctl, "exit 0\n");
+	} else if (!strcmp(mode, "events")) {
+		say(port_ctl, "event {\"event\":\"refused-call\",\"call\":\"fork\",\"symbol\":\"f+0x1 (prog)\",\"seq\":1}\n");
+		say(port_ctl, "event {\"event\":\"refused-call\",\"call\":\"fork\",\"seq\":2}\nevent no JSON\n");
+		say(port_out, "ready\n");
+		wait_stop();
+		say(port_ctl, "exit 0\n");
 	} else if (!strcmp(mode, "pipe")) { /* writes until its reader is gone */
 		char byte[4096] = { 'y' };
 

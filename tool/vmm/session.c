@@ -121,6 +121,8 @@ void session_ctl_line(struct session *s, char *line)
 	} else if (!strcmp(line, "event")) {
 		if (s->vm->opts->verbose)
 			fprintf(stderr, "%s %s\n", line, rest);
+		if (s->vm->events_fd >= 0)
+			dprintf(s->vm->events_fd, "%s\n", rest);
 		event_hint(s, rest);
 	}
 }

@@ -167,6 +167,8 @@ static void turn(struct session *s)
 		if (lines[i]->fd >= 0 && fds[6 + i].revents)
 			lines_read(s, lines[i]);
 	}
+	if (s->vm->tick)
+		s->vm->tick(s->vm);
 	if (fds[10].revents)
 		vmm_reap(s);
 	if (s->pid && s->deadline_ms && session_now_ms() >= s->deadline_ms && !(s->status_known && output_waits(s)))
@@ -211,6 +213,8 @@ int vm_run(struct vm *vm, const int *keep_fds)
 	status = ports_open(s);
 	if (!status)
 		status = vmm_start(s, keep_fds);
+	if (!status && vm->started)
+		status = vm->started(vm, s->pid);
 	if (!status) {
 		s->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 		relay_init(&s->in, STDIN_FILENO, s->ports[PITH_PORT_STDIN]);

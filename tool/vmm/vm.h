@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sys/types.h>
+
 #include "opts.h"
 #include "shared/bootconf.h"
 
@@ -21,6 +23,11 @@ struct vm {
 	char *kernel;             /* names that the VMM can open: paths, or /dev/fd/N */
 	char *config;             /* the boot configuration, as the first module */
 	char *root;               /* block device 0 */
+	int events_fd;            /* where events go, a line each; -1: nowhere */
+	/* For a keeper in the background; NULL when attached. `started` is called when the VMM runs; not 0 ends it. */
+	int (*started)(struct vm *vm, pid_t vmm_pid);
+	void (*tick)(struct vm *vm);  /* now and then, after something was relayed */
+	void *context;
 	int port_fds[PITH_NPORTS]; /* the VMM's ends of the ports; -1 for --dry-run: then the VMM's own streams */
 };
 
