@@ -59,7 +59,7 @@ for options in '-O2' '-O0' '-O2 -static' '-O2 -fno-plt' '-O2 -no-pie -s'; do
     doctor "numbers $options" 1 ./numbers
     ask "numbers $options: direct" 'level("kcmp")'
     ask "numbers $options: by syscall()" 'level("io_uring_setup")'
-    case "$options" in *-O0*) ;; *) ask "numbers $options: by wrappers" 'level("lookup_dcookie") == "missing" and level("getpid") == "complete"' ;; esac
+    ask "numbers $options: by wrappers" 'level("lookup_dcookie") and level("getpid") == "complete"'
 done
 
 # What starts others, and what makes code.
@@ -100,7 +100,7 @@ func main() {
 END
 GOCACHE=$dir/go GO111MODULE=off CGO_ENABLED=0 go build -ldflags='-s -w' -o go-stripped main.go 2>go.err || not_ok go-builds "$(head -n 1 go.err)"
 doctor go 1 ./go-stripped
-ask go-calls 'level("lookup_dcookie") == "missing" and level("futex") == "complete" and level("epoll_pwait") == "complete" and level("execve") is None'
+ask go-calls 'level("lookup_dcookie") and level("futex") == "complete" and level("epoll_pwait") == "complete" and level("execve") is None'
 
 # What is missing around it.
 cc -shared -fPIC -Wl,-soname,libpithgone.so.3 -o libpithgone.so -x c - <<'END'

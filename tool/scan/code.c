@@ -25,6 +25,8 @@ struct state {
 	size_t slot_count;
 	int64_t rsp;      /* from the stack pointer at the function's entry */
 	bool rsp_known;
+	int64_t rbp;      /* the same for a frame pointer */
+	bool rbp_known;
 	bool loose;       /* constants are believed behind jumps too */
 	bool entered;     /* decoding began at the function's entry: what nobody wrote is an argument */
 };
@@ -112,12 +114,15 @@ static void slot_put(struct state *s, int64_t at, struct code_value value)
 		s->slot_count++;
 }
 
-/* Is the operand n(%rsp)? */
+/* Is the operand n(%rsp), or n(%rbp) where that is a frame pointer? */
 static bool is_stack(const struct state *s, const cs_x86_op *op, int64_t *ret_at)
 {
-	if (op->type != X86_OP_MEM || op->mem.base != X86_REG_RSP || op->mem.index != X86_REG_INVALID || !s->rsp_known)
+	bool by_rsp = op->type == X86_OP_MEM && op->mem.base == X86_REG_RSP && s->rsp_known;
+	bool by_rbp = op->type == X86_OP_MEM && op->mem.base == X86_REG_RBP && s->rbp_known;
+
+	if ((!by_rsp && !by_rbp) || op->mem.index != X86_REG_INVALID)
 		return false;
-	*ret_at = s->rsp + op->mem.disp;
+	*ret_at = (by_rsp ? s->rsp : s->rbp) + op->mem.disp;
 	return true;
 }
 
@@ -156,6 +161,8 @@ static void operand_set(struct state *s, const cs_x86_op *op, struct code_value 
 		reg = register_of(op->reg, &whole);
 		if (reg >= 0)
 			s->registers[reg] = value;
+		if (reg == CODE_RBP)
+			s->rbp_known = false;
 	} else if (is_stack(s, op, &at)) {
 		slot_put(s, at, value);
 	}
@@ -176,6 +183,8 @@ static void written_forget(struct state *s, csh handle, const cs_insn *insn)
 			s->rsp_known = false;
 		else if (reg >= 0)
 			s->registers[reg] = (struct code_value){ 0 };
+		if (reg == CODE_RBP)
+			s->rbp_known = false;
 	}
 }
 
@@ -211,6 +220,12 @@ static void step(struct state *s, csh handle, const cs_insn *insn)
 	switch (insn->id) {
 	case X86_INS_MOV: case X86_INS_MOVABS: case X86_INS_MOVSXD:
 		operand_set(s, &op[0], operand_get(s, &op[1]));
+		if (op[0].type == X86_OP_REG && op[1].type == X86_OP_REG && op[0].reg == X86_REG_RBP && op[1].reg == X86_REG_RSP) {
+			s->rbp = s->rsp;
+			s->rbp_known = s->rsp_known;
+		} else if (op[0].type == X86_OP_REG && op[0].reg == X86_REG_RSP) {
+			s->rsp_known = false;
+		}
 		return;
 	case X86_INS_XOR:
 		if (op[0].type == X86_OP_REG && op[1].type == X86_OP_REG && op[0].reg == op[1].reg) {
