@@ -35,7 +35,7 @@ def sh(*cmd, **kw):
 def build():
     os.makedirs(f"{BUILD}/bench", exist_ok=True)
     sh("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", f"{BUILD}/bench/count.so", f"{TOP}/bench/plugin/count.c")
-    for p in ("hello", "ops", "httpd"):
+    for p in ("hello", "ops", "httpd", "scale"):
         sh("gcc", "-O2", "-static", "-pthread", "-D_GNU_SOURCE", "-o", f"{BUILD}/bench/{p}", f"{TOP}/bench/programs/{p}.c")
 
 def symbols(path):
