@@ -334,6 +334,27 @@ int sched_set_affinity(struct thread *t, u32 cpus)
 	return 0;
 }
 
+/*
+ * The running thread's slice is over and others wait: ask an idle CPU that one of them may use to take it. A CPU looks
+ * for work when it falls idle; what is queued here since then would wait for ever beside a CPU that sleeps.
+ */
+static void ask_idle_cpu(struct run_queue *rq, unsigned me)
+{
+	u32 wanted = 0;
+	struct thread *t;
+
+	spin_lock(&rq->lock);
+	list_for_each_entry(t, &rq->queue, run_link)
+		wanted |= t->affinity;
+	spin_unlock(&rq->lock);
+	for (unsigned i = 0, n = arch_cpu_count(); i < n; i++) {
+		if (i != me && (wanted & (1u << i)) && READ_ONCE(queues[i].idling) && !READ_ONCE(queues[i].nqueued)) {
+			arch_cpu_kick(i);
+			return;
+		}
+	}
+}
+
 void sched_on_timer(void)
 {
 	u64 now = arch_clock_mono_ns();
@@ -342,10 +363,13 @@ void sched_on_timer(void)
 	struct thread *t = rq->current;
 
 	if (t && t != rq->idle && READ_ONCE(rq->nqueued)) {
-		if (now >= t->slice_end_ns)
+		if (now >= t->slice_end_ns) {
 			__atomic_fetch_or(&t->user_work, THREAD_WORK_RESCHED, __ATOMIC_SEQ_CST);
-		else
+			if (arch_cpu_count() > 1)
+				ask_idle_cpu(rq, arch_cpu_id());
+		} else {
 			next = MIN(next, t->slice_end_ns);
+		}
 	}
 	timer_reprogram(next);
 }

@@ -5,7 +5,7 @@ cc -O1 -D_GNU_SOURCE -pthread -o smp "$sources/tests/vm/programs/smp.c"
 cc -O1 -D_GNU_SOURCE -pthread -o threads64 "$sources/tests/vm/programs/threads64.c"
 
 for on in ${MACHINES_SMP:-microvm:1 microvm:4 q35:4}; do
-    for what in "cow 128" "sleep 300" "pipes 60" "churn 50"; do
+    for what in "cow 128" "sleep 300" "pipes 60" "spread 1" "churn 50"; do
         status=0
         # shellcheck disable=SC2086 # a name and a number
         VM_SECONDS=200 vm "$on" ./smp $what >out 2>err </dev/null || status=$?

@@ -5,6 +5,7 @@
  *          only reads must see both stores in order with a flag in another page
  *   sleep  threads hand a token round by futexes, with no time-out that would hide a wake-up that was lost
  *   pipes  bytes through pipes, socket pairs and TCP over the loopback between threads, checked one by one
+ *   spread threads that were held on one CPU and are let go: idle CPUs take them
  *   churn  threads map, fill, check and unmap while others' threads come and go
  */
 #include <arpa/inet.h>
@@ -236,6 +237,47 @@ static void pipes(void)
 		pthread_join(t[i], NULL);
 }
 
+/* ---- spread ---- */
+
+static atomic_int spread_stop;
+static atomic_long spread_cpus;
+
+static void *spread_thread(void *arg)
+{
+	on_cpu(0);
+	for (int i = 0; i < 1000; i++)
+		sched_yield();
+	cpu_set_t s;
+	memset(&s, 0xff, sizeof(s));
+	sched_setaffinity(0, sizeof(s), &s);
+	while (!atomic_load(&spread_stop)) {
+		unsigned cpu;
+		syscall(SYS_getcpu, &cpu, NULL, NULL);
+		atomic_fetch_or(&spread_cpus, 1l << cpu);
+		for (volatile int i = 0; i < 100000; i++)
+			;
+	}
+	return arg;
+}
+
+/* As many threads as CPUs: soon each CPU has run some of them. */
+static void spread(void)
+{
+	pthread_t t[64];
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	on_cpu(0);
+	for (long i = 0; i < n; i++)
+		start(&t[i], spread_thread, i);
+	for (int i = 0; i < 200 && atomic_load(&spread_cpus) != (1l << n) - 1; i++)
+		usleep(50000);
+	atomic_store(&spread_stop, 1);
+	if (atomic_load(&spread_cpus) != (1l << n) - 1)
+		errors++;
+	for (long i = 0; i < n; i++)
+		pthread_join(t[i], NULL);
+}
+
 /* ---- churn ---- */
 
 static void *churn_child(void *arg)
@@ -288,7 +330,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} modes[] = { { "cow", cow }, { "sleep", rings }, { "pipes", pipes }, { "churn", churn } };
+	} modes[] = { { "cow", cow }, { "sleep", rings }, { "pipes", pipes }, { "spread", spread }, { "churn", churn } };
 
 	rounds = argc > 2 ? atoi(argv[2]) : 1000;
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -298,6 +340,6 @@ int main(int argc, char **argv)
 		printf("%s %d errors %ld\n", argv[1], rounds, (long)errors);
 		return errors != 0;
 	}
-	fprintf(stderr, "usage: smp cow|sleep|pipes|churn ROUNDS\n");
+	fprintf(stderr, "usage: smp cow|sleep|pipes|spread|churn ROUNDS\n");
 	return 2;
 }
