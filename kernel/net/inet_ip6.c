@@ -32,6 +32,13 @@ static bool in_prefix(const ip6_addr_t *a, const ip6_addr_t *p, unsigned bits)
 	return true;
 }
 
+/* lwIP's question in Neighbor Discovery: is a in the prefix of b (which may be an address of ours)? */
+int inet_ip6_same_prefix(const struct ip6_addr *a, const struct ip6_addr *b);
+int inet_ip6_same_prefix(const struct ip6_addr *a, const struct ip6_addr *b)
+{
+	return ip6_addr_netcmp(a, b) || (static_slot >= 0 && ip6_addr_cmp(b, netif_ip6_addr(&inet_eth, static_slot)) && in_prefix(a, b, static_bits));
+}
+
 /* ---- Whose is it ---- */
 
 bool inet_ip6_is_own(const ip6_addr_t *a)

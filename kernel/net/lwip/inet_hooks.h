@@ -44,4 +44,12 @@ void inet_demux_add(struct tcp_pcb *pcb);
 	} while (0)
 #endif
 
+/* In Neighbor Discovery (files.mk) a prefix has 64 bits, but for that of our fixed address. */
+#ifdef INET_PREFIXES
+struct ip6_addr;
+int inet_ip6_same_prefix(const struct ip6_addr *a, const struct ip6_addr *b);
+#undef ip6_addr_netcmp
+#define ip6_addr_netcmp(a, b) inet_ip6_same_prefix(a, b)
+#endif
+
 #endif

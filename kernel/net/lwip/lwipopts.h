@@ -53,6 +53,7 @@ const struct ip6_addr *inet_ip6_next_hop(const struct ip6_addr *dst);
 #define LWIP_IPV6                       1
 #define LWIP_IPV6_NUM_ADDRESSES         6    /* the link-local one is number 0 */
 #define IPV6_FRAG_COPYHEADER            1
+#define IPV6_REASS_MAXAGE               15   /* as IPv4: while the link timer still runs */
 #define LWIP_ND6_NUM_NEIGHBORS          64
 #define LWIP_ND6_NUM_DESTINATIONS       96
 #define LWIP_ND6_NUM_PREFIXES           8
