@@ -13,6 +13,8 @@
 const char *(*procfs_hostname)(void);
 void (*procfs_tasks)(unsigned *ret_count, unsigned *ret_running, unsigned *ret_last_tid);
 
+u64 (*procfs_switches)(void);
+
 #define USER_HZ_NS (NSEC_PER_SEC / 100)
 
 int pseudo_show_text(struct pseudo_text *t, u64 arg)
@@ -68,11 +70,14 @@ static int show_meminfo(struct pseudo_text *t, u64 arg)
 	mem_line(t, "Inactive(anon):", 0);
 	mem_line(t, "Active(file):", clean);
 	mem_line(t, "Inactive(file):", 0);
+	mem_line(t, "Unevictable:", vm.locked_pages);
+	mem_line(t, "Mlocked:", vm.locked_pages);
 	mem_line(t, "SwapTotal:", 0);
 	mem_line(t, "SwapFree:", 0);
 	mem_line(t, "AnonPages:", vm.resident_anon_pages);
 	mem_line(t, "Mapped:", vm.resident_file_pages);
 	mem_line(t, "Shmem:", shmem);
+	mem_line(t, "KReclaimable:", 0);
 	mem_line(t, "Slab:", slab);
 	mem_line(t, "SReclaimable:", 0);
 	mem_line(t, "SUnreclaim:", slab);
@@ -152,6 +157,8 @@ static int show_stat(struct pseudo_text *t, u64 arg)
 		fmt_buf(name, sizeof name, "cpu%u", c);
 		stat_line(t, name, up, sched_idle_ns(c));
 	}
+	if (procfs_switches)
+		pseudo_printf(t, "ctxt %llu\n", (unsigned long long)procfs_switches());
 	pseudo_printf(t, "btime %llu\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n", (unsigned long long)(arch_clock_real_offset_ns() / NSEC_PER_SEC), last, running);
 	return 0;
 }
@@ -197,6 +204,8 @@ static int procfs_populate(void)
 		r = procfs_add_cpuinfo();
 	if (!r)
 		r = procfs_add_mounts();
+	if (!r)
+		r = procfs_add_devices();
 	return r ? r : procfs_add_sys();
 }
 

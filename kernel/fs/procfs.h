@@ -14,6 +14,11 @@
 
 /* The machine's name; set by who knows it, before the program starts. NULL: "pith". */
 extern const char *(*procfs_hostname)(void);
+/* Page faults of the program so far, for /proc/vmstat, and switches of its threads, for /proc/stat. NULL: not shown. */
+extern void (*procfs_faults)(u64 *ret_minor, u64 *ret_major);
+extern u64 (*procfs_switches)(void);
+/* How many descriptors are open, for /proc/sys/fs/file-nr. */
+extern unsigned (*procfs_open_files)(void);
 /* How many tasks there are and the newest one's id, for /proc/loadavg and /proc/stat. NULL: unknown, shown as 1. */
 extern void (*procfs_tasks)(unsigned *ret_count, unsigned *ret_running, unsigned *ret_last_tid);
 

@@ -9,6 +9,8 @@ int procfs_add_kernel(void);   /* procfs.c: meminfo, stat, uptime, ... */
 int procfs_add_cpuinfo(void);  /* procfs_cpu.c */
 int procfs_add_mounts(void);   /* procfs_mounts.c */
 int procfs_add_sys(void);      /* procfs_sys.c */
+int procfs_add_devices(void);  /* procfs_dev.c */
+int sysfs_add_caches(unsigned cpu); /* sysfs_cpu.c */
 
 /* A show function whose arg is a constant text. */
 int pseudo_show_text(struct pseudo_text *t, u64 arg);

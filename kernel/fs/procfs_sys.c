@@ -6,6 +6,8 @@
 #include "fs/procfs_impl.h"
 #include "sched/random.h"
 
+unsigned (*procfs_open_files)(void);
+
 static int show_hostname(struct pseudo_text *t, u64 arg)
 {
 	pseudo_printf(t, "%s\n", procfs_hostname ? procfs_hostname() : "pith");
@@ -52,6 +54,12 @@ static int show_file_max(struct pseudo_text *t, u64 arg)
 	return 0;
 }
 
+static int show_file_nr(struct pseudo_text *t, u64 arg)
+{
+	pseudo_printf(t, "%u\t0\t%llu\n", procfs_open_files ? procfs_open_files() : 0, (unsigned long long)(page_total_count() * (PAGE_SIZE / KiB) / 10));
+	return 0;
+}
+
 #define NUMBER(p, n) { .path = "sys/" p, .mode = 0444, .show = pseudo_show_number, .arg = (n) }
 #define TEXT(p, s)   { .path = "sys/" p, .mode = 0444, .show = pseudo_show_text, .arg = PSEUDO_TEXT(s) }
 #define SHOW(p, f)   { .path = "sys/" p, .mode = 0444, .show = (f) }
@@ -75,6 +83,22 @@ static const struct pseudo_file files[] = {
 	SHOW("kernel/random/uuid", show_uuid),
 	NUMBER("kernel/random/entropy_avail", 256),
 	NUMBER("kernel/random/poolsize", 256),
+	TEXT("kernel/core_pattern", "core\n"),
+	NUMBER("kernel/core_uses_pid", 0),
+	NUMBER("kernel/dmesg_restrict", 1),
+	NUMBER("kernel/panic", 0),
+	NUMBER("kernel/perf_event_paranoid", 4),
+	NUMBER("kernel/sched_rr_timeslice_ms", 100),
+	NUMBER("kernel/tainted", 0),
+	NUMBER("kernel/unprivileged_bpf_disabled", 2),
+	NUMBER("vm/overcommit_kbytes", 0),
+	NUMBER("vm/page-cluster", 0),
+	NUMBER("vm/panic_on_oom", 0),
+	NUMBER("vm/zone_reclaim_mode", 0),
+	NUMBER("vm/legacy_va_layout", 0),
+	NUMBER("vm/mmap_rnd_bits", 28),
+	NUMBER("vm/nr_overcommit_hugepages", 0),
+	NUMBER("vm/unprivileged_userfaultfd", 0),
 	NUMBER("vm/overcommit_memory", 1),           /* reservations are never refused */
 	NUMBER("vm/overcommit_ratio", 50),
 	NUMBER("vm/max_map_count", 65530),
@@ -84,6 +108,20 @@ static const struct pseudo_file files[] = {
 	SHOW("fs/file-max", show_file_max),
 	NUMBER("fs/nr_open", 1048576),
 	NUMBER("fs/pipe-max-size", 1048576),
+	SHOW("fs/file-nr", show_file_nr),
+	NUMBER("fs/aio-nr", 0),
+	NUMBER("fs/aio-max-nr", 0),
+	NUMBER("fs/mount-max", 100000),
+	NUMBER("fs/overflowuid", 65534),
+	NUMBER("fs/overflowgid", 65534),
+	NUMBER("fs/suid_dumpable", 0),
+	NUMBER("fs/leases-enable", 0),
+	NUMBER("fs/dir-notify-enable", 0),
+	NUMBER("fs/protected_fifos", 0),
+	NUMBER("fs/protected_hardlinks", 0),
+	NUMBER("fs/protected_regular", 0),
+	NUMBER("fs/protected_symlinks", 0),
+	NUMBER("fs/inotify/max_queued_events", 16384),
 	NUMBER("net/core/somaxconn", 4096),
 };
 

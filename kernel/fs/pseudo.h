@@ -42,9 +42,13 @@ struct pseudo_dir {
 	s64 (*next)(u64 from);
 	/* What NAME/ holds: either a link ... */
 	const struct pseudo_link *link;          /* path unused; arg replaced by the number */
-	/* ... or a directory of files (paths relative to it, arg replaced by the number). */
+	/* ... or a file (path unused, arg replaced) ... */
+	const struct pseudo_file *file;
+	/* ... or a directory of files and links (paths relative to it, arg replaced by the number). */
 	const struct pseudo_file *files;
 	unsigned nfiles;
+	const struct pseudo_link *links;
+	unsigned nlinks;
 };
 /* A character device in /dev. */
 struct pseudo_dev {

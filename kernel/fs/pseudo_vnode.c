@@ -126,13 +126,16 @@ static int lookup_number(struct vnode *dir, const char *name, size_t len, struct
 		return -ENOENT;
 	if (pd->next(number) != (s64)number)
 		return -ENOENT;
-	if (pd->link)
+	if (pd->file)
+		i = pseudo_inode_new(dir->mount, d->node, PSEUDO_NUM_FILE, VNODE_REG, pseudo_file_ops(pd->file), num_ino(d->node, number, 0));
+	else if (pd->link)
 		i = pseudo_inode_new(dir->mount, d->node, PSEUDO_NUM_LINK, VNODE_LINK, pseudo_link_ops(pd->link), num_ino(d->node, number, 0));
 	else
 		i = pseudo_inode_new(dir->mount, d->node, PSEUDO_NUM, VNODE_DIR, pseudo_dir_ops(d->node), num_ino(d->node, number, 0));
 	if (!i)
 		return -ENOMEM;
 	i->link = pd->link;
+	i->file = pd->file;
 	i->arg = number;
 	*ret = &i->v;
 	return 0;
@@ -150,6 +153,18 @@ static int lookup_number_file(struct vnode *dir, const char *name, size_t len, s
 		if (!i)
 			return -ENOMEM;
 		i->file = f;
+		i->arg = d->arg;
+		*ret = &i->v;
+		return 0;
+	}
+	for (unsigned k = 0; k < pd->nlinks; k++) {
+		const struct pseudo_link *l = &pd->links[k];
+		if (strncmp(l->path, name, len) || l->path[len])
+			continue;
+		struct pseudo_inode *i = pseudo_inode_new(dir->mount, d->node, PSEUDO_NUM_LINK, VNODE_LINK, pseudo_link_ops(l), num_ino(d->node, d->arg, pd->nfiles + k + 1));
+		if (!i)
+			return -ENOMEM;
+		i->link = l;
 		i->arg = d->arg;
 		*ret = &i->v;
 		return 0;
@@ -226,7 +241,7 @@ static int readdir_numbers(struct pseudo_inode *d, u64 off, vnode_dirent_fn fn, 
 	char name[24];
 	for (s64 k = pd->next(off - 2); k >= 0; k = pd->next((u64)k + 1)) {
 		size_t len = (size_t)fmt_buf(name, sizeof name, "%llu", (unsigned long long)k);
-		if (!fn(arg, name, len, num_ino(d->node, (u64)k, 0), pd->link ? VNODE_LINK : VNODE_DIR, (u64)k + 3))
+		if (!fn(arg, name, len, num_ino(d->node, (u64)k, 0), pd->file ? VNODE_REG : pd->link ? VNODE_LINK : VNODE_DIR, (u64)k + 3))
 			break;
 	}
 	return 0;
@@ -237,7 +252,12 @@ static int readdir_number_files(struct pseudo_inode *d, u64 off, vnode_dirent_fn
 	const struct pseudo_dir *pd = d->node->dir;
 	for (u64 k = off - 2; k < pd->nfiles; k++)
 		if (!fn(arg, pd->files[k].path, strlen(pd->files[k].path), num_ino(d->node, d->arg, (unsigned)k + 1), VNODE_REG, k + 3))
+			return 0;
+	for (u64 k = MAX(off - 2, (u64)pd->nfiles); k < pd->nfiles + pd->nlinks; k++) {
+		const char *name = pd->links[k - pd->nfiles].path;
+		if (!fn(arg, name, strlen(name), num_ino(d->node, d->arg, (unsigned)k + 1), VNODE_LINK, k + 3))
 			break;
+	}
 	return 0;
 }
 

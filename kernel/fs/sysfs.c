@@ -51,6 +51,9 @@ static const struct pseudo_file files[] = {
 	{ .path = "devices/system/cpu/kernel_max", .mode = 0444, .show = pseudo_show_number, .arg = ARCH_MAX_CPUS - 1 },
 	TEXT("devices/system/cpu/offline", "\n"),
 	TEXT("devices/system/cpu/isolated", "\n"),
+	{ .path = "devices/system/cpu/enabled", .mode = 0444, .show = show_cpu_list },
+	TEXT("devices/system/cpu/smt/active", "0\n"),
+	TEXT("devices/system/cpu/smt/control", "notsupported\n"),
 	TEXT("devices/system/node/online", "0\n"),
 	TEXT("devices/system/node/possible", "0\n"),
 	TEXT("devices/system/node/has_cpu", "0\n"),
@@ -64,6 +67,7 @@ static const struct pseudo_file files[] = {
 	TEXT("kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n"),
 	TEXT("kernel/mm/transparent_hugepage/defrag", "always defer defer+madvise madvise [never]\n"),
 	TEXT("kernel/mm/transparent_hugepage/shmem_enabled", "always within_size advise [never] deny force\n"),
+	TEXT("kernel/mm/transparent_hugepage/use_zero_page", "0\n"),
 	{ .path = "kernel/mm/transparent_hugepage/hpage_pmd_size", .mode = 0444, .show = pseudo_show_number, .arg = 2 * MiB },
 };
 
@@ -81,6 +85,13 @@ static const struct {
 	{ "topology/core_siblings_list", show_cpu_list, false },
 	{ "topology/core_cpus_list", pseudo_show_number, true },
 	{ "topology/package_cpus_list", show_cpu_list, false },
+	{ "topology/core_cpus", show_own_mask, true },
+	{ "topology/package_cpus", show_cpu_mask, false },
+	{ "topology/die_cpus", show_cpu_mask, false },
+	{ "topology/die_cpus_list", show_cpu_list, false },
+	{ "topology/cluster_id", pseudo_show_number, true },
+	{ "topology/cluster_cpus", show_own_mask, true },
+	{ "topology/cluster_cpus_list", pseudo_show_number, true },
 	{ "topology/die_id", pseudo_show_number, false },
 };
 
@@ -127,6 +138,8 @@ static int sysfs_populate(void)
 	int r = pseudo_add_files(PSEUDO_SYS, files, ARRAY_SIZE(files));
 	for (unsigned c = 0; !r && c < arch_cpu_count(); c++) {
 		r = sysfs_add_cpu(c);
+		if (!r)
+			r = sysfs_add_caches(c);
 		if (!r)
 			r = sysfs_add_node_link(c);
 	}

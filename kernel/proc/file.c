@@ -12,6 +12,7 @@
 #include "proc/file.h"
 #include "proc/epoll.h"
 #include "proc/file_port.h"
+#include "proc/task.h"
 #include "mm/heap.h"
 #include "base/log.h"
 #include "base/print.h"
@@ -95,7 +96,7 @@ void file_set_flags(struct file *f, u32 mask, u32 value)
 		;
 }
 
-ssize_t file_read(struct file *f, struct uio *u, const u64 *off, bool nonblock)
+static ALWAYS_INLINE ssize_t read_at(struct file *f, struct uio *u, const u64 *off, bool nonblock)
 {
 	ssize_t n;
 
@@ -113,7 +114,19 @@ ssize_t file_read(struct file *f, struct uio *u, const u64 *off, bool nonblock)
 	return n;
 }
 
-ssize_t file_write(struct file *f, struct uio *u, const u64 *off, bool nonblock)
+ssize_t file_read(struct file *f, struct uio *u, const u64 *off, bool nonblock)
+{
+	ssize_t n = read_at(f, u, off, nonblock);
+	struct task *t = task_current();
+
+	if (likely(t)) {
+		t->syscr++;
+		t->rchar += n > 0 ? (u64)n : 0;
+	}
+	return n;
+}
+
+static ALWAYS_INLINE ssize_t write_at(struct file *f, struct uio *u, const u64 *off, bool nonblock)
 {
 	u64 new_off = 0;
 	ssize_t n;
@@ -129,6 +142,18 @@ ssize_t file_write(struct file *f, struct uio *u, const u64 *off, bool nonblock)
 	if (n > 0)
 		f->pos = new_off;
 	mutex_unlock(&f->pos_lock);
+	return n;
+}
+
+ssize_t file_write(struct file *f, struct uio *u, const u64 *off, bool nonblock)
+{
+	ssize_t n = write_at(f, u, off, nonblock);
+	struct task *t = task_current();
+
+	if (likely(t)) {
+		t->syscw++;
+		t->wchar += n > 0 ? (u64)n : 0;
+	}
 	return n;
 }
 

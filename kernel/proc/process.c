@@ -118,6 +118,10 @@ void process_usage(struct process_sums *ret)
 		ret->maj_faults += READ_ONCE(t->maj_faults);
 		ret->voluntary += READ_ONCE(t->thread->switches_voluntary);
 		ret->forced += READ_ONCE(t->thread->switches_forced);
+		ret->rchar += READ_ONCE(t->rchar);
+		ret->wchar += READ_ONCE(t->wchar);
+		ret->syscr += READ_ONCE(t->syscr);
+		ret->syscw += READ_ONCE(t->syscw);
 	}
 	spin_unlock_irqrestore(&process.lock, f);
 }

@@ -23,6 +23,7 @@ struct signal_action {
 
 struct process_sums {                /* what dead tasks used */
 	u64 cpu_ns, min_faults, maj_faults, voluntary, forced;
+	u64 rchar, wchar, syscr, syscw;
 };
 
 struct process {

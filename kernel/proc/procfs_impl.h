@@ -10,9 +10,17 @@ int procfs_show_status(struct pseudo_text *t, u64 arg);
 int procfs_show_stat(struct pseudo_text *t, u64 arg);
 int procfs_show_maps(struct pseudo_text *t, u64 arg);
 int procfs_show_smaps(struct pseudo_text *t, u64 arg);
+int procfs_show_smaps_rollup(struct pseudo_text *t, u64 arg);
+/* procfs_more.c */
+int procfs_show_io(struct pseudo_text *t, u64 arg);
+int procfs_show_sched(struct pseudo_text *t, u64 arg);
+ssize_t procfs_cwd_target(char *buf, size_t size, u64 arg);
+int procfs_cwd_resolve(u64 arg, struct vnode **ret);
+int procfs_more_populate(void);
 
 /* /proc/net and /sys/class/net: registered when somebody looks. */
 int procnet_populate(void);
+int procnet_sys_populate(void);
 int sysfs_net_populate(void);
 void procnet_put_hex(struct pseudo_text *t, const u8 *p, unsigned len);
 /* procnet_sock.c; arg of the first three: LX_AF_INET or LX_AF_INET6 */
@@ -32,6 +40,7 @@ struct task_view {
 	char state;                  /* R, S */
 	unsigned cpu, policy;
 	u64 affinity, cpu_ns, start_ns, min_faults, maj_faults, voluntary, forced;
+	u64 rchar, wchar, syscr, syscw;
 	sigset pending, blocked;
 	bool no_new_privs;
 };

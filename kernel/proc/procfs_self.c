@@ -5,6 +5,7 @@
  * -ENOMEM at boot; -ESRCH for a task that is gone; -EINVAL, -EACCES for what is written.
  */
 #include "proc/procfs_impl.h"
+#include "proc/file.h"
 #include "proc/ipc.h"
 #include "base/print.h"
 #include "base/string.h"
@@ -137,13 +138,6 @@ static int store_oom_score_adj(const char *data, size_t len, u64 arg)
 	return 0;
 }
 
-/* The text is in arg. */
-static int show_text(struct pseudo_text *t, u64 arg)
-{
-	pseudo_printf(t, "%s", (const char *)(uintptr_t)arg);
-	return 0;
-}
-
 static int show_sched(struct pseudo_text *t, u64 arg)
 {
 	struct task_view v;
@@ -191,32 +185,75 @@ static const struct pseudo_file self_files[] = {
 	{ .path = "self/schedstat", .mode = 0444, .show = show_sched },
 };
 
-/* Addresses of texts are not constant before relocation, so these are filled at boot. */
-static struct pseudo_file text_files[] = {
-	{ .path = "self/oom_score", .mode = 0444 },
-	{ .path = "self/cgroup", .mode = 0444 },
-	{ .path = "self/wchan", .mode = 0444 },
-	{ .path = "self/loginuid", .mode = 0644 },
-	{ .path = "self/sessionid", .mode = 0444 },
-	{ .path = "self/personality", .mode = 0400 },
-	{ .path = "self/setgroups", .mode = 0644 },
-	{ .path = "self/uid_map", .mode = 0644 },
-	{ .path = "self/gid_map", .mode = 0644 },
+/* Texts that are always the same. */
+#define TEXT(name, text)                                              \
+	static int show_##name(struct pseudo_text *t, u64 arg)        \
+	{                                                             \
+		pseudo_printf(t, "%s", text);                         \
+		return 0;                                             \
+	}
+TEXT(oom_score, "0\n")
+TEXT(cgroup, "0::/\n")
+TEXT(wchan, "0")
+TEXT(loginuid, "4294967295")
+TEXT(sessionid, "4294967295")
+TEXT(personality, "00000000\n")
+TEXT(setgroups, "allow\n")
+TEXT(uid_map, "         0          0 4294967295\n")
+TEXT(gid_map, "         0          0 4294967295\n")
+TEXT(projid_map, "         0          0 4294967295\n")
+
+static const struct pseudo_file text_files[] = {
+	{ .path = "self/oom_score", .mode = 0444, .show = show_oom_score },
+	{ .path = "self/cgroup", .mode = 0444, .show = show_cgroup },
+	{ .path = "self/wchan", .mode = 0444, .show = show_wchan },
+	{ .path = "self/loginuid", .mode = 0644, .show = show_loginuid },
+	{ .path = "self/sessionid", .mode = 0444, .show = show_sessionid },
+	{ .path = "self/personality", .mode = 0400, .show = show_personality },
+	{ .path = "self/setgroups", .mode = 0644, .show = show_setgroups },
+	{ .path = "self/uid_map", .mode = 0644, .show = show_uid_map },
+	{ .path = "self/gid_map", .mode = 0644, .show = show_gid_map },
+	{ .path = "self/projid_map", .mode = 0644, .show = show_projid_map },
 };
-static const char *const texts[ARRAY_SIZE(text_files)] = {
-	"0\n", "0::/\n", "0", "4294967295", "4294967295", "00000000\n", "allow\n",
-	"         0          0 4294967295\n", "         0          0 4294967295\n",
-};
+
+/* What a task shows as the process does, or of itself. */
+static int show_children(struct pseudo_text *t, u64 arg) { return 0; }
 
 static const struct pseudo_file task_files[] = {
 	{ .path = "comm", .mode = 0644, .show = show_comm, .store = store_comm },
 	{ .path = "stat", .mode = 0444, .show = procfs_show_stat },
 	{ .path = "status", .mode = 0444, .show = procfs_show_status },
+	{ .path = "statm", .mode = 0444, .show = show_statm },
 	{ .path = "schedstat", .mode = 0444, .show = show_sched },
+	{ .path = "sched", .mode = 0444, .show = procfs_show_sched },
+	{ .path = "io", .mode = 0400, .show = procfs_show_io },
 	{ .path = "maps", .mode = 0444, .show = procfs_show_maps },
+	{ .path = "smaps", .mode = 0444, .show = procfs_show_smaps },
+	{ .path = "smaps_rollup", .mode = 0444, .show = procfs_show_smaps_rollup },
+	{ .path = "cmdline", .mode = 0444, .show = show_cmdline },
+	{ .path = "environ", .mode = 0400, .show = show_environ },
+	{ .path = "auxv", .mode = 0400, .show = show_auxv },
+	{ .path = "limits", .mode = 0444, .show = show_limits },
+	{ .path = "children", .mode = 0444, .show = show_children },
+	{ .path = "oom_score", .mode = 0444, .show = show_oom_score },
+	{ .path = "oom_score_adj", .mode = 0644, .show = show_oom_score_adj, .store = store_oom_score_adj },
+	{ .path = "cgroup", .mode = 0444, .show = show_cgroup },
+	{ .path = "wchan", .mode = 0444, .show = show_wchan },
+	{ .path = "loginuid", .mode = 0644, .show = show_loginuid },
+	{ .path = "sessionid", .mode = 0444, .show = show_sessionid },
+	{ .path = "personality", .mode = 0400, .show = show_personality },
+	{ .path = "setgroups", .mode = 0644, .show = show_setgroups },
+	{ .path = "uid_map", .mode = 0644, .show = show_uid_map },
+	{ .path = "gid_map", .mode = 0644, .show = show_gid_map },
+};
+static const struct pseudo_link task_links[] = {
+	{ .path = "cwd", .target = procfs_cwd_target, .resolve = procfs_cwd_resolve },
+	{ .path = "exe", .target = exe_target, .resolve = exe_resolve },
+	{ .path = "root", .target = root_target },
 };
 static const struct pseudo_dir task_dir = {
 	.path = "self/task", .next = task_next_tid, .files = task_files, .nfiles = ARRAY_SIZE(task_files),
+	.links = task_links, .nlinks = ARRAY_SIZE(task_links),
 };
 static const struct pseudo_link self_links[] = {
 	{ .path = "self/exe", .target = exe_target, .resolve = exe_resolve },
@@ -237,6 +274,32 @@ static void count_tasks(unsigned *ret_count, unsigned *ret_running, unsigned *re
 	spin_unlock_irqrestore(&process.lock, f);
 }
 
+static void count_faults(u64 *ret_minor, u64 *ret_major)
+{
+	struct process_sums s;
+
+	process_usage(&s);
+	*ret_minor = s.min_faults;
+	*ret_major = s.maj_faults;
+}
+
+static u64 count_switches(void)
+{
+	struct process_sums s;
+
+	process_usage(&s);
+	return s.voluntary + s.forced;
+}
+
+static unsigned count_files(void)
+{
+	unsigned n = 0;
+
+	for (s64 fd = fd_next_used(0); fd >= 0; fd = fd_next_used((u64)fd + 1))
+		n++;
+	return n;
+}
+
 int procfs_self_init(void)
 {
 	int r = 0;
@@ -244,13 +307,13 @@ int procfs_self_init(void)
 	pseudo_set_pid(PROC_PID);
 	procfs_hostname = process_hostname;
 	procfs_tasks = count_tasks;
+	procfs_faults = count_faults;
+	procfs_switches = count_switches;
+	procfs_open_files = count_files;
 	for (unsigned i = 0; i < ARRAY_SIZE(self_files) && r == 0; i++)
 		r = pseudo_add_file(PSEUDO_PROC, &self_files[i]);
-	for (unsigned i = 0; i < ARRAY_SIZE(text_files) && r == 0; i++) {
-		text_files[i].show = show_text;
-		text_files[i].arg = (u64)(uintptr_t)texts[i];
+	for (unsigned i = 0; i < ARRAY_SIZE(text_files) && r == 0; i++)
 		r = pseudo_add_file(PSEUDO_PROC, &text_files[i]);
-	}
 	for (unsigned i = 0; i < ARRAY_SIZE(self_links) && r == 0; i++)
 		r = pseudo_add_link(PSEUDO_PROC, &self_links[i]);
 	if (r == 0)
@@ -259,5 +322,7 @@ int procfs_self_init(void)
 		r = procfs_ipc_init();
 	if (r == 0)
 		r = pseudo_on_look(PSEUDO_PROC, procnet_populate);
+	if (r == 0)
+		r = pseudo_on_look(PSEUDO_PROC, procfs_more_populate);
 	return r ? r : pseudo_on_look(PSEUDO_SYS, sysfs_net_populate);
 }

@@ -25,7 +25,7 @@ int procfs_view(u64 tid, struct task_view *v)
 			.cpu = t->thread->cpu, .policy = (unsigned)t->policy, .affinity = t->thread->affinity,
 			.cpu_ns = thread_cpu_time_ns(t->thread), .start_ns = t->start_ns, .min_faults = t->min_faults,
 			.maj_faults = t->maj_faults, .voluntary = t->thread->switches_voluntary, .forced = t->thread->switches_forced,
-			.pending = t->pending, .blocked = t->blocked, .no_new_privs = t->no_new_privs,
+			.rchar = t->rchar, .wchar = t->wchar, .syscr = t->syscr, .syscw = t->syscw, .pending = t->pending, .blocked = t->blocked, .no_new_privs = t->no_new_privs,
 		};
 		memcpy(v->name, t->name, sizeof(v->name));
 	}
@@ -58,10 +58,11 @@ static void show_memory(struct pseudo_text *t)
 
 	vm_usage(&u);
 	u64 rss = u.resident_anon_pages + u.resident_file_pages;
+	u64 code = (ROUND_UP(process_image.end_code, PAGE_SIZE) - ROUND_DOWN(process_image.start_code, PAGE_SIZE)) / PAGE_SIZE, exe = MIN(code, u.text_pages);
 	const struct { const char *name; u64 kib; } rows[] = {
-		{ "VmPeak", kib(u.mapped_pages) }, { "VmSize", kib(u.mapped_pages) }, { "VmLck", kib(u.locked_pages) }, { "VmPin", 0 }, { "VmHWM", kib(rss) },
+		{ "VmPeak", kib(u.peak_mapped_pages) }, { "VmSize", kib(u.mapped_pages) }, { "VmLck", kib(u.locked_pages) }, { "VmPin", 0 }, { "VmHWM", kib(u.peak_resident_pages) },
 		{ "VmRSS", kib(rss) }, { "RssAnon", kib(u.resident_anon_pages) }, { "RssFile", kib(u.resident_file_pages) }, { "RssShmem", 0 },
-		{ "VmData", kib(u.data_pages) }, { "VmStk", kib(u.stack_pages) }, { "VmExe", kib(u.text_pages) }, { "VmLib", 0 },
+		{ "VmData", kib(u.data_pages) }, { "VmStk", kib(u.stack_pages) }, { "VmExe", kib(exe) }, { "VmLib", kib(u.text_pages - exe) },
 		{ "VmSwap", 0 }, { "HugetlbPages", 0 },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)

@@ -155,5 +155,5 @@ int procnet_populate(void)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(files) && r == 0; i++)
 		r = pseudo_add_file(PSEUDO_PROC, &files[i]);
-	return r;
+	return r ? r : procnet_sys_populate();
 }

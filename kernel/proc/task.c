@@ -160,6 +160,10 @@ static bool task_delist(struct task *t)
 	process.dead.maj_faults += t->maj_faults;
 	process.dead.voluntary += t->thread->switches_voluntary;
 	process.dead.forced += t->thread->switches_forced;
+	process.dead.rchar += t->rchar;
+	process.dead.wchar += t->wchar;
+	process.dead.syscr += t->syscr;
+	process.dead.syscw += t->syscw;
 	list_remove(&t->link);
 	list_remove(&t->hash_link);
 	bool last = --process.ntasks == 0;

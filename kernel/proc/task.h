@@ -61,6 +61,7 @@ struct task {
 	u32 rseq_cpu;                /* the CPU number that the program was told last */
 	u64 start_ns;
 	u64 min_faults, maj_faults;
+	u64 rchar, wchar, syscr, syscw; /* /proc/self/io: bytes and calls of read and write */
 	int nice;
 	bool reset_on_fork;          /* sched_setattr's, kept only */
 	u16 ioprio;                  /* ioprio_set's, kept only */

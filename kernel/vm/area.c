@@ -51,6 +51,8 @@ static void area_account(const struct vm_area *a, s64 sign)
 	s64 pages = sign * (s64)(area_len(a) >> PAGE_SHIFT);
 
 	vm_as.mapped_pages += (u64)pages;
+	if (vm_as.mapped_pages > vm_as.peak_mapped)
+		vm_as.peak_mapped = vm_as.mapped_pages;
 	if (a->flags & VM_MAP_STACK)
 		vm_as.stack_pages += (u64)pages;
 	else if ((a->prot & VM_PROT_WRITE) && !area_is_shared(a))

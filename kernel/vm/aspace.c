@@ -77,7 +77,10 @@ void vm_usage(struct vm_usage *ret)
 		.stack_pages = vm_as.stack_pages,
 		.text_pages = vm_as.text_pages,
 		.locked_pages = vm_as.locked_pages,
+		.peak_mapped_pages = vm_as.peak_mapped,
+		.peak_resident_pages = READ_ONCE(vm_as.peak_resident),
 	};
+	ret->peak_resident_pages = MAX(ret->peak_resident_pages, ret->resident_anon_pages + ret->resident_file_pages);
 	rwlock_unlock_read(&vm_as.lock);
 }
 

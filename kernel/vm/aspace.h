@@ -136,8 +136,14 @@ bool vm_find_area(uintptr_t va, struct vm_area *ret_copy);
 bool vm_find_area_with_file(uintptr_t va, struct vm_area *ret_copy);
 struct vm_usage {
 	u64 mapped_pages, resident_anon_pages, resident_file_pages, data_pages, stack_pages, text_pages, locked_pages;
+	u64 peak_mapped_pages, peak_resident_pages;
 };
 void vm_usage(struct vm_usage *ret);
+/* What of [start, end) the page tables show: private pages (also those under PROT_NONE), pages of memory files, of files. May sleep. */
+struct vm_resident {
+	u64 anon_pages, shmem_pages, file_clean_pages, file_dirty_pages, locked_pages;
+};
+void vm_resident(uintptr_t start, uintptr_t end, struct vm_resident *ret);
 /* A futex's identity: private anonymous memory by address, shared by object and offset. 0 or -EFAULT. */
 int vm_futex_key(uintptr_t va, bool shared, u64 ret_key[2]);
 

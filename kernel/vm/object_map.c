@@ -39,6 +39,7 @@ bool object_unmap_page_locked(struct vm_object *o, struct page *p, bool force, s
 		arch_user_unmap(va, &seen, &flags);
 		gather_range(g, va);
 		g->pages[g->n++] = p;
+		peak_note_locked();
 		vm_as.file_pages--;
 	}
 	spin_unlock(&vm_as.pt_lock);
@@ -83,6 +84,7 @@ static bool unmap_in_area_locked(struct vm_object *o, uintptr_t start, uintptr_t
 		arch_user_unmap(va, &pa, &flags);
 		gather_range(g, va);
 		g->pages[g->n++] = p;
+		peak_note_locked();
 		vm_as.file_pages--;
 	}
 	spin_unlock(&vm_as.pt_lock);

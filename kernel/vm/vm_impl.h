@@ -44,6 +44,8 @@ struct aspace {
 	bool lock_future;                /* A: mlockall(MCL_FUTURE) */
 	struct spinlock pt_lock;         /* the page tables; a leaf lock, never from interrupts */
 	u64 anon_pages, file_pages;      /* P: resident */
+	u64 peak_resident;               /* P: as of the last time that pages left */
+	u64 peak_mapped;                 /* A */
 	u32 reclaiming;                  /* atomic: how many take pages of objects away now, and flush later */
 	struct radix hidden;             /* P: private pages under PROT_NONE, by page number */
 	struct page *zero_page;          /* C */
@@ -69,6 +71,14 @@ static inline u64 area_index(const struct vm_area *a, uintptr_t va)
 static inline unsigned area_pte_flags(const struct vm_area *a, bool writable)
 {
 	return (writable ? ARCH_PTE_WRITE : 0) | (a->prot & VM_PROT_EXEC ? ARCH_PTE_EXEC : 0);
+}
+/* Pages are about to leave: what was there may have been the most. P. */
+static inline void peak_note_locked(void)
+{
+	u64 now = vm_as.anon_pages + vm_as.file_pages;
+
+	if (now > vm_as.peak_resident)
+		vm_as.peak_resident = now;
 }
 static inline bool area_is_shared(const struct vm_area *a) { return a->flags & VM_MAP_SHARED; }
 static inline size_t area_len(const struct vm_area *a) { return a->end - a->start; }

@@ -46,6 +46,7 @@ static void zap_entry_locked(struct vm_area *a, phys_t pa, struct vm_gather *g)
 static void zap_hidden(uintptr_t start, uintptr_t end)
 {
 	spin_lock(&vm_as.pt_lock);
+	peak_note_locked();
 	for (u64 at = start >> PAGE_SHIFT; ; at++) {
 		struct page *p = radix_next(&vm_as.hidden, &at);
 		if (!p || at >= end >> PAGE_SHIFT)
@@ -65,6 +66,7 @@ void zap_area_range(struct vm_area *a, uintptr_t start, uintptr_t end)
 	while (va < end) {
 		gather_init(&g);
 		spin_lock(&vm_as.pt_lock);
+		peak_note_locked();
 		while (gather_has_room(&g) && (va = arch_user_next_mapped(va, end)) < end) {
 			phys_t pa;
 			unsigned flags;
