@@ -135,7 +135,6 @@ expect bad-gateway6 2 'no IP address' "$PITH" run --ip fd00::1/64 --gateway fd00
 expect bad-dns6 2 'no IP address' "$PITH" run --dns fe80::1%eth0 /bin/true
 expect bad-env 2 'no variable' "$PITH" run -e =x /bin/true
 expect bad-workdir 2 'not absolute' "$PITH" run -w tmp /bin/true
-expect later-option 2 'not in this version' "$PITH" run -d /bin/true
 expect add-missing 125 'cannot add it' "$PITH" run -a /nowhere/file /bin/true
 expect add-relative 2 'absolute place' "$PITH" run -a /etc/passwd:etc/passwd /bin/true
 expect env-file-missing 125 'cannot read' "$PITH" run --env-file /nowhere/env /bin/true
