@@ -4,7 +4,7 @@
 
 for on in ${MACHINES_REDIS:-microvm:1 q35:4}; do
     port=$(free_port)
-    start redis "$on" -m 128M -p "127.0.0.1:$port:6379" "$sources/examples/redis"
+    start redis "$on" -p "127.0.0.1:$port:6379" "$sources/examples/redis"
     if wait_for 60 redis-cli -p "$port" ping; then
         is "redis/$on/set" "$(redis-cli -p "$port" set key 'a value')" OK
         is "redis/$on/get" "$(redis-cli -p "$port" get key)" 'a value'
