@@ -51,6 +51,7 @@ void tmpfs_release(struct vnode *v)
 	__atomic_fetch_sub(&tmpfs_of(v)->inodes, 1, __ATOMIC_RELAXED);
 	if (i->lower)
 		vnode_put(i->lower);
+	tmpfs_xattrs_free(i);
 	if (v->type == VNODE_REG) {
 		tmpfs_file_release(i);
 		return;

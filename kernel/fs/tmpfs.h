@@ -22,6 +22,7 @@ struct tmpfs_inode {
 	u32 mode, nlink, uid, gid;   /* V: v.lock exclusively */
 	u64 rdev;
 	struct timespec64 atime, mtime, ctime, btime;
+	struct tmpfs_xattr *xattrs;  /* V; tmpfs_xattr.c */
 	struct vnode *lower;         /* a reference: what it begins as (tmpfs_lower.c); directories: until they are looked into */
 	union {
 		struct {                 /* directories; V */
@@ -75,7 +76,14 @@ static inline int tmpfs_dir_ready(struct tmpfs_inode *dir)
 int tmpfs_lower_page(struct tmpfs_inode *i, u64 index, struct page **ret);
 /* The contents that a new page of the file begins with. */
 int tmpfs_lower_fill(struct tmpfs_inode *i, struct page *to);
+/* ---- tmpfs_xattr.c: vnode_ops ---- */
+ssize_t tmpfs_getxattr(struct vnode *v, const char *name, void *buf, size_t size);
+int tmpfs_setxattr(struct vnode *v, const char *name, const void *value, size_t size, u32 flags);
+ssize_t tmpfs_listxattr(struct vnode *v, char *buf, size_t size);
+void tmpfs_xattrs_free(struct tmpfs_inode *i);
 /* ---- tmpfs_file.c ---- */
+/* A regular file of a tmpfs none of whose bytes are still in the root. */
+bool tmpfs_file_in_memory(struct vnode *v);
 void tmpfs_file_init(struct tmpfs_file *f);
 int tmpfs_truncate(struct tmpfs_inode *i, u64 size);
 void tmpfs_file_release(struct tmpfs_inode *i);

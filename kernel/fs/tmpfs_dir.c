@@ -358,6 +358,7 @@ static int tmpfs_readdir(struct vnode *v, u64 off, vnode_dirent_fn fn, void *arg
 }
 
 const struct vnode_ops tmpfs_dir_ops = {
+	.getxattr = tmpfs_getxattr, .setxattr = tmpfs_setxattr, .listxattr = tmpfs_listxattr,
 	.lookup = tmpfs_lookup, .create = tmpfs_create, .mkdir = tmpfs_mkdir, .symlink = tmpfs_symlink, .link = tmpfs_link,
 	.unlink = tmpfs_unlink, .rmdir = tmpfs_rmdir, .rename = tmpfs_rename, .readdir = tmpfs_readdir, .tmpfile = tmpfs_tmpfile,
 	.getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .release = tmpfs_release,

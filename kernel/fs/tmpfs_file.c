@@ -327,6 +327,33 @@ static int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 	return r;
 }
 
+/* Data: what has a page, and what the root's file still shows. Holes are whole pages; the end of the file is one. */
+static s64 tmpfs_seek(struct vnode *v, u64 off, bool hole)
+{
+	struct tmpfs_inode *i = tmpfs_inode(v);
+	u64 size = READ_ONCE(v->size), lower = MIN(READ_ONCE(i->lower_size), size), at = off / PAGE_SIZE;
+	bool found;
+
+	if (off < lower) {
+		if (!hole)
+			return (s64)off;
+		off = lower;
+		at = DIV_ROUND_UP(lower, PAGE_SIZE);
+	}
+	if (!hole) {
+		found = vm_object_next(i->obj, &at);
+		u64 to = MAX(off, at * PAGE_SIZE);
+		return found && to < size ? (s64)to : -ENXIO;
+	}
+	for (u64 next = at; next * PAGE_SIZE < size; next = ++at) {
+		if (!vm_object_next(i->obj, &next) || next != at)
+			break;
+		sched_poll();
+	}
+	off = MAX(off, at * PAGE_SIZE);
+	return (s64)MIN(size, off);
+}
+
 /* As long as nothing of it was changed a private mapping shows the root's pages, which need not be copied. */
 static int tmpfs_mmap_object(struct vnode *v, bool shared, struct vm_object **ret)
 {
@@ -342,7 +369,13 @@ const struct vnode_ops tmpfs_file_ops = {
 	.mmap_object = tmpfs_mmap_object,
 	.read = tmpfs_read, .write = tmpfs_write, .fallocate = tmpfs_fallocate,
 	.getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .release = tmpfs_release,
+	.getxattr = tmpfs_getxattr, .setxattr = tmpfs_setxattr, .listxattr = tmpfs_listxattr, .seek = tmpfs_seek,
 };
+
+bool tmpfs_file_in_memory(struct vnode *v)
+{
+	return v->ops == &tmpfs_file_ops && !READ_ONCE(tmpfs_inode(v)->lower_size);
+}
 
 /* ---- Memory files ---- */
 

@@ -10,6 +10,7 @@
  * What can fail: as the file system says; wrong kinds of object give Linux's errno.
  */
 #include "fs/internal.h"
+#include "fs/tmpfs.h"
 
 u32 fs_owner_uid = 1000, fs_owner_gid = 1000;
 
@@ -139,6 +140,52 @@ ssize_t fs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock)
 	return v->ops->read(v, u, off, nonblock);
 }
 
+bool fs_in_memory(struct vnode *v)
+{
+	return v->object && (vm_object_in_memory(v->object) || tmpfs_file_in_memory(v));
+}
+
+s64 fs_seek(struct vnode *v, u64 off, bool hole)
+{
+	u64 size = READ_ONCE(v->size);
+
+	if (off >= size)
+		return -ENXIO;
+	return v->ops->seek ? v->ops->seek(v, off, hole) : (s64)(hole ? size : off);
+}
+
+ssize_t fs_getxattr(struct vnode *v, const char *name, void *buf, size_t size)
+{
+	if (!v->ops->getxattr)
+		return -EOPNOTSUPP;
+	rwlock_read(&v->lock);
+	ssize_t n = v->ops->getxattr(v, name, buf, size);
+	rwlock_unlock_read(&v->lock);
+	return n;
+}
+
+int fs_setxattr(struct vnode *v, const char *name, const void *value, size_t size, u32 flags)
+{
+	if (v->mount && v->mount->readonly)
+		return -EROFS;
+	if (!v->ops->setxattr)
+		return -EOPNOTSUPP;
+	rwlock_write(&v->lock);
+	int r = v->ops->setxattr(v, name, value, size, flags);
+	rwlock_unlock_write(&v->lock);
+	return r;
+}
+
+ssize_t fs_listxattr(struct vnode *v, char *buf, size_t size)
+{
+	if (!v->ops->listxattr)
+		return 0;
+	rwlock_read(&v->lock);
+	ssize_t n = v->ops->listxattr(v, buf, size);
+	rwlock_unlock_read(&v->lock);
+	return n;
+}
+
 ssize_t fs_cached(struct vnode *v, u64 off, size_t len)
 {
 	u64 size = READ_ONCE(v->size), at = off, end;
@@ -146,7 +193,7 @@ ssize_t fs_cached(struct vnode *v, u64 off, size_t len)
 	if (!v->object || !len || off >= size)
 		return 0;
 	end = off + MIN((u64)len, size - off);
-	if (vm_object_in_memory(v->object))
+	if (fs_in_memory(v))
 		return (ssize_t)(end - off);
 	while (at < end) {
 		struct page *p = vm_object_lookup(v->object, at / PAGE_SIZE);

@@ -70,7 +70,12 @@ struct vnode_ops {
 	/* Like read, but with the handle of open; used when open is not NULL. */
 	ssize_t (*read_handle)(struct vnode *v, void *handle, struct uio *u, u64 off);
 	void (*release)(struct vnode *v);                     /* the last reference went away */
-	int (*getxattr)(struct vnode *v, const char *name, void *buf, size_t size);
+	/* Extended attributes: fs_getxattr and its family say what comes back. NULL: there are none and none can be set. */
+	ssize_t (*getxattr)(struct vnode *v, const char *name, void *buf, size_t size);
+	int (*setxattr)(struct vnode *v, const char *name, const void *value, size_t size, u32 flags);
+	ssize_t (*listxattr)(struct vnode *v, char *buf, size_t size);
+	/* SEEK_DATA, or SEEK_HOLE: from off, which is below the size: an offset, or -ENXIO. NULL: all of it is data. */
+	s64 (*seek)(struct vnode *v, u64 off, bool hole);
 	/* A symbolic link that leads straight to a vnode (/proc/self/fd/N, exe), whatever its text says. */
 	int (*follow)(struct vnode *link, struct vnode **ret);
 	/* What a mapping shows, where that is not v->object (NULL op): a reference is returned. */
@@ -176,6 +181,15 @@ ssize_t fs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock);
 ssize_t fs_cached(struct vnode *v, u64 off, size_t len);
 /* append: write at the end; *ret_off gets the offset after the bytes. */
 ssize_t fs_write(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off);
+/* Nothing of the file has to be fetched from a device or written back to one. */
+bool fs_in_memory(struct vnode *v);
+/* SEEK_DATA and SEEK_HOLE. -ENXIO. */
+s64 fs_seek(struct vnode *v, u64 off, bool hole);
+/* Extended attributes, names with their prefix. size 0 asks for the length. -ENODATA, -ERANGE, -EEXIST, -ENOSPC, -EOPNOTSUPP, -EROFS. */
+enum { FS_XATTR_CREATE = 1, FS_XATTR_REPLACE = 2, FS_XATTR_REMOVE = 4 };
+ssize_t fs_getxattr(struct vnode *v, const char *name, void *buf, size_t size);
+int fs_setxattr(struct vnode *v, const char *name, const void *value, size_t size, u32 flags);
+ssize_t fs_listxattr(struct vnode *v, char *buf, size_t size);
 int fs_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg);
 int fs_truncate(struct vnode *v, u64 size);
 int fs_fsync(struct vnode *v, bool data_only);

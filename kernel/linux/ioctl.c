@@ -3,6 +3,7 @@
  * that files implement with a plain int. Everything else is -ENOTTY.
  */
 #include "linux/ioctl.h"
+#include "proc/async.h"
 
 enum {
 	FIONREAD = 0x541b, FIONBIO = 0x5421, FIONCLEX = 0x5450, FIOCLEX = 0x5451, FIOASYNC = 0x5452, FIOQSIZE = 0x5460,
@@ -25,6 +26,15 @@ static long set_flag(struct file *f, struct uaddr arg, u32 flag)
 		return -EFAULT;
 	file_set_flags(f, flag, on ? flag : 0);
 	return 0;
+}
+
+static long set_async(struct file *f, int fd, struct uaddr arg)
+{
+	int on;
+
+	if (copy_from_user(&on, arg, sizeof(on)) < 0)
+		return -EFAULT;
+	return !on == !(file_flags(f) & LX_O_ASYNC) ? 0 : file_set_async(f, fd, on);
 }
 
 static long bytes_ready(struct file *f, struct uaddr arg)
@@ -79,7 +89,7 @@ static long command(struct file *f, int fd, unsigned cmd, struct uaddr arg)
 	case FIONBIO:
 		return set_flag(f, arg, LX_O_NONBLOCK);
 	case FIOASYNC:
-		return set_flag(f, arg, LX_O_ASYNC);
+		return set_async(f, fd, arg);
 	case FIONREAD:
 		return bytes_ready(f, arg);
 	case FIGETBSZ:

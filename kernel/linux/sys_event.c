@@ -143,7 +143,7 @@ static void pack_signal(void *record, const struct siginfo *info)
 		o->uid = si.rt.uid;
 		o->value_ptr = si.rt.value;
 		o->value_int = (s32)si.rt.value;
-	} else if (info->signo == SIG_IO) {
+	} else if (info->code <= 6 && !(SIGSET_OF(info->signo) & (SIGSET_FAULTS | SIGSET_OF(SIG_CHLD)))) {
 		o->band = (u32)si.poll.band;
 		o->fd = si.poll.fd;
 	} else if (SIGSET_OF(info->signo) & SIGSET_FAULTS) {

@@ -1,14 +1,14 @@
 /*
  * sys_fcntl.c - fcntl and flock: flags, locks, owners, pipe sizes, seals.
  *
- * Numbers of commands are Linux's (generic, x86-64). Owners of SIGIO are kept and shown; O_ASYNC
- * itself sends nothing.
+ * Numbers of commands are Linux's (generic, x86-64). The signals of O_ASYNC are proc/async.c's.
  */
 #include "linux/ioctl.h"
 #include "proc/locks.h"
 #include "proc/pipe.h"
 #include "proc/process.h"
 #include "vm/aspace.h"
+#include "proc/async.h"
 
 enum {
 	F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_GETLK = 5, F_SETLK = 6, F_SETLKW = 7,
@@ -33,12 +33,17 @@ static long dup_from(struct file *f, unsigned long min, bool cloexec)
 	return fd;
 }
 
-static long set_flags(struct file *f, u32 flags)
+static long set_flags(struct file *f, int fd, u32 flags)
 {
 	u32 changed = flags ^ file_flags(f);
 
 	if (changed & flags & LX_O_DIRECT && !file_pipe(f) && !(f->vnode && f->vnode->type == VNODE_REG))
 		return -EINVAL;
+	if (changed & LX_O_ASYNC && file_can_async(f)) {
+		int r = file_set_async(f, fd, flags & LX_O_ASYNC);
+		if (r < 0)
+			return r;
+	}
 	file_set_flags(f, LX_O_SETFL, flags);
 	return 0;
 }
@@ -293,7 +298,7 @@ static long command(struct file *f, int fd, int cmd, unsigned long arg)
 		return -EBADF;
 	switch (cmd) {
 	case F_SETFL:
-		return set_flags(f, (u32)arg);
+		return set_flags(f, fd, (u32)arg);
 	case F_GETLK:
 	case F_OFD_GETLK:
 		return lock_get(f, uaddr_make(arg), cmd == F_OFD_GETLK);

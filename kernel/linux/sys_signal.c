@@ -18,7 +18,7 @@ void lx_siginfo_from(struct lx_siginfo *ret, const struct siginfo *info)
 		ret->timer.timer_id = (s32)info->timer.timer_id;
 		ret->timer.overrun = info->timer.overrun;
 		ret->timer.value = info->timer.value;
-	} else if (info->code == SIGCODE_SIGIO || (info->signo == SIG_IO && info->code > 0 && info->code < SIGCODE_KERNEL)) {
+	} else if (info->code == SIGCODE_SIGIO || (info->code > 0 && info->code <= 6 && !(SIGSET_OF(info->signo) & (SIGSET_FAULTS | SIGSET_OF(SIG_CHLD))))) {
 		ret->poll.band = info->poll.band;
 		ret->poll.fd = info->poll.fd;
 	} else if (info->code > 0 && info->code < SIGCODE_KERNEL && info->signo == SIG_SYS) {

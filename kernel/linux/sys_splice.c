@@ -129,6 +129,43 @@ long sys_splice(int in_fd, struct uaddr uin, int out_fd, struct uaddr uout, size
 	return r;
 }
 
+static long vmsplice_file(struct file *f, struct uaddr iov, size_t nr, u32 flags)
+{
+	NO_AUTO_INIT struct user_iov v;
+	struct uio u;
+	long r;
+
+	if (!file_can_write(f) && !file_can_read(f))
+		return -EBADF;
+	r = user_iov_get(&v, iov, nr);
+	if (r == 0 && v.total) {
+		uio_init_user(&u, v.segs, v.n);
+		if (!file_pipe(f))
+			r = -EBADF;
+		else if (file_can_write(f))
+			r = splice_user_to_pipe(&u, f, flags & SPLICE_F_NONBLOCK);
+		else
+			r = file_read(f, &u, NULL, flags & SPLICE_F_NONBLOCK);
+	}
+	user_iov_free(&v);
+	return r;
+}
+
+long sys_vmsplice(int fd, struct uaddr iov, size_t nr, unsigned flags)
+{
+	struct file *f;
+	long r;
+
+	if (flags & ~SPLICE_F_ALL)
+		return -EINVAL;
+	f = fd_lookup(fd);
+	if (!f)
+		return -EBADF;
+	r = vmsplice_file(f, iov, nr, flags);
+	file_put(f);
+	return r;
+}
+
 long tee_files(struct file *in, struct file *out, size_t len, u32 flags)
 {
 	if (!file_can_read(in) || !file_can_write(out))

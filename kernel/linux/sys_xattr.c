@@ -1,6 +1,6 @@
 /*
- * sys_xattr.c - extended attributes: none are kept by tmpfs (user.* is -EOPNOTSUPP there, as Linux
- * 6.1 says), the root may have some and shows them; nothing can be set.
+ * sys_xattr.c - extended attributes, as an unprivileged program finds them: user.* on files and directories of memory file
+ * systems; trusted.* are invisible (ENODATA) and cannot be set (EPERM), security.* cannot be set; on the root nothing can.
  */
 #include "linux/filecalls.h"
 #include "mm/heap.h"
@@ -24,6 +24,9 @@ static bool known_namespace(const char *name)
 	       str_has_prefix(name, "system.posix_acl_");
 }
 
+static bool is_user(const char *name) { return str_has_prefix(name, "user."); }
+static bool has_user_attributes(const struct vnode *v) { return v->type == VNODE_REG || v->type == VNODE_DIR; }
+
 static long get_value(struct vnode *v, const char *name, struct uaddr value, size_t size)
 {
 	size_t room = MIN(size, XATTR_SIZE_MAX);
@@ -32,29 +35,72 @@ static long get_value(struct vnode *v, const char *name, struct uaddr value, siz
 
 	if (!known_namespace(name))
 		return -EOPNOTSUPP;
-	if (!v->ops->getxattr)
-		return str_has_prefix(name, "user.") ? -EOPNOTSUPP : -ENODATA;
+	if (!is_user(name) || !has_user_attributes(v))
+		return str_has_prefix(name, "system.") ? -EOPNOTSUPP : -ENODATA;
+	if (!name[sizeof("user.") - 1])
+		return -EINVAL;
 	buf = room ? heap_alloc(room) : NULL;
 	if (room && !buf)
 		return -ENOMEM;
-	n = v->ops->getxattr(v, name, buf, room);
+	n = fs_getxattr(v, name, buf, room);
 	if (n > 0 && room && copy_to_user(value, buf, (size_t)n) < 0)
 		n = -EFAULT;
 	heap_free(buf);
 	return n;
 }
 
-static int set_check(struct vnode *v, const char *name, size_t size, int flags)
+/* May it be changed at all? */
+static int change_check(struct vnode *v, const char *name)
 {
+	if (v->mount && v->mount->readonly)
+		return -EROFS;
+	if (!known_namespace(name) || str_has_prefix(name, "system."))
+		return -EOPNOTSUPP;
+	if (!is_user(name) || !has_user_attributes(v))
+		return -EPERM;
+	return name[sizeof("user.") - 1] ? 0 : -EINVAL;
+}
+
+static long change(struct vnode *v, const char *name, const void *value, size_t size, u32 flags)
+{
+	int r = change_check(v, name);
+
+	if (r == 0)
+		r = fs_setxattr(v, name, value, size, flags);
+	if (r == 0)
+		notify_vnode(v, LX_IN_ATTRIB);
+	return r;
+}
+
+static long list_names(struct vnode *v, struct uaddr list, size_t size)
+{
+	size_t room = MIN(size, XATTR_SIZE_MAX);
+	char *buf = room ? heap_alloc(room) : NULL;
+	long n;
+
+	if (room && !buf)
+		return -ENOMEM;
+	n = fs_listxattr(v, buf, room);
+	if (n > 0 && room && copy_to_user(list, buf, (size_t)n) < 0)
+		n = -EFAULT;
+	heap_free(buf);
+	return n;
+}
+
+/* The arguments of a set call, fetched: the value is the heap's. */
+static long value_get(struct uaddr value, size_t size, int flags, void **ret)
+{
+	*ret = NULL;
 	if (flags & ~3)
 		return -EINVAL;
 	if (size > XATTR_SIZE_MAX)
 		return -E2BIG;
-	if (v->mount && v->mount->readonly)
-		return -EROFS;
-	if (known_namespace(name) && !str_has_prefix(name, "user."))
-		return -EPERM;
-	return -EOPNOTSUPP;
+	if (!size)
+		return 0;
+	*ret = heap_alloc(size);
+	if (!*ret)
+		return -ENOMEM;
+	return copy_from_user(*ret, value, size);
 }
 
 /* Do something to what a path or a descriptor names. */
@@ -79,26 +125,74 @@ static int set_check(struct vnode *v, const char *name, size_t size, int flags)
 		}                                                                      \
 		x_;                                                                    \
 	})
-#define WITH_NAME(uname, call)                                                         \
-	char name[XATTR_NAME_MAX + 1];                                                 \
-	int r = name_get(uname, name);                                                 \
-	return r < 0 ? r : (call)
-
 #define NOFOLLOW LX_AT_SYMLINK_NOFOLLOW
 
-long sys_getxattr(struct uaddr path, struct uaddr uname, struct uaddr value, size_t size) { WITH_NAME(uname, ON_PATH(path, 0, get_value(v, name, value, size))); }
-long sys_lgetxattr(struct uaddr path, struct uaddr uname, struct uaddr value, size_t size) { WITH_NAME(uname, ON_PATH(path, NOFOLLOW, get_value(v, name, value, size))); }
-long sys_fgetxattr(int fd, struct uaddr uname, struct uaddr value, size_t size) { WITH_NAME(uname, ON_FD(fd, get_value(v, name, value, size))); }
+static long path_get(struct uaddr path, int at, struct uaddr uname, struct uaddr value, size_t size)
+{
+	char name[XATTR_NAME_MAX + 1];
+	int r = name_get(uname, name);
 
-long sys_setxattr(struct uaddr path, struct uaddr uname, struct uaddr value, size_t size, int flags) { WITH_NAME(uname, ON_PATH(path, 0, set_check(v, name, size, flags))); }
-long sys_lsetxattr(struct uaddr path, struct uaddr uname, struct uaddr value, size_t size, int flags) { WITH_NAME(uname, ON_PATH(path, NOFOLLOW, set_check(v, name, size, flags))); }
-long sys_fsetxattr(int fd, struct uaddr uname, struct uaddr value, size_t size, int flags) { WITH_NAME(uname, ON_FD(fd, set_check(v, name, size, flags))); }
+	return r < 0 ? r : ON_PATH(path, at, get_value(v, name, value, size));
+}
 
-long sys_removexattr(struct uaddr path, struct uaddr uname) { WITH_NAME(uname, ON_PATH(path, 0, set_check(v, name, 0, 0))); }
-long sys_lremovexattr(struct uaddr path, struct uaddr uname) { WITH_NAME(uname, ON_PATH(path, NOFOLLOW, set_check(v, name, 0, 0))); }
-long sys_fremovexattr(int fd, struct uaddr uname) { WITH_NAME(uname, ON_FD(fd, set_check(v, name, 0, 0))); }
+static long path_set(struct uaddr path, int at, struct uaddr uname, struct uaddr value, size_t size, int flags)
+{
+	char name[XATTR_NAME_MAX + 1];
+	void *bytes = NULL;
+	long r = flags & ~3 ? -EINVAL : name_get(uname, name);
 
-/* Names are not listed: none that a program could use is kept. */
-long sys_listxattr(struct uaddr path, struct uaddr list, size_t size) { return ON_PATH(path, 0, v ? 0 : 0); }
-long sys_llistxattr(struct uaddr path, struct uaddr list, size_t size) { return ON_PATH(path, NOFOLLOW, v ? 0 : 0); }
-long sys_flistxattr(int fd, struct uaddr list, size_t size) { return ON_FD(fd, v ? 0 : 0); }
+	if (r == 0)
+		r = value_get(value, size, flags, &bytes);
+	if (r == 0)
+		r = ON_PATH(path, at, change(v, name, bytes, size, (u32)flags));
+	heap_free(bytes);
+	return r;
+}
+
+static long path_remove_xattr(struct uaddr path, int at, struct uaddr uname)
+{
+	char name[XATTR_NAME_MAX + 1];
+	int r = name_get(uname, name);
+
+	return r < 0 ? r : ON_PATH(path, at, change(v, name, NULL, 0, FS_XATTR_REMOVE));
+}
+
+long sys_getxattr(struct uaddr path, struct uaddr name, struct uaddr value, size_t size) { return path_get(path, 0, name, value, size); }
+long sys_lgetxattr(struct uaddr path, struct uaddr name, struct uaddr value, size_t size) { return path_get(path, NOFOLLOW, name, value, size); }
+long sys_fgetxattr(int fd, struct uaddr uname, struct uaddr value, size_t size)
+{
+	char name[XATTR_NAME_MAX + 1];
+	int r = name_get(uname, name);
+
+	return r < 0 ? r : ON_FD(fd, get_value(v, name, value, size));
+}
+
+long sys_setxattr(struct uaddr path, struct uaddr name, struct uaddr value, size_t size, int flags) { return path_set(path, 0, name, value, size, flags); }
+long sys_lsetxattr(struct uaddr path, struct uaddr name, struct uaddr value, size_t size, int flags) { return path_set(path, NOFOLLOW, name, value, size, flags); }
+long sys_fsetxattr(int fd, struct uaddr uname, struct uaddr value, size_t size, int flags)
+{
+	char name[XATTR_NAME_MAX + 1];
+	void *bytes = NULL;
+	long r = flags & ~3 ? -EINVAL : name_get(uname, name);
+
+	if (r == 0)
+		r = value_get(value, size, flags, &bytes);
+	if (r == 0)
+		r = ON_FD(fd, change(v, name, bytes, size, (u32)flags));
+	heap_free(bytes);
+	return r;
+}
+
+long sys_removexattr(struct uaddr path, struct uaddr name) { return path_remove_xattr(path, 0, name); }
+long sys_lremovexattr(struct uaddr path, struct uaddr name) { return path_remove_xattr(path, NOFOLLOW, name); }
+long sys_fremovexattr(int fd, struct uaddr uname)
+{
+	char name[XATTR_NAME_MAX + 1];
+	int r = name_get(uname, name);
+
+	return r < 0 ? r : ON_FD(fd, change(v, name, NULL, 0, FS_XATTR_REMOVE));
+}
+
+long sys_listxattr(struct uaddr path, struct uaddr list, size_t size) { return ON_PATH(path, 0, list_names(v, list, size)); }
+long sys_llistxattr(struct uaddr path, struct uaddr list, size_t size) { return ON_PATH(path, NOFOLLOW, list_names(v, list, size)); }
+long sys_flistxattr(int fd, struct uaddr list, size_t size) { return ON_FD(fd, list_names(v, list, size)); }

@@ -122,7 +122,7 @@ static int rw_buffer(struct uring_req *rq, struct rw *d, struct uio *u)
 /* Of a file that is not in memory: this may wait for a device, which is a worker's. */
 static bool rw_may_wait(const struct file *f, bool write, u64 off, size_t len)
 {
-	if (!f->vnode || f->vnode->type != VNODE_REG || !f->vnode->object || vm_object_in_memory(f->vnode->object))
+	if (!f->vnode || f->vnode->type != VNODE_REG || !f->vnode->object || fs_in_memory(f->vnode))
 		return false;
 	return write || fs_cached(f->vnode, off, len) != (ssize_t)MIN(len, off < f->vnode->size ? f->vnode->size - off : 0);
 }

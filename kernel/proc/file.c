@@ -10,6 +10,7 @@
  * Locks: pool_lock (leaf). What can fail: memory.
  */
 #include "proc/file.h"
+#include "proc/async.h"
 #include "proc/epoll.h"
 #include "proc/file_port.h"
 #include "proc/task.h"
@@ -64,6 +65,7 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags)
 	list_init(&f->epoll_links);
 	f->async_owner = f->async_sig = f->async_type = 0;
 	f->rw_hint = f->fifo_seen = 0;
+	f->async = NULL;
 	f->pool_next = NULL;
 	__atomic_store_n(&f->refs, 1, __ATOMIC_RELEASE);
 	return f;
@@ -74,6 +76,8 @@ void file_put_last(struct file *f)
 	ASSERT(f->refs == 0);
 	if (!list_empty(&f->epoll_links))
 		epoll_file_gone(f);
+	if (unlikely(f->async != NULL))
+		file_async_gone(f);
 	if (f->ops->release)
 		f->ops->release(f);
 	pool_give(f);
@@ -181,7 +185,9 @@ static s64 seek_target(struct file *f, s64 offset, int whence)
 	case SEEK_TO_HOLE:
 		if (offset < 0 || offset >= size)
 			return -ENXIO;
-		to = whence == SEEK_TO_HOLE ? size : offset;
+		to = fs_seek(v, (u64)offset, whence == SEEK_TO_HOLE);
+		if (to < 0)
+			return to;
 		break;
 	default:
 		return -EINVAL;

@@ -62,6 +62,7 @@ struct file {
 	void *handle;                /* vnode_ops.open's */
 	struct list epoll_links;     /* epoll.c: the items that watch this file (its lock) */
 	int async_owner, async_sig, async_type; /* F_SETOWN(_EX), F_SETSIG */
+	struct file_async *async;    /* async.c: while O_ASYNC is on */
 	u32 fifo_seen;               /* fifo read ends: writer_opens when opened without a writer */
 	u64 rw_hint;                 /* F_SET_RW_HINT, kept only */
 	struct file *pool_next;      /* file.c: while the structure is free */

@@ -14,7 +14,7 @@
 
 /* What open() leaves of its flags for F_GETFL. */
 #define LX_O_NOT_STATUS  (LX_O_CREAT | LX_O_EXCL | LX_O_NOCTTY | LX_O_TRUNC | LX_O_CLOEXEC)
-/* What F_SETFL can change. */
-#define LX_O_SETFL       (LX_O_APPEND | LX_O_NONBLOCK | LX_O_ASYNC | LX_O_DIRECT | LX_O_NOATIME)
+/* What F_SETFL can change by itself; O_ASYNC is async.c's. */
+#define LX_O_SETFL       (LX_O_APPEND | LX_O_NONBLOCK | LX_O_DIRECT | LX_O_NOATIME)
 
 #endif

@@ -182,6 +182,43 @@ ssize_t splice_to_pipe(struct file *in, u64 *in_off, struct file *out, size_t le
 	return done ? (ssize_t)done : n;
 }
 
+static ssize_t copy_page_locked(struct pipe *p, struct uio *u)
+{
+	struct page *page;
+	int r = pipe_new_page_locked(p, &page);
+
+	if (r < 0)
+		return r;
+	size_t n = uio_get(u, page_to_virt(page), PAGE_SIZE);
+	if (!n) {
+		p->spare = page;
+		return -EFAULT;
+	}
+	*pipe_buf_at(p, p->head++) = (struct pipe_buf){ page, 0, (u32)n, 0 };
+	return (ssize_t)n;
+}
+
+ssize_t splice_user_to_pipe(struct uio *u, struct file *out, bool nonblock)
+{
+	struct pipe *p = file_pipe(out);
+	size_t done = 0;
+	ssize_t n;
+
+	mutex_lock(&p->mtx);
+	n = p->readers ? pipe_wait_room_locked(p, nonblock) : -EPIPE;
+	if (n == -EPIPE)
+		pipe_raise_sigpipe();
+	while (n >= 0 && u->resid && !u->fault && !pipe_full(p)) {
+		n = copy_page_locked(p, u);
+		if (n > 0)
+			done += (size_t)n;
+	}
+	mutex_unlock(&p->mtx);
+	if (done)
+		pipe_wake_readers(p);
+	return done ? (ssize_t)done : n;
+}
+
 /* ---- Pipe to pipe ---- */
 
 static void lock_both(struct pipe *a, struct pipe *b)

@@ -12,6 +12,8 @@
 ssize_t file_copy(struct file *in, u64 *in_off, struct file *out, u64 *out_off, size_t len);
 ssize_t splice_from_pipe(struct file *in, struct file *out, u64 *out_off, size_t len, bool nonblock);
 ssize_t splice_to_pipe(struct file *in, u64 *in_off, struct file *out, size_t len, bool nonblock);
+/* The program's bytes into a pipe, as far as there is room once there is some (they are copied, not lent). */
+ssize_t splice_user_to_pipe(struct uio *u, struct file *out, bool nonblock);
 ssize_t splice_pipe_to_pipe(struct file *in, struct file *out, size_t len, bool nonblock, bool keep);
 
 #endif

@@ -118,6 +118,14 @@ bool vm_object_is_anon(const struct vm_object *o)
 
 /* ---- Lookup ---- */
 
+bool vm_object_next(struct vm_object *o, u64 *index)
+{
+	spin_lock(&o->lock);
+	bool found = radix_next(&o->tree, index) != NULL;
+	spin_unlock(&o->lock);
+	return found;
+}
+
 struct page *vm_object_lookup(struct vm_object *o, u64 index)
 {
 	spin_lock(&o->lock);
