@@ -90,6 +90,11 @@ int main(void)
 	list("names of the directory", "d");
 	CHECK("list too small", listxattr("f", buf, 3));
 	CHECK("list into bad memory", listxattr("d", (void *)8, 64));
+	CHECK("list by descriptor", flistxattr(fd, buf, sizeof(buf)) == listxattr("f", buf, sizeof(buf)));
+	CHECK("list of no descriptor", flistxattr(999, buf, sizeof(buf)));
+	CHECK("list through the link", listxattr("s", NULL, 0) == flistxattr(fd, NULL, 0));
+	CHECK("list of the link itself is shorter", llistxattr("s", NULL, 0) < flistxattr(fd, NULL, 0));
+	CHECK("list of nothing", llistxattr("none", buf, sizeof(buf)));
 	CHECK("remove", removexattr("f", "user.b"));
 	CHECK("remove again", removexattr("f", "user.b"));
 	CHECK("remove by descriptor", fremovexattr(fd, "user.c"));
