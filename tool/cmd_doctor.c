@@ -144,10 +144,12 @@ int cmd_doctor(int argc, char **argv)
 
 	if (status || opts.help)
 		status = status ? status : cmd_help(1, (char *[]){ "doctor" });
+	else if (opts.program || opts.own_args.count)
+		status = doctor_program(&opts);
 	else if (opts.arg_count)
 		status = err_report(PITH_USAGE, opts.args[0], "doctor takes no argument; leave it out, or write --program PROGRAM");
-	else if (opts.program)
-		status = doctor_program(opts.program, opts.json);
+	else if (opts.add.count || opts.packages.count || opts.manifest)
+		status = err_report(PITH_USAGE, "doctor", "no program is named; write --program PROGRAM, or program: in the manifest");
 	else
 		status = report_make(opts.json);
 	opts_free(&opts);

@@ -15,6 +15,7 @@
 #include "advice.h"
 #include "image/libs.h"
 #include "image/program.h"
+#include "image/root.h"
 #include "scan/calls.h"
 #include "scan/table.h"
 #include "util/err.h"
@@ -48,8 +49,34 @@ static bool is_listed(const struct subject *s, const char *path)
 	return false;
 }
 
-static int subject_open(struct subject *s, const char *word)
+static void host_file_visit(void *context, const char *path)
 {
+	struct subject *s = context;
+
+	if (!is_listed(s, path))
+		object_add(s, path);
+}
+
+/* What the user adds is loaded at run time, perhaps: its code counts too. */
+static int added_open(struct subject *s, const struct opts *opts)
+{
+	struct bootconf conf = { 0 };
+	struct plan plan;
+	uint64_t load_len;
+	int status;
+
+	plan_init(&plan);
+	status = root_plan(opts, &s->program, &plan, &conf, &load_len);
+	if (!status)
+		plan_each_host_file(&plan, host_file_visit, s);
+	bootconf_free(&conf);
+	plan_free(&plan);
+	return status;
+}
+
+static int subject_open(struct subject *s, const struct opts *opts)
+{
+	const char *word = opts->program ? opts->program : opts->own_args.items[0];
 	enum program_kind kind;
 	struct elf_file elf;
 	char *path = NULL;
@@ -77,6 +104,8 @@ static int subject_open(struct subject *s, const char *word)
 	}
 	if (!status && !s->count)
 		status = err_report(PITH_CANNOT_RUN, s->program.exec, "cannot read its code; get an undamaged copy");
+	if (!status && (opts->add.count || opts->packages.count) && !s->libs.missing.count && !s->interp_missing)
+		status = added_open(s, opts);
 	return status ? status : scan_calls_collect(s->objects, s->count, &s->calls);
 }
 
@@ -167,7 +196,7 @@ static json_t *hints_make(const struct subject *s)
 	else if (s->calls.starters.count)
 		json_array_append_new(hints, json_string("it can start other processes, which is refused: look for options that keep it in one process, in the foreground"));
 	if (s->calls.loads)
-		json_array_append_new(hints, json_string("it loads libraries at run time (dlopen): they have to be added, and were not looked at"));
+		json_array_append_new(hints, json_string("it loads libraries at run time (dlopen): they have to be added, and were looked at only if --add or --package names them here"));
 	if (s->calls.unresolved)
 		json_array_append_new(hints, json_sprintf("%zu calls have a number that only running it tells", s->calls.unresolved));
 	return hints;
@@ -242,13 +271,13 @@ static int report_make(const struct subject *s, bool as_json)
 	return good ? PITH_OK : 1;
 }
 
-int doctor_program(const char *word, bool as_json)
+int doctor_program(const struct opts *opts)
 {
 	struct subject subject = { 0 };
-	int status = subject_open(&subject, word);
+	int status = subject_open(&subject, opts);
 
 	if (!status)
-		status = report_make(&subject, as_json);
+		status = report_make(&subject, opts->json);
 	subject_close(&subject);
 	return status;
 }

@@ -4,13 +4,14 @@
 #ifndef TOOL_DOCTOR_PROGRAM_H
 #define TOOL_DOCTOR_PROGRAM_H
 
-#include <stdbool.h>
+#include "opts.h"
 
 /*
- * Prints the report on a program. 0 when nothing is missing, 1 when a library is, or a
+ * Prints the report on the program of --program or of a manifest, with the files
+ * that --add and --package bring. 0 when nothing is missing, 1 when a library is, or a
  * call may be made that the kernel refuses or does not have; another exit status
  * after a line when the program cannot be looked at.
  */
-int doctor_program(const char *word, bool as_json);
+int doctor_program(const struct opts *opts);
 
 #endif

@@ -34,12 +34,12 @@ struct opt_def {
 
 static const struct opt_def defs[] = {
 	{ "output", 'o', OPT_TEXT, AT(output), OPTS_BUILD, "IMAGE", "the image to write" },
-	{ "manifest", 'M', OPT_TEXT, AT(manifest), BOTH, "FILE", "read options from a manifest, pith.yaml(5)" },
+	{ "manifest", 'M', OPT_TEXT, AT(manifest), BOTH | OPTS_DOCTOR, "FILE", "read options from a manifest, pith.yaml(5)" },
 	{ "publish", 'p', OPT_LIST, AT(publish), OPTS_RUN, "[ADDR:]HOST:GUEST[/udp]", "forward a host port to the program" },
-	{ "env", 'e', OPT_LIST, AT(env), BOTH, "KEY[=VALUE]", "set an environment variable (KEY alone: as it is here)" },
-	{ "env-file", 0, OPT_LIST, AT(env_file), BOTH, "FILE", "set variables from a file, KEY=VALUE a line" },
-	{ "add", 'a', OPT_LIST, AT(add), BOTH, "SRC[:DST]", "put a file or tree into the root" },
-	{ "package", 0, OPT_LIST, AT(packages), BOTH, "NAME", "put an installed Debian package's files into the root" },
+	{ "env", 'e', OPT_LIST, AT(env), BOTH | OPTS_DOCTOR, "KEY[=VALUE]", "set an environment variable (KEY alone: as it is here)" },
+	{ "env-file", 0, OPT_LIST, AT(env_file), BOTH | OPTS_DOCTOR, "FILE", "set variables from a file, KEY=VALUE a line" },
+	{ "add", 'a', OPT_LIST, AT(add), BOTH | OPTS_DOCTOR, "SRC[:DST]", "put a file or tree into the root" },
+	{ "package", 0, OPT_LIST, AT(packages), BOTH | OPTS_DOCTOR, "NAME", "put an installed Debian package's files into the root" },
 	{ "workdir", 'w', OPT_TEXT, AT(workdir), BOTH, "DIR", "the program's working directory (default /)" },
 	{ "hostname", 0, OPT_TEXT, AT(hostname), BOTH, "NAME", "the machine's name (default pith)" },
 	{ "allow", 0, OPT_LIST, AT(allow), BOTH, "jit", "let the program make code at run time (default: refused)" },
@@ -181,7 +181,7 @@ int opts_parse(struct opts *opts, enum opts_command command, int argc, char **ar
 	opts->arg_count = argc - at;
 	if (opts->help)
 		return 0;
-	if (command & BOTH)
+	if (command & (BOTH | OPTS_DOCTOR))
 		status = manifest_apply(opts, only_args);
 	return status ? status : opts_check(opts);
 }

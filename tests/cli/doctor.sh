@@ -102,6 +102,25 @@ GOCACHE=$dir/go GO111MODULE=off CGO_ENABLED=0 go build -ldflags='-s -w' -o go-st
 doctor go 1 ./go-stripped
 ask go-calls 'level("lookup_dcookie") and level("futex") == "complete" and level("epoll_pwait") == "complete" and level("execve") is None'
 
+# Files that are added count, by options and by a manifest.
+cc -shared -fPIC -o plugin.so -x c - <<'END'
+#include <sys/socket.h>
+int plug(void) { return listen(3, 1); }
+END
+printf '#include <dlfcn.h>\nint main(void) { return !dlopen("./plugin.so", RTLD_NOW); }\n' >loads.c
+cc -O2 -o loads loads.c
+doctor loads 0 ./loads
+ask loads-says 'level("listen") is None and any("dlopen" in h for h in r["hints"])'
+printf 'program: ./loads\nadd: ["plugin.so:/app/"]\n' >pith.yaml
+"$PITH" doctor --json -M pith.yaml >report 2>err
+ask manifest-adds 'level("listen") == "complete" and r["program"].endswith("/loads")'
+"$PITH" doctor --json --program ./loads -a plugin.so:/app/ >report 2>err
+ask option-adds 'level("listen") == "complete"'
+"$PITH" doctor --json . >report 2>err
+ask directory-adds 'level("listen") == "complete"'
+expect nobody 2 'no program is named' "$PITH" doctor -a plugin.so:/app/
+rm pith.yaml
+
 # What is missing around it.
 cc -shared -fPIC -Wl,-soname,libpithgone.so.3 -o libpithgone.so -x c - <<'END'
 int value(void) { return 7; }

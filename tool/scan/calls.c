@@ -10,6 +10,8 @@
 
 #include "scan/sites.h"
 
+#define CALL_SIGACTION 13 /* rt_sigaction, rt_sigreturn */
+#define CALL_SIGRETURN 15
 #define PROT_WX 6u /* PROT_WRITE | PROT_EXEC */
 #define PROT_X  4u
 
@@ -254,6 +256,9 @@ int scan_calls_collect(struct scan_object *objects, size_t count, struct scan_ca
 		if (objects[i].is_libc)
 			library_roots_follow(&s, &s.graphs[i]);
 	}
+	/* A handler returns by an address that the library hands to the kernel. */
+	if (ret_calls->uses[CALL_SIGACTION].used && !ret_calls->uses[CALL_SIGRETURN].used)
+		ret_calls->uses[CALL_SIGRETURN] = ret_calls->uses[CALL_SIGACTION];
 	for (size_t i = 0; i < count; i++) {
 		for (size_t j = 0; s.graphs[i].edges && j < objects[i].start_count; j++)
 			free(s.graphs[i].edges[j].targets);

@@ -22,7 +22,7 @@
 
 #define PHDRS_MAX     512
 #define NAME_MAX_SHOWN 200
-#define FRAMES_FEW    16   /* a file with fewer has no unwinding table worth the name */
+#define GAP_LONG      65536u /* hardly a function is longer */
 #define EH_UDATA4     0x03 /* count of the table */
 #define EH_DATAREL_SDATA4 0x3b /* entries of the table */
 
@@ -192,24 +192,6 @@ static void sections_read(struct scan_object *o, Elf *elf)
 	}
 }
 
-/* Where nothing else says it, functions begin where calls lead. */
-static void call_targets_read(struct scan_object *o)
-{
-	for (size_t i = 0; i < o->range_count; i++) {
-		const struct scan_range *r = &o->ranges[i];
-
-		for (uint64_t at = r->start; r->end - at > 5; at++) {
-			const uint8_t *p = r->bytes + (at - r->start);
-			int32_t offset;
-
-			if (*p != 0xe8)
-				continue;
-			memcpy(&offset, p + 1, 4);
-			start_add(o, at + 5 + (uint64_t)(int64_t)offset);
-		}
-	}
-}
-
 static void starts_sort(struct scan_object *o)
 {
 	size_t kept = 0;
@@ -221,6 +203,49 @@ static void starts_sort(struct scan_object *o)
 			o->starts[kept++] = o->starts[i];
 	}
 	o->start_count = kept;
+}
+
+/* Is there a long stretch of code around an address in which no function is known to begin? The starts are sorted up to `sorted`. */
+static bool in_gap(const struct scan_object *o, size_t sorted, const struct scan_range *r, uint64_t address)
+{
+	size_t low = 0, high = sorted;
+	uint64_t from, to;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (o->starts[middle] <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	from = low && o->starts[low - 1] >= r->start ? o->starts[low - 1] : r->start;
+	to = low < sorted && o->starts[low] < r->end ? o->starts[low] : r->end;
+	return to - from > GAP_LONG;
+}
+
+/* Where nothing else says it, functions begin where calls lead. */
+static void call_targets_read(struct scan_object *o)
+{
+	size_t sorted = o->start_count;
+
+	for (size_t i = 0; i < o->range_count; i++) {
+		const struct scan_range *r = &o->ranges[i];
+
+		for (uint64_t at = r->start; r->end - at > 5; at++) {
+			const uint8_t *p = r->bytes + (at - r->start);
+			uint64_t target;
+			int32_t offset;
+
+			if (*p != 0xe8)
+				continue;
+			memcpy(&offset, p + 1, 4);
+			target = at + 5 + (uint64_t)(int64_t)offset;
+			if (target >= r->start && target < r->end && in_gap(o, sorted, r, target))
+				start_add(o, target);
+		}
+	}
+	starts_sort(o);
 }
 
 static void lists_sort(struct scan_object *o)
@@ -278,11 +303,10 @@ int scan_object_open(const char *path, struct scan_object *ret_object)
 	}
 	ranges_read(o, elf, count);
 	frames_read(o, elf, count);
-	if (o->start_count < FRAMES_FEW)
-		call_targets_read(o);
 	sections_read(o, elf);
 	elf_end(elf);
 	lists_sort(o);
+	call_targets_read(o);
 	return 0;
 }
 
