@@ -61,7 +61,7 @@ static void read_all(struct socket *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool ready;
-	static const int protocols[] = { LX_NETLINK_ROUTE, LX_NETLINK_ROUTE, LX_NETLINK_ROUTE, LX_NETLINK_KOBJECT_UEVENT };
+	static const int protocols[] = { LX_NETLINK_ROUTE, LX_NETLINK_ROUTE, LX_NETLINK_SOCK_DIAG, LX_NETLINK_KOBJECT_UEVENT };
 	struct fuzz_input in = { data, size };
 	u8 options = fuzz_u8(&in);
 	struct socket *s;

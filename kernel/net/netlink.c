@@ -17,7 +17,7 @@ struct mutex netlink_lock = MUTEX_INIT(netlink_lock);
 struct list netlink_sockets = LIST_INIT(netlink_sockets);
 static const struct sock_ops netlink_ops;
 
-static const struct netlink_protocol *const protocols[] = { &netlink_route, &netlink_uevent };
+static const struct netlink_protocol *const protocols[] = { &netlink_route, &netlink_diag, &netlink_uevent };
 
 /* Events of devices: there are none to tell of, and none but the kernel may send them. */
 static int uevent_request(const struct netlink_request *rq) { return netlink_fail(rq->ack, -EPERM, "missing CAP_SYS_ADMIN capability"); }
@@ -65,6 +65,7 @@ static void netlink_op_release(struct socket *sock)
 	while ((l = list_pop(&s->msgs)))
 		datagram_put_locked(list_entry(l, struct netlink_datagram, link));
 	mutex_unlock(&netlink_lock);
+	netlink_picture_free(s->picture);
 	heap_free(s);
 }
 
@@ -322,6 +323,25 @@ static ssize_t netlink_op_recv(struct socket *sock, struct sock_msg *m)
 
 /* ---- From the program ---- */
 
+static int give_requests(struct netlink_sock *s, const u8 *data, size_t len)
+{
+	struct netlink_picture *p = s->protocol == &netlink_diag ? netlink_picture_new() : NULL;
+	int r;
+
+	mutex_lock(&netlink_lock);
+	if (!s->dumping) {               /* else the dump goes on with its own */
+		struct netlink_picture *old = s->picture;
+		s->picture = p;
+		p = old;
+	}
+	r = autobind(s);
+	if (r == 0)
+		netlink_requests(s, data, len);
+	mutex_unlock(&netlink_lock);
+	netlink_picture_free(p);
+	return r;
+}
+
 static ssize_t netlink_op_send(struct socket *sock, struct sock_msg *m)
 {
 	struct netlink_sock *s = netlink_sock_of(sock);
@@ -347,13 +367,8 @@ static ssize_t netlink_op_send(struct socket *sock, struct sock_msg *m)
 	if (!data)
 		return -ENOBUFS;
 	r = uio_get(m->uio, data, len) < len ? -EFAULT : 0;
-	if (r == 0) {
-		mutex_lock(&netlink_lock);
-		r = autobind(s);
-		if (r == 0)
-			netlink_requests(s, data, len);
-		mutex_unlock(&netlink_lock);
-	}
+	if (r == 0)
+		r = give_requests(s, data, len);
 	heap_free(data);
 	return r < 0 ? r : (ssize_t)len;
 }

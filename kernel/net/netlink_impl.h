@@ -94,8 +94,10 @@ struct netlink_dump {
 	u32 index;                   /* filter: interface */
 	u32 generation;              /* of netinfo at the start */
 	unsigned at, phase;          /* where to go on */
-	u32 states;                  /* sock_diag: wanted TCP states */
-	u8 kind;                     /* sock_diag: protocol */
+	u32 states, show;            /* sock_diag: wanted TCP states, details */
+	u8 ext;
+	u8 sport[2], dport[2];       /* sock_diag: filters, 0 = any */
+	struct netlink_picture *picture; /* sock_diag: the socket's */
 };
 /* Start it, as the answer to rq: *d is copied, seq, pid and MULTI are set. -EBUSY, or NETLINK_STARTED for the caller to return. */
 #define NETLINK_STARTED (-EINTR)
@@ -134,6 +136,7 @@ struct netlink_sock {
 	int dump_error;              /* N: > 0: go on */
 	struct netlink_ack dump_ack;
 	struct netlink_dump dump;    /* N */
+	struct netlink_picture *picture; /* N: sock_diag: all sockets as of the last request (of the running dump's) */
 };
 static inline struct netlink_sock *netlink_sock_of(struct socket *s) { return container_of(s, struct netlink_sock, sock); }
 
@@ -155,6 +158,10 @@ void netlink_dump_more(struct netlink_sock *s);
 int netlink_answer(const struct netlink_request *rq, struct netlink_buf *b);
 /* The first membership of a group of NETLINK_ROUTE: from now on changes are told. N. */
 void netlink_event_begin(void);
+
+/* What sock_diag tells of. NULL without memory; N is not held. */
+struct netlink_picture *netlink_picture_new(void);
+void netlink_picture_free(struct netlink_picture *p); /* NULL is fine */
 
 extern const struct netlink_protocol netlink_route, netlink_uevent, netlink_diag;
 

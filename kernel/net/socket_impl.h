@@ -14,6 +14,8 @@ int inet_socket_create(int family, int type, int protocol, struct socket **ret);
 int netlink_socket_create(int type, int protocol, struct socket **ret);
 int unix_socket_create(int type, int protocol, struct socket **ret);
 void unix_descriptor_closed(struct socket *s);
+/* The inode number of a unix socket's peer, 0: none. */
+u64 unix_peer_ino(struct socket *s);
 int unix_socket_pair(int type, int protocol, struct socket **ret_a, struct socket **ret_b);
 
 /* Fill in what every new socket begins with (the queue, no error, an inode number). */

@@ -283,6 +283,17 @@ static int unix_op_getname(struct socket *sock, bool peer, struct sock_addr *ret
 	return r;
 }
 
+u64 unix_peer_ino(struct socket *sock)
+{
+	struct unix_sock *s = unix_sock_of(sock);
+	u64 ino;
+
+	mutex_lock(&unix_lock);
+	ino = s->peer ? s->peer->sock.ino : 0;
+	mutex_unlock(&unix_lock);
+	return ino;
+}
+
 /* ---- Connections ---- */
 
 static int unix_op_listen(struct socket *sock, int backlog)

@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 static unsigned char buf[65536];
@@ -38,6 +39,7 @@ static void kinds(void)
 	CHECK("protocol 32", raw(32));
 	CHECK("protocol -1", raw(-1));
 	CHECK_OK("uevent", raw(NETLINK_KOBJECT_UEVENT));
+	CHECK_OK("sock_diag", raw(NETLINK_SOCK_DIAG));
 	CHECK("pair", socketpair(AF_NETLINK, SOCK_RAW, 0, sv));
 	CHECK("pair of unknown", socketpair(AF_NETLINK, SOCK_RAW, 31, sv));
 	CHECK("packet", socket(AF_PACKET, SOCK_RAW, 0));
@@ -548,6 +550,72 @@ static void controls(void)
 	close(fd);
 }
 
+/* Ask sock_diag for our own sockets. */
+static void diag(void)
+{
+	struct { unsigned char family, protocol, ext, pad; unsigned states; unsigned char sport[2], dport[2]; unsigned src[4], dst[4], ifindex, cookie[2]; } q = { AF_INET, 6, 0, 0, ~0u, { 0 }, { 0 }, { 0 }, { 0 }, 0, { ~0u, ~0u } };
+	struct { unsigned char family, protocol; unsigned short pad; unsigned states, ino, show, cookie[2]; } u = { AF_UNIX, 0, 0, ~0u, 0, 0x15, { ~0u, ~0u } };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(47812) };
+	struct request r;
+	int fd = raw(NETLINK_SOCK_DIAG), l = socket(AF_INET, SOCK_STREAM, 0), d = socket(AF_INET, SOCK_DGRAM, 0), sv[2], one = 1, found = 0;
+	struct stat st, st2;
+	long n;
+
+	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	CHECK("bind", bind(l, (void *)&a, sizeof a));
+	CHECK("listen", listen(l, 3));
+	CHECK("bind udp", bind(d, (void *)&a, sizeof a));
+	socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv);
+	(void)!write(sv[0], "abc", 3);
+	ask("type 5", fd, request(16, NLM_F_ACK, &q, sizeof q));
+	ask("no family", fd, request(20, NLM_F_ACK, &q, 1));
+	ask("large family", fd, request(20, NLM_F_ACK, "\300\0", 2));
+	ask("unknown family", fd, request(20, NLM_F_ACK, "\3\0", 2));
+	ask("short", fd, request(20, NLM_F_ACK, &q, 20));
+	q.protocol = 99;
+	ask("protocol 99", fd, request(20, NLM_F_ACK, &q, sizeof q));
+	q.protocol = 6;
+	/* one listener */
+	memcpy(q.sport, &a.sin_port, 2);
+	q.src[0] = a.sin_addr.s_addr;
+	fstat(l, &st);
+	r = request(20, 0, &q, sizeof q);
+	CHECK("get listener", send(fd, &r, r.h.nlmsg_len, 0));
+	n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
+	NOTE("answer", "%d state %d inode %d", n >= 88 && ((struct nlmsghdr *)buf)->nlmsg_type == 20, buf[17], *(unsigned *)(buf + 16 + 68) == st.st_ino);
+	q.sport[0] ^= 0x55;
+	ask("get none", fd, request(20, NLM_F_ACK, &q, sizeof q));
+	/* dumps: of another port, and of all */
+	r = request(20, NLM_F_DUMP, &q, sizeof q);
+	CHECK("dump other port", send(fd, &r, r.h.nlmsg_len, 0));
+	answers("other port", fd);
+	memset(q.sport, 0, 2);
+	q.states = 1 << 10;
+	r = request(20, NLM_F_DUMP, &q, sizeof q);
+	CHECK("dump listeners", send(fd, &r, r.h.nlmsg_len, 0));
+	for (int done = 0; !done && (n = recv(fd, buf, sizeof buf, MSG_DONTWAIT)) > 0;)
+		for (struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
+			unsigned char *m = NLMSG_DATA(h);
+			done |= h->nlmsg_type == NLMSG_DONE;
+			if (h->nlmsg_type == 20 && *(unsigned *)(m + 68) == st.st_ino)
+				found = 1 + (m[0] == AF_INET && m[1] == 10 && !memcmp(m + 4, &a.sin_port, 2));
+		}
+	NOTE("found", "%d", found);
+	/* the pair */
+	fstat(sv[1], &st);
+	fstat(sv[0], &st2);
+	u.ino = st.st_ino;
+	r = request(20, 0, &u, sizeof u);
+	CHECK("get unix", send(fd, &r, r.h.nlmsg_len, 0));
+	n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
+	struct rtattr *peer = find((void *)buf, 16, 2), *queue = find((void *)buf, 16, 4);
+	NOTE("unix", "type %d state %d peer %d queue %u", buf[17], buf[18], peer && *(unsigned *)RTA_DATA(peer) == st2.st_ino, queue ? *(unsigned *)RTA_DATA(queue) : 99);
+	u.ino = 0;
+	ask("unix none", fd, request(20, NLM_F_ACK, &u, sizeof u));
+	u.ino = 0x7ffffff0;
+	ask("unix missing", fd, request(20, NLM_F_ACK, &u, sizeof u));
+}
+
 static void library(void)
 {
 	struct ifaddrs *all, *i;
@@ -593,6 +661,7 @@ int main(void)
 	close(fd);
 	many();
 	controls();
+	diag();
 	library();
 	return 0;
 }

@@ -110,6 +110,7 @@ static void told(void **state)
 			route = nl->groups == 1u << (LX_RTNLGRP_IPV4_ROUTE - 1);
 	}
 	assert_true(link && addr && route);
+	sock_close(early);
 }
 
 static unsigned run_dump(struct socket *s, size_t room, s32 *ret_error)
@@ -321,11 +322,57 @@ static void ports(void **state)
 	sock_close(s[2]);
 }
 
+/* ---- sock_diag ---- */
+
+static struct socket *shown[3];
+static void each_shown(bool (*fn)(struct socket *s, void *arg), void *arg)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(shown); i++)
+		if (!fn(shown[i], arg))
+			return;
+}
+
+/* A listener, its own socket's name and state; a dump of more than fits one datagram; no memory. */
+static void diag(void **state)
+{
+	struct { u8 family, protocol, ext, pad; u32 states; u8 id[48]; } q = { LX_AF_INET, LX_IPPROTO_TCP, 0xff, 0, ~0u, { 0 } };
+	struct socket *s = netlink(LX_NETLINK_SOCK_DIAG);
+	struct request r = request(20, LX_NLM_F_DUMP, &q, sizeof(q));
+	unsigned port;
+	s32 error;
+
+	shown[0] = listener(LOOPBACK, 0, &port);
+	shown[1] = new_socket(LX_AF_INET, LX_SOCK_DGRAM);
+	assert_int_equal(sock_pair(LX_AF_UNIX, LX_SOCK_STREAM, 0, &shown[2], &early), 0);
+	sock_for_each = each_shown;
+	ask(s, &r);
+	assert_int_equal(run_dump(s, sizeof(buf), &error), 1);
+	assert_int_equal(error, 0);
+	q.protocol = 99;
+	r = request(20, LX_NLM_F_DUMP, &q, sizeof(q));
+	ask(s, &r);
+	assert_int_equal(run_dump(s, sizeof(buf), &error), 0);
+	assert_int_equal(error, -ENOENT);
+	for (u64 nth = 1; nth < 8; nth++) {
+		heap_fail_nth(nth);
+		(void)send_flags(s, &r, r.h.len, 0);
+		heap_fail_nth(0);
+		while (recv_flags(s, buf, sizeof(buf), LX_MSG_DONTWAIT) != -EAGAIN)
+			;
+	}
+	ask(s, &r);
+	sock_close(s);                   /* with an unread dump */
+	sock_for_each = NULL;
+	for (unsigned i = 0; i < ARRAY_SIZE(shown); i++)
+		sock_close(shown[i]);
+	sock_close(early);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(told), cmocka_unit_test(dumps), cmocka_unit_test(overflow), cmocka_unit_test(hostile),
-		cmocka_unit_test(without_memory), cmocka_unit_test(ports),
+		cmocka_unit_test(without_memory), cmocka_unit_test(ports), cmocka_unit_test(diag),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
