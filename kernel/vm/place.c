@@ -113,9 +113,12 @@ uintptr_t place_find_locked(uintptr_t hint, size_t len, u32 map_flags)
 {
 	size_t ignored = 0;
 
-	if (hint && !(map_flags & VM_MAP_32BIT)) {
+	if (hint) {
+		/* With MAP_32BIT a hint may also lie below the window, but not reach beyond its end. */
+		uintptr_t last = map_flags & VM_MAP_32BIT ? LOW_LAST : ARCH_USER_TOP;
+
 		hint = MAX(ROUND_UP(hint, PAGE_SIZE), VM_MIN_ADDR);
-		if (range_is_free(hint, len))
+		if (len <= last && hint <= last - len && range_is_free(hint, len))
 			return hint;
 	}
 	if (map_flags & VM_MAP_32BIT) {

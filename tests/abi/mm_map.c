@@ -40,6 +40,12 @@ static void placement(void)
 	char *low = mmap(NULL, PG, RW, ANON | MAP_32BIT, -1, 0);
 
 	NOTE("32-bit address", "%d", (uintptr_t)low < 0x80000000ul);
+	munmap(low, PG);
+	NOTE("32-bit hint taken", "%d", mmap(low, PG, RW, ANON | MAP_32BIT, -1, 0) == low);
+	NOTE("32-bit hint not free", "%d", (uintptr_t)mmap(low, PG, RW, ANON | MAP_32BIT, -1, 0) < 0x80000000ul);
+	NOTE("32-bit hint below the window", "%d", mmap((void *)0x20000000, PG, RW, ANON | MAP_32BIT, -1, 0) == (void *)0x20000000);
+	NOTE("32-bit hint above the window", "%d", (uintptr_t)mmap(p + 16 * PG, PG, RW, ANON | MAP_32BIT, -1, 0) < 0x80000000ul);
+	NOTE("32-bit hint across its end", "%d", (uintptr_t)mmap((void *)0x7ffff000, 2 * PG, RW, ANON | MAP_32BIT, -1, 0) < 0x7ffff000ul);
 	munmap(p + 2 * PG, 2 * PG);
 	NOTE("hint taken", "%d", mmap(p + 2 * PG, PG, RW, ANON, -1, 0) == p + 2 * PG);
 	char *q = mmap(p, PG, RW, ANON, -1, 0);
