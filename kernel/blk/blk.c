@@ -316,6 +316,52 @@ int blk_rw_sync(struct blkdev *d, enum blk_op op, u64 sector, void *buf, size_t 
 	return len ? sync_transfer(d, op, sector, &m, len) : 0;
 }
 
+/* Cover the first of n pieces and those that follow it on the device; how many. */
+static unsigned pieces_fill(const struct blkdev *d, struct sync_request *s, const struct blk_piece *p, unsigned n)
+{
+	unsigned max_segs = d->max_segs < SYNC_SEGS ? d->max_segs : SYNC_SEGS, k = 0;
+	u64 end = p->sector;
+
+	s->rq = (struct blk_request){ .op = BLK_WRITE, .sector = p->sector, .segs = s->segs };
+	for (; k < n && k < max_segs && p[k].sector == end; k++) {
+		s->segs[k] = (struct blk_seg){ arch_virt_to_phys(p[k].buf), p[k].len };
+		end += p[k].len / SECTOR;
+	}
+	s->rq.nsegs = k;
+	return k;
+}
+
+static bool piece_ok(const struct blkdev *d, const struct blk_piece *p)
+{
+	return p->len && p->len <= d->max_seg_len && p->len % d->block_size == 0 && p->sector <= d->nsectors && p->len / SECTOR <= d->nsectors - p->sector;
+}
+
+int blk_write_pieces_sync(struct blkdev *d, const struct blk_piece *pieces, unsigned n)
+{
+	struct sync_call call = { .waitq = sync_waitq(d) };
+	struct sync_request *s;
+
+	for (unsigned k = 0; k < n; k++)
+		if (!piece_ok(d, &pieces[k]))
+			return -EINVAL;
+	if (d->readonly)
+		return -EROFS;
+	s = heap_alloc_array(SYNC_INFLIGHT, sizeof(*s));
+	if (!call.waitq || !s) {
+		heap_free(s);
+		return -ENOMEM;
+	}
+	for (unsigned at = 0; at < n && call.status == 0;) {
+		for (unsigned i = 0; i < SYNC_INFLIGHT && at < n; i++) {
+			at += pieces_fill(d, &s[i], pieces + at, n - at);
+			sync_submit(d, &call, &s[i].rq);
+		}
+		WAIT_EVENT(call.waitq, sync_pending(&call) == 0);
+	}
+	heap_free(s);
+	return call.status;
+}
+
 /* What of the last pages lies beyond the device's end reads as zero. */
 static void pages_zero_from(struct page **pages, unsigned npages, u64 from)
 {

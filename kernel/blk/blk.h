@@ -25,6 +25,16 @@ void blk_init(void);
 int blk_rw_sync(struct blkdev *d, enum blk_op op, u64 sector, void *buf, size_t len) MUST_CHECK;
 /* The same for pages (each PAGE_SIZE), starting at byte offset off on the device. Sleeps. */
 int blk_rw_pages_sync(struct blkdev *d, enum blk_op op, u64 off, struct page **pages, unsigned npages) MUST_CHECK;
+/*
+ * Write scattered pieces of contiguous kernel memory, several requests at a time; pieces that follow each other on
+ * the device become one. Each at most max_seg_len bytes. 0, -EIO, -EROFS, -EINVAL, -ENOMEM (nothing written). Sleeps.
+ */
+struct blk_piece {
+	u64 sector;
+	void *buf;
+	u32 len;                     /* bytes, a multiple of the device's block */
+};
+int blk_write_pieces_sync(struct blkdev *d, const struct blk_piece *pieces, unsigned n) MUST_CHECK;
 /* What was written is durable. A device without a volatile cache: nothing to do. Sleeps. */
 int blk_flush_sync(struct blkdev *d) MUST_CHECK;
 /* Tell the device that sectors are unused: what they read as afterwards is not defined. -EOPNOTSUPP. Sleeps. */

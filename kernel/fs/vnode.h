@@ -205,6 +205,8 @@ u32 fs_poll(struct vnode *v, struct poll_table *pt);
 /* ---- Mounting, at boot ---- */
 
 int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len);
+/* Mount an ext4 volume, the whole device, at an existing directory. */
+int fs_mount_ext4(struct blkdev *d, const char *path, bool readonly);
 /* Mount a memory file system at an existing directory. */
 int fs_mount_tmpfs(const char *path, u32 mode, u64 max_bytes);
 /*

@@ -1,0 +1,89 @@
+/*
+ * dev.c - whole blocks from and to the device, past every cache, and what happens when that fails or when
+ * what was read makes no sense.
+ *
+ * What can fail: -EIO and what the driver says, -ENOMEM.
+ */
+#include "fs/ext4/ext4.h"
+
+COUNTER(ext4_corrupt);
+COUNTER(ext4_io_errors);
+
+/* The volume is only read from now on. Any context that may log. */
+static void turn_readonly(struct ext4 *e)
+{
+	e->failed = true;
+	e->m.readonly = true;
+}
+
+int ext4_corrupted(struct ext4 *e, u64 where, const char *what)
+{
+	counter_bump(ext4_corrupt);
+	log_error("ext4: %s: %s (at %lu); the volume is read-only now", e->m.path[0] ? e->m.path : "volume", what, (unsigned long)where);
+	turn_readonly(e);
+	return -EUCLEAN;
+}
+
+int ext4_fail(struct ext4 *e, const char *what, int error)
+{
+	if (!e->failed)
+		log_error("ext4: %s: %s failed (%d); the volume is read-only now", e->m.path[0] ? e->m.path : "volume", what, error);
+	counter_bump(ext4_io_errors);
+	turn_readonly(e);
+	return -EIO;
+}
+
+bool ext4_block_valid(const struct ext4 *e, u64 block, u64 count)
+{
+	return block > 0 && block >= e->first_block && block < e->nblocks && count <= e->nblocks - block;
+}
+
+u8 *ext4_block_new(void)
+{
+	struct page *p = page_alloc(0, PAGE_ZERO);
+
+	return p ? page_to_virt(p) : NULL;
+}
+
+void ext4_block_free(u8 *block)
+{
+	if (block)
+		page_put(virt_to_page(block));
+}
+
+static u64 sector_of(const struct ext4 *e, u64 block)
+{
+	return (e->dev_off + (block << e->block_bits)) >> 9;
+}
+
+int ext4_dev_read(struct ext4 *e, u64 block, void *data, unsigned nblocks)
+{
+	int r = blk_rw_sync(e->dev, BLK_READ, sector_of(e, block), data, (size_t)nblocks << e->block_bits);
+
+	if (r)
+		counter_bump(ext4_io_errors);
+	return r;
+}
+
+int ext4_dev_write(struct ext4 *e, u64 block, void *data, unsigned nblocks)
+{
+	return blk_rw_sync(e->dev, BLK_WRITE, sector_of(e, block), data, (size_t)nblocks << e->block_bits);
+}
+
+int ext4_dev_write_many(struct ext4 *e, const u64 *blocks, u8 *const *data, unsigned n)
+{
+	struct blk_piece pieces[EXT4_WRITE_MANY];
+
+	while (n) {
+		unsigned k = MIN(n, EXT4_WRITE_MANY);
+		for (unsigned at = 0; at < k; at++)
+			pieces[at] = (struct blk_piece){ sector_of(e, blocks[at]), data[at], e->block_size };
+		int r = blk_write_pieces_sync(e->dev, pieces, k);
+		if (r)
+			return r;
+		blocks += k;
+		data += k;
+		n -= k;
+	}
+	return 0;
+}
