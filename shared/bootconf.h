@@ -21,6 +21,8 @@
  *   hostname=NAME    (default pith)
  *   root=OFF:LEN     where the EROFS root lies on block device 0, bytes
  *                    (default: the whole device)
+ *   volume=SERIAL:PATH[:ro]        the ext4 volume on the virtio block device with that serial number, mounted
+ *                    at PATH, a directory of the root (repeats, at most 8)
  *   net=none|dhcp|ADDR/PREFIX      (default none; repeats for a second family: IPv4 and IPv6. Where
  *                    there is a network, IPv6 also listens to router advertisements)
  *   gateway=ADDR     (repeats for a second family)

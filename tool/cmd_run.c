@@ -22,6 +22,7 @@
 #include "vmm/host.h"
 #include "vmm/kernel_file.h"
 #include "vmm/vm.h"
+#include "vmm/volume.h"
 
 #define MIB               (1ull << 20)
 #define MEMORY_DEFAULT    (128 * MIB)
@@ -37,7 +38,7 @@ struct run {
 	struct image image;      /* fd -1: a program */
 	uint64_t load_len;       /* memory that the program's files map */
 	uint64_t kernel_end;
-	int fds[4], fd_count;    /* handed to the VMM by /dev/fd/N */
+	int fds[4 + OPTS_VOLUMES_MAX], fd_count;    /* handed to the VMM by /dev/fd/N */
 };
 
 /* Names a descriptor in a way that the VMM can open; it takes it over. */
@@ -139,6 +140,27 @@ static int image_prepare(struct run *run, const char *path)
 		status = image_kernel_take(run);
 	if (!status)
 		run->vm.root = opts->dry_run ? file_absolute(path) : fd_name(run, dup(run->image.fd));
+	return status;
+}
+
+/* Volumes are opened and locked here, and stay so until the machine ended. */
+static int volumes_prepare(struct run *run)
+{
+	const struct opts *opts = &run->opts;
+	int status = 0, fd;
+
+	for (size_t i = 0; i < opts->volume.count && !status; i++) {
+		const struct opts_volume *v = &opts->volumes[i];
+
+		strv_printf(&run->conf.volumes, "vol%zu:%s%s", i, v->path, v->readonly ? ":ro" : "");
+		if (opts->dry_run) {
+			run->vm.volumes[i] = file_absolute(v->file);
+			continue;
+		}
+		status = volume_open(v->file, v->readonly, &fd);
+		if (!status)
+			run->vm.volumes[i] = fd_name(run, fd);
+	}
 	return status;
 }
 
@@ -298,7 +320,9 @@ static int run_prepare(struct run *run)
 		return status;
 	run->vm.exec = run->conf.exec;
 	network_configure(run);
-	status = memory_choose(run);
+	status = volumes_prepare(run);
+	if (!status)
+		status = memory_choose(run);
 	if (!status)
 		status = qemu_find(&run->vm.vmm_path);
 	if (!status)
@@ -336,6 +360,8 @@ int cmd_run(int argc, char **argv)
 	free(run.vm.kernel);
 	free(run.vm.config);
 	free(run.vm.root);
+	for (size_t i = 0; i < OPTS_VOLUMES_MAX; i++)
+		free(run.vm.volumes[i]);
 	opts_free(&run.opts);
 	return status;
 }

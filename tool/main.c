@@ -17,6 +17,7 @@ const struct command commands[] = {
 	{ "run", "[options] PROGRAM|IMAGE [ARG...]", "start it as a VM", cmd_run },
 	{ "build", "[options] -o IMAGE PROGRAM [ARG...]", "make a bootable image", cmd_build },
 	{ "inspect", "[--json] IMAGE", "what is inside an image", cmd_inspect },
+	{ "volume", "create|check|ls|cp ...", "ext4 volumes: make, check, list, copy", cmd_volume },
 	{ "doctor", "[--program PROGRAM] [--json]", "what this host can do, and what to install", cmd_doctor },
 	{ "ps", "[-a] [--json]", "machines in the background", cmd_ps },
 	{ "logs", "[-f] NAME", "what one has printed", cmd_logs },
@@ -27,7 +28,6 @@ const struct command commands[] = {
 	{ "help", "[COMMAND]", "this text, or a command's options", cmd_help },
 	{ "learn", "[options] -o pith.yaml PROGRAM [ARG...]", "run it and write down what it does", NULL },
 	{ "verify", "IMAGE", "check the root against its hash", NULL },
-	{ "volume", "create|check|ls ...", "ext4 volumes", NULL },
 };
 const size_t command_count = sizeof commands / sizeof *commands;
 

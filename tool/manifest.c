@@ -23,8 +23,8 @@
 /* The file's keys. `env` may be a list or a mapping with free keys: it is read from the tree. */
 struct manifest {
 	char *program, *workdir, *hostname, *memory, *cpus, *net, *ip, *gateway, *stop_timeout;
-	char **args, **env_file, **add, **packages, **ports, **dns, **allow;
-	unsigned int args_count, env_file_count, add_count, packages_count, ports_count, dns_count, allow_count;
+	char **args, **env_file, **add, **packages, **ports, **volumes, **dns, **allow;
+	unsigned int args_count, env_file_count, add_count, packages_count, ports_count, volumes_count, dns_count, allow_count;
 };
 
 #define TEXT(key)  CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct manifest, key, 0, CYAML_UNLIMITED)
@@ -41,6 +41,7 @@ static const cyaml_schema_field_t fields[] = {
 	TEXTS(add),
 	TEXTS(packages),
 	TEXTS(ports),
+	TEXTS(volumes),
 	TEXT(net),
 	TEXT(ip),
 	TEXT(gateway),
@@ -56,7 +57,7 @@ static const cyaml_config_t config = { .mem_fn = cyaml_mem };
 
 /* Where the key of an option is not the option's own name. */
 static const struct { const char *option, *key; } names[] = {
-	{ "publish", "ports" }, { "package", "packages" }, { "env-file", "env_file" }, { "stop-timeout", "stop_timeout" },
+	{ "publish", "ports" }, { "volume", "volumes" }, { "package", "packages" }, { "env-file", "env_file" }, { "stop-timeout", "stop_timeout" },
 };
 
 char *manifest_where(const struct opts *opts, const char *option, size_t index)
@@ -129,6 +130,7 @@ static int options_make(const struct manifest *m, const char *directory, struct 
 	texts_move(&opts->add, m->add, m->add_count, directory);
 	texts_move(&opts->packages, m->packages, m->packages_count, NULL);
 	texts_move(&opts->publish, m->ports, m->ports_count, NULL);
+	texts_move(&opts->volume, m->volumes, m->volumes_count, directory);
 	texts_move(&opts->dns, m->dns, m->dns_count, NULL);
 	texts_move(&opts->allow, m->allow, m->allow_count, NULL);
 	return manifest_tree_assignments(opts->tree, opts->tree_path, "env", &opts->env);
@@ -167,6 +169,7 @@ static void options_merge(struct opts *opts, struct opts *from)
 	list_prepend(&opts->add, &from->add);
 	list_prepend(&opts->packages, &from->packages);
 	list_prepend(&opts->publish, &from->publish);
+	list_prepend(&opts->volume, &from->volume);
 	list_prepend(&opts->allow, &from->allow);
 	if (!opts->dns.count)
 		list_prepend(&opts->dns, &from->dns);

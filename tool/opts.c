@@ -64,7 +64,7 @@ static const struct opt_def defs[] = {
 	{ "follow", 'f', OPT_FLAG, AT(follow), OPTS_LOGS, NULL, "go on until it ends" },
 	{ "force", 'f', OPT_FLAG, AT(force), OPTS_RM, NULL, "end it first if it runs, without asking it" },
 	{ "help", 'h', OPT_FLAG, AT(help), ~0u, NULL, "print this text" },
-	{ "volume", 'v', OPT_LATER, 0, OPTS_RUN, "VOL.img:/path[:ro]", "attach an ext4 volume (not in this version)" },
+	{ "volume", 'v', OPT_LIST, AT(volume), OPTS_RUN, "FILE:/PATH[:ro]", "attach an ext4 volume (pith volume makes one)" },
 };
 
 #define DEF_COUNT (sizeof defs / sizeof *defs)
@@ -196,6 +196,8 @@ void opts_free(struct opts *opts)
 		else if (defs[i].kind == OPT_LIST)
 			strv_free((struct strv *)field);
 	}
+	for (size_t i = 0; i < OPTS_VOLUMES_MAX; i++)
+		free(opts->volumes[i].file);
 	free(opts->publishes);
 	strv_free(&opts->own_args);
 	*opts = (struct opts){ 0 };

@@ -36,11 +36,19 @@ struct opts_publish {
 	bool udp;
 };
 
+/* One --volume, parsed. */
+struct opts_volume {
+	char *file;
+	char path[64];    /* where it is mounted */
+	bool readonly;
+};
+#define OPTS_VOLUMES_MAX 8
+
 struct manifest_tree;
 
 struct opts {
 	/* as written */
-	struct strv publish, add, packages, env, env_file, dns, allow;
+	struct strv publish, volume, add, packages, env, env_file, dns, allow;
 	struct strv ip, gateway;        /* at most one of each family */
 	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *vmm, *output, *stop_timeout, *manifest, *program, *name;
 	bool trace, verbose, dry_run, detach, json, all, follow, force, help;
@@ -54,6 +62,7 @@ struct opts {
 	const char *tree_path;
 	/* as understood */
 	struct opts_publish *publishes; /* publish.count of them */
+	struct opts_volume volumes[OPTS_VOLUMES_MAX]; /* volume.count of them */
 	uint64_t memory_len;            /* 0: chosen by the tool */
 	unsigned int cpu_count;
 	unsigned int stop_timeout_s;

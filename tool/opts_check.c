@@ -135,6 +135,36 @@ static bool publish_parse(const char *text, struct opts_publish *ret_publish)
 	return true;
 }
 
+/* FILE:/PATH[:ro] */
+static bool volume_parse(const char *text, struct opts_volume *ret_volume)
+{
+	size_t len = strlen(text);
+	const char *colon;
+
+	*ret_volume = (struct opts_volume){ .readonly = len > 3 && !strcmp(text + len - 3, ":ro") };
+	if (ret_volume->readonly)
+		len -= 3;
+	for (colon = text + len; colon > text && !(colon[0] == ':' && colon[1] == '/'); colon--)
+		;
+	size_t path_len = len - (size_t)(colon + 1 - text);
+	if (colon == text || path_len < 2 || path_len >= sizeof ret_volume->path)
+		return false;
+	memcpy(ret_volume->path, colon + 1, path_len);
+	ret_volume->file = xasprintf("%.*s", (int)(colon - text), text);
+	return true;
+}
+
+static int volumes_check(struct opts *opts)
+{
+	if (opts->volume.count > OPTS_VOLUMES_MAX)
+		return bad(opts, "volume", OPTS_VOLUMES_MAX, "a machine has at most %d volumes", OPTS_VOLUMES_MAX);
+	for (size_t i = 0; i < opts->volume.count; i++) {
+		if (!volume_parse(opts->volume.items[i], &opts->volumes[i]))
+			return bad(opts, "volume", i, "\"%s\" is no volume; write it as FILE:/PATH or FILE:/PATH:ro", opts->volume.items[i]);
+	}
+	return 0;
+}
+
 static int net_check(struct opts *opts)
 {
 	opts->net_given = opts->net != NULL;
@@ -273,6 +303,8 @@ int opts_check(struct opts *opts)
 			return status;
 	}
 	status = net_check(opts);
+	if (!status)
+		status = volumes_check(opts);
 	if (!status)
 		status = files_check(opts);
 	return status ? status : env_check(opts);

@@ -118,6 +118,16 @@ int fs_statfs(struct vnode *v, struct fs_statfs *ret)
 	return v->mount->statfs ? v->mount->statfs(v->mount, ret) : 0;
 }
 
+void fs_finish_all(void)
+{
+	struct mount *m;
+	list_for_each_entry(m, &mounts, link) {
+		int r = m->finish ? m->finish(m) : m->sync ? m->sync(m) : 0;
+		if (r)
+			log_error("fs: %s could not be written back (%d)\n", m->path, r);
+	}
+}
+
 void fs_sync_all(void)
 {
 	struct mount *m;

@@ -122,6 +122,7 @@ struct mount {
 	char path[64];
 	int (*statfs)(struct mount *m, struct fs_statfs *ret);
 	int (*sync)(struct mount *m);
+	int (*finish)(struct mount *m); /* the machine ends: write everything; only reads come after it */
 	void *priv;
 	struct list link;
 };
@@ -200,6 +201,7 @@ int fs_mmap_object(struct vnode *v, bool shared, struct vm_object **ret);
 bool fs_object_is_root(const struct vnode *v, const struct vm_object *o);
 int fs_statfs(struct vnode *v, struct fs_statfs *ret);
 void fs_sync_all(void);
+void fs_finish_all(void);         /* the machine ends */
 u32 fs_poll(struct vnode *v, struct poll_table *pt);
 
 /* ---- Mounting, at boot ---- */

@@ -150,6 +150,27 @@ static bool parse_root(struct bootconf *c, const char *v)
 	       c->root_off <= INT64_MAX && c->root_len <= INT64_MAX - c->root_off;
 }
 
+static bool parse_volume(struct bootconf *c, const char *v)
+{
+	const char *path = strchr(v, ':');
+	struct bootconf_volume *x = &c->volumes[c->nvolumes];
+	size_t len;
+
+	if (!path || c->nvolumes == BOOTCONF_VOLUMES_MAX || path == v || (size_t)(path - v) >= sizeof x->serial)
+		return false;
+	memset(x, 0, sizeof *x);
+	memcpy(x->serial, v, (size_t)(path - v));
+	path++;
+	len = strlen(path);
+	x->readonly = len > 3 && !strcmp(path + len - 3, ":ro");
+	len -= x->readonly ? 3 : 0;
+	if (len < 2 || len >= sizeof x->path || path[0] != '/')
+		return false;
+	memcpy(x->path, path, len);
+	c->nvolumes++;
+	return true;
+}
+
 static bool parse_seed(struct bootconf *c, const char *v)
 {
 	size_t len = strlen(v);
@@ -189,6 +210,8 @@ static const char *take_record(struct bootconf *c, const char *key, size_t key_l
 		return v[0] && strlen(v) <= 64 ? c->hostname = v, NULL : "hostname is empty or longer than 64 bytes";
 	else if (KEY_IS("root"))
 		return parse_root(c, v) ? NULL : "root is not OFFSET:LENGTH";
+	else if (KEY_IS("volume"))
+		return parse_volume(c, v) ? NULL : "volume is not SERIAL:PATH or SERIAL:PATH:ro, or there are more than 8";
 	else if (KEY_IS("net"))
 		return parse_net(c, v) ? NULL : "net is not none, dhcp or ADDRESS/PREFIX";
 	else if (KEY_IS("gateway"))

@@ -9,12 +9,18 @@
 
 #define BOOTCONF_DNS_MAX 3u
 #define BOOTCONF_SEED_MAX 64u
+#define BOOTCONF_VOLUMES_MAX 8u
 
 struct bootconf {
 	const char *exec, *cwd, *hostname;
 	const char **argv, **envp;       /* NULL-terminated, on the heap */
 	unsigned argc, envc;
 	u64 root_off, root_len;          /* root_len 0: the whole device */
+	struct bootconf_volume {
+		char serial[21], path[64];
+		bool readonly;
+	} volumes[BOOTCONF_VOLUMES_MAX];
+	unsigned nvolumes;
 	enum { BOOTCONF_NET_NONE, BOOTCONF_NET_DHCP, BOOTCONF_NET_STATIC } net;
 	u32 addr, mask, gateway;         /* network byte order; addr 0 with BOOTCONF_NET_STATIC: IPv6 only */
 	u8 addr6[16], gateway6[16], prefix6;    /* prefix6 0: no fixed address */

@@ -1,8 +1,12 @@
 /*
- * mounts.c - the file systems every program finds: the root on block device 0, memory file systems over it.
+ * mounts.c - the file systems every program finds: the root on a block device, memory file systems over it, and
+ * the volumes that the boot configuration names.
  * A mount point that the root does not have is skipped (a minimal root may lack it) with a line in the log.
  */
+#include "base/errno.h"
 #include "base/log.h"
+#include "base/string.h"
+#include "blk/blk.h"
 #include "dev/blkdev.h"
 #include "fs/vnode.h"
 #include "init/init.h"
@@ -17,21 +21,73 @@ static void check(const char *path, int err)
 		log_info("nothing mounted at %s (error %d)\n", path, -err);
 }
 
-void mounts_make(const struct bootconf *c)
+/* The device with a serial number; it tells that with its first request. */
+static struct blkdev *device_by_serial(const char *serial)
 {
-	struct blkdev *disk = blkdev_by_index(0);
-	u64 max = page_total_count() * PAGE_SIZE / TMP_SHARE;
-	int err;
+	struct page *p = page_alloc(0, 0);
+	struct blkdev *found = NULL, *d;
 
-	if (!disk)
+	for (unsigned k = 0; p && !found && (d = blkdev_by_index(k)); k++) {
+		if (!d->serial[0] && d->nsectors >= PAGE_SIZE / 512 && blk_rw_sync(d, BLK_READ, 0, page_to_virt(p), PAGE_SIZE))
+			log_warn("%s: cannot be read\n", d->name);
+		if (!strcmp(d->serial, serial))
+			found = d;
+	}
+	if (p)
+		page_put(p);
+	return found;
+}
+
+static void volume_mount(const struct bootconf_volume *v)
+{
+	struct blkdev *d = device_by_serial(v->serial);
+	int err = d ? fs_mount_ext4(d, v->path, v->readonly) : -ENODEV;
+
+	switch (err) {
+	case 0:
+		return;
+	case -ENODEV:
+		process_cannot_run(126, "volume for %s: no such disk", v->path);
+	case -EINVAL:
+		process_cannot_run(126, "volume for %s: it holds no ext4 file system; pith volume create makes one", v->path);
+	case -EUCLEAN:
+		process_cannot_run(126, "volume for %s: it is damaged; pith volume check tells more", v->path);
+	case -EOPNOTSUPP:
+		process_cannot_run(126, "volume for %s: it uses features that are not supported; --verbose names them", v->path);
+	case -ENOENT:
+	case -ENOTDIR:
+		process_cannot_run(126, "volume for %s: the root has no such directory", v->path);
+	default:
+		process_cannot_run(126, "volume for %s: it cannot be mounted (error %d)", v->path, -err);
+	}
+}
+
+/* The root is on the first disk that holds one: with volumes beside it, it may be any. */
+static void root_mount(const struct bootconf *c)
+{
+	struct blkdev *d;
+	int err = -ENODEV;
+
+	for (unsigned k = 0; err && (d = blkdev_by_index(k)); k++)
+		if (c->root_off < d->nsectors * 512)
+			err = fs_mount_root_erofs(d, c->root_off, c->root_len ? c->root_len : d->nsectors * 512 - c->root_off);
+	if (err == -ENODEV)
 		process_cannot_run(126, "no disk was found for the root file system");
-	err = fs_mount_root_erofs(disk, c->root_off, c->root_len ? c->root_len : disk->nsectors * 512 - c->root_off);
 	if (err)
 		process_cannot_run(126, "the root file system cannot be mounted (error %d)", -err);
+}
+
+void mounts_make(const struct bootconf *c)
+{
+	u64 max = page_total_count() * PAGE_SIZE / TMP_SHARE;
+
+	root_mount(c);
 	check("/dev", fs_mount_devfs("/dev"));
 	check("/proc", fs_mount_procfs("/proc"));
 	check("/sys", fs_mount_sysfs("/sys"));
 	check("/tmp", fs_mount_tmpfs_over("/tmp", 01777, max));
 	check("/var/tmp", fs_mount_tmpfs_over("/var/tmp", 01777, max));
 	check("/run", fs_mount_tmpfs_over("/run", 0755, max));
+	for (unsigned k = 0; k < c->nvolumes; k++)
+		volume_mount(&c->volumes[k]);
 }

@@ -66,7 +66,7 @@ static void process_tidy(void)
 	tasks_stop();
 	fd_close_all();
 	net_finish(FINISH_NS);
-	fs_sync_all();
+	fs_finish_all();
 	port_flush(PITH_PORT_STDOUT);
 	port_flush(PITH_PORT_STDERR);
 }

@@ -76,6 +76,7 @@ int bootconf_make(const struct bootconf *conf, struct buf *ret_block)
 		snprintf(text, sizeof text, "%llu:%llu", (unsigned long long)conf->root_offset, (unsigned long long)conf->root_len);
 		record(&b, "root", text);
 	}
+	record_list(&b, "volume", &conf->volumes);
 	record_list(&b, "net", &conf->net);
 	record_list(&b, "gateway", &conf->gateway);
 	record_list(&b, "dns", &conf->dns);
@@ -176,5 +177,6 @@ void bootconf_free(struct bootconf *conf)
 	strv_free(&conf->args);
 	strv_free(&conf->env);
 	strv_free(&conf->dns);
+	strv_free(&conf->volumes);
 	*conf = (struct bootconf){ 0 };
 }

@@ -12,6 +12,7 @@
 struct bootconf {
 	char *exec, *cwd, *hostname;
 	struct strv args, env, dns;
+	struct strv volumes;            /* of this start, not of an image */
 	struct strv net, gateway;       /* net: none, dhcp, or an address of each family */
 	uint64_t root_offset, root_len; /* root_len 0: the whole device */
 	bool trace, verbose, allow_jit;

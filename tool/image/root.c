@@ -148,6 +148,10 @@ int root_plan(const struct opts *opts, const struct program *program, struct pla
 		status = add_path(plan, opts->add.items[i], &libs);
 	if (!status)
 		status = libs_to_plan(&libs, program->elf.interp, plan);
+	for (size_t i = 0; i < opts->volume.count && !status; i++) {
+		if (plan_put_dir(plan, opts->volumes[i].path) < 0)
+			status = err_report(PITH_FAILED, opts->volumes[i].path, "the root has something else there; a volume needs a directory");
+	}
 	if (!status && plan_put_dir(plan, conf->cwd) < 0)
 		status = err_report(PITH_USAGE, "--workdir", "%s is no directory in the root; choose another", conf->cwd);
 	*ret_load_len = 0;

@@ -124,6 +124,23 @@ static void root_add(struct making *m)
 	free(path);
 }
 
+/* Volumes have a serial number, by which the kernel knows them. */
+static void volumes_add(struct making *m)
+{
+	const struct opts *opts = m->vm->opts;
+
+	for (size_t i = 0; i < opts->volume.count; i++) {
+		char *path = escape(m->vm->volumes[i]), device[64];
+
+		strv_add(m->argv, "-blockdev");
+		strv_printf(m->argv, "driver=raw,node-name=vol%zu,read-only=%s,discard=unmap,file.driver=file,file.filename=%s", i,
+			    opts->volumes[i].readonly ? "on" : "off", path);
+		snprintf(device, sizeof device, "drive=vol%zu,serial=vol%zu", i, i);
+		device_add(m, "blk", device);
+		free(path);
+	}
+}
+
 static void ports_add(struct making *m)
 {
 	static const char *const names[PITH_NPORTS] = {
@@ -189,6 +206,7 @@ void qemu_command(const struct vm *vm, struct strv *ret_argv)
 	buf_puts(&m.append, "");
 	machine_add(&m);
 	root_add(&m);
+	volumes_add(&m);
 	ports_add(&m);
 	device_add(&m, "rng", "");
 	net_add(&m);

@@ -22,7 +22,8 @@ struct vm {
 	uint64_t memory_len;
 	char *kernel;             /* names that the VMM can open: paths, or /dev/fd/N */
 	char *config;             /* the boot configuration, as the first module */
-	char *root;               /* block device 0 */
+	char *root;               /* the root's block device */
+	char *volumes[OPTS_VOLUMES_MAX]; /* those of opts->volumes, as the VMM can open them */
 	int events_fd;            /* where events go, a line each; -1: nowhere */
 	/* For a keeper in the background; NULL when attached. `started` is called when the VMM runs; not 0 ends it. */
 	int (*started)(struct vm *vm, pid_t vmm_pid);

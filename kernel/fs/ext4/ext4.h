@@ -265,6 +265,8 @@ int ext4_inode_new(struct ext4 *e, struct ext4_inode *dir, u32 mode, u64 rdev, s
 int ext4_inode_store(struct ext4_inode *i, bool data) MUST_CHECK;
 int ext4_inode_table_read(struct ext4 *e, u32 ino, struct ext4_buf **ret_buf, struct ext4_dinode **ret) MUST_CHECK;
 void ext4_inode_dirty_data(struct ext4_inode *i, u64 bytes);
+/* Give back what files in memory have ahead of their end. Not under M. */
+void ext4_trim_all(struct ext4 *e);
 int ext4_getattr(struct vnode *v, struct vattr *ret);
 int ext4_setattr(struct vnode *v, const struct vattr *a, u32 which);
 void ext4_release(struct vnode *v);

@@ -442,6 +442,32 @@ static void prealloc_trim(struct ext4_inode *i)
 	i->prealloc = 0;
 }
 
+/* One file in memory that has blocks ahead, with a reference; NULL: none. */
+static struct ext4_inode *find_prealloc(struct ext4 *e)
+{
+	struct ext4_inode *i, *found = NULL;
+
+	spin_lock(&e->icache_lock);
+	for (unsigned k = 0; k < ARRAY_SIZE(e->icache) && !found; k++)
+		list_for_each_entry(i, &e->icache[k], icache_link)
+			if (i->prealloc && i->v.type == VNODE_REG && i->nlink && vnode_tryget(&i->v)) {
+				found = i;
+				break;
+			}
+	spin_unlock(&e->icache_lock);
+	return found;
+}
+
+void ext4_trim_all(struct ext4 *e)
+{
+	struct ext4_inode *i;
+
+	while (!e->failed && (i = find_prealloc(e))) {
+		prealloc_trim(i);
+		vnode_put(&i->v);
+	}
+}
+
 void ext4_release(struct vnode *v)
 {
 	struct ext4_inode *i = ext4_inode(v);

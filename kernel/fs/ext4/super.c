@@ -217,6 +217,7 @@ static void ext4_init(struct ext4 *e, struct blkdev *d, u64 off, bool readonly)
 	e->m.readonly = readonly || d->readonly;
 	e->m.statfs = ext4_statfs;
 	e->m.sync = ext4_sync;
+	e->m.finish = ext4_finish;
 	e->dev = d;
 	e->dev_off = off;
 	mutex_init(&e->meta);
@@ -348,6 +349,7 @@ static int writing_end(struct ext4 *e)
 {
 	int r = ext4_write_dirty(e, 0);
 
+	ext4_trim_all(e);
 	if (!r)
 		r = ext4_commit_now(e);
 	if (!r)
