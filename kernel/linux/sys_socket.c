@@ -226,7 +226,7 @@ long sys_shutdown(int fd, int how)
 
 long sys_setsockopt(int fd, int level, int name, struct uaddr val, int len)
 {
-	u8 buf[OPTION_MAX];
+	NO_AUTO_INIT u8 buf[OPTION_MAX];
 	struct file *f;
 	int r;
 

@@ -118,19 +118,20 @@ void net_drain(void) { inet_drain(); }
 /* RFC 6528: a keyed hash of the addresses plus a clock of 4 microseconds. Each 12 bytes make the key for the next. */
 u32 inet_tcp_isn(const struct ip_addr *local, u16 lport, const struct ip_addr *remote, u16 rport)
 {
-	u32 w[9] = { inet_v4(local), inet_v4(remote), (u32)lport << 16 | rport }, n = 3, state[16];
+	u32 w[3] = { inet_v4(local), inet_v4(remote), (u32)lport << 16 | rport }, v6[9], key[8];
+	NO_AUTO_INIT u32 state[16];
 
-	if (IP_IS_V6(local)) {
-		memcpy(w, ip_2_ip6(local)->addr, 16);
-		memcpy(w + 4, ip_2_ip6(remote)->addr, 16);
-		w[8] = (u32)lport << 16 | rport;
-		n = 9;
-	}
-	memcpy(state, isn_key, sizeof(isn_key));
-	for (u32 i = 0; i < n; i += 3) {
-		u32 key[8];
-		memcpy(key, state, sizeof(key));
-		chacha20_block(key, i, w + i, (u8 *)state);
+	if (likely(!IP_IS_V6(local))) {
+		chacha20_block(isn_key, 0, w, (u8 *)state);
+	} else {
+		memcpy(v6, ip_2_ip6(local)->addr, 16);
+		memcpy(v6 + 4, ip_2_ip6(remote)->addr, 16);
+		v6[8] = w[2];
+		memcpy(state, isn_key, sizeof(isn_key));
+		for (u32 i = 0; i < 9; i += 3) {
+			memcpy(key, state, sizeof(key));
+			chacha20_block(key, i, v6 + i, (u8 *)state);
+		}
 	}
 	return state[0] + (u32)(arch_clock_mono_ns() / 4000);
 }

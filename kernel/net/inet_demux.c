@@ -33,6 +33,8 @@ static struct tcp_pcb *first_table[FIRST_SIZE], **table = first_table;
 static u32 size = FIRST_SIZE, count;
 static struct tcp_pcb *ports[PORTS];
 static u64 key;
+static u32 missed_hash;              /* of the SYN that lwIP is reading: its connection's, if it makes one */
+static bool missed;
 
 void lwip_tcp_input(struct pbuf *p, struct netif *in);
 
@@ -104,7 +106,7 @@ void inet_demux_add(struct tcp_pcb *p)
 		key = random_u64() | 1;
 	if (count >= size * 2 && size < MAX_SIZE)
 		grow();
-	l->hash = hash_of(p->local_port, &p->remote_ip, p->remote_port);
+	l->hash = missed ? missed_hash : hash_of(p->local_port, &p->remote_ip, p->remote_port);
 	hash_insert(table, size, p);
 	l->port_next = *at;
 	l->port_pprev = at;
@@ -140,6 +142,7 @@ struct tcp_pcb *inet_demux_find(const ip_addr_t *local, u16 lport, const ip_addr
 		if (link_of(p)->hash == h && p->local_port == lport && p->remote_port == rport && ip_addr_cmp(&p->remote_ip, remote) &&
 		    ip_addr_cmp(&p->local_ip, local) && is_live(p))
 			return p;
+	missed_hash = h;
 	return NULL;
 }
 
@@ -175,7 +178,9 @@ static void input_new(struct pbuf *p, struct netif *in)
 	struct tcp_pcb *active = tcp_active_pcbs, *tw = tcp_tw_pcbs, **end = &tcp_active_pcbs;
 
 	tcp_active_pcbs = tcp_tw_pcbs = NULL;
+	missed = true;
 	lwip_tcp_input(p, in);
+	missed = false;
 	while (*end)
 		end = &(*end)->next;
 	*end = active;
@@ -189,7 +194,7 @@ static void input_known(struct pbuf *p, struct netif *in, struct tcp_pcb *f)
 	struct tcp_pcb *active = tcp_active_pcbs, *tw = tcp_tw_pcbs;
 
 	link_of(f)->segs_in++;
-	if (likely(f == active)) {
+	if (f == active) {
 		lwip_tcp_input(p, in);
 	} else if (f->state == TIME_WAIT) {
 		tcp_active_pcbs = NULL;
@@ -204,6 +209,29 @@ static void input_known(struct pbuf *p, struct netif *in, struct tcp_pcb *f)
 	}
 }
 
+/* The handshake: how much may come in is decided while lwIP reads the SYN. */
+static void input_syn(struct pbuf *p, struct netif *in, struct tcp_pcb *f, u16 lport)
+{
+	u32 more = inet_tcp_wnd_more;
+
+	inet_tcp_wnd_more = inet_tcp_syn(f, ip_current_dest_addr(), lport) - 65536u;
+	if (f)
+		input_known(p, in, f);
+	else
+		input_new(p, in);
+	inet_tcp_wnd_more = more;
+}
+
+/* Is f the one? The addresses' types agree with the version. */
+static inline bool is_it(const struct tcp_pcb *f, u16 lport, u16 rport)
+{
+	if (f->local_port != lport || f->remote_port != rport)
+		return false;
+	if (likely(!ip_current_is_v6()))
+		return !IP_IS_V6_VAL(f->remote_ip) && inet_v4(&f->remote_ip) == ip4_current_src_addr()->addr && inet_v4(&f->local_ip) == ip4_current_dest_addr()->addr;
+	return ip_addr_cmp(&f->remote_ip, ip_current_src_addr()) && ip_addr_cmp(&f->local_ip, ip_current_dest_addr());
+}
+
 void tcp_input(struct pbuf *p, struct netif *in)
 {
 	const struct tcp_hdr *h = p->payload;
@@ -214,18 +242,17 @@ void tcp_input(struct pbuf *p, struct netif *in)
 		return;
 	}
 	u16 lport = lwip_ntohs(h->dest), rport = lwip_ntohs(h->src);
-	if (!f || f->local_port != lport || f->remote_port != rport || !ip_addr_cmp(&f->remote_ip, ip_current_src_addr()) ||
-	    !ip_addr_cmp(&f->local_ip, ip_current_dest_addr()))
-		f = inet_demux_find(ip_current_dest_addr(), lport, ip_current_src_addr(), rport);
-	u32 more = inet_tcp_wnd_more;
-	if (unlikely(TCPH_FLAGS(h) & TCP_SYN)) {
-		if (!(TCPH_FLAGS(h) & TCP_ACK))
-			inet_tcp_make_room(ip_current_dest_addr(), lport);
-		inet_tcp_wnd_more = inet_tcp_window_for(f, ip_current_dest_addr(), lport) - 65536u;
+	bool syn = TCPH_FLAGS(h) & TCP_SYN;
+	if (likely(f && is_it(f, lport, rport) && !syn)) {   /* the one before */
+		link_of(f)->segs_in++;
+		lwip_tcp_input(p, in);
+		return;
 	}
-	if (f)
+	f = inet_demux_find(ip_current_dest_addr(), lport, ip_current_src_addr(), rport);
+	if (syn)
+		input_syn(p, in, f, lport);
+	else if (f)
 		input_known(p, in, f);
 	else
 		input_new(p, in);
-	inet_tcp_wnd_more = more;
 }

@@ -156,6 +156,12 @@ enum inet_tcp_state {
 	INET_DEAD,         /* was connected: both sides ended, or reset */
 };
 
+struct inet_timing {
+	bool rtt_pending;
+	u32 rtt_seq, srtt_us, rttvar_us, min_rtt_us;
+	u64 rtt_from_ns, last_sent_ns, last_recv_ns;
+};
+
 struct inet_icmp;
 struct inet_member;
 struct inet_error;
@@ -168,6 +174,15 @@ struct inet_dgram {
 	u8 ttl, tos;
 	u32 ifindex;
 	u64 time_ns;
+};
+
+struct inet_listener {
+	struct list accepts;         /* C; children, by accept_link */
+	struct list deferred;        /* C; children that wait for data, by accept_link */
+	struct list followers;       /* C; leader: other listeners on the same port, by follow_link */
+	struct inet_sock *next_accept;   /* C; leader: whose turn it is */
+	unsigned naccepts, backlog;  /* C; children on either list */
+	unsigned nready;             /* C; those on accepts; read without it by poll */
 };
 
 struct inet_sock {
@@ -208,31 +223,28 @@ struct inet_sock {
 	struct pbuf *rx_head, *rx_tail;  /* C; single pbufs linked by next */
 	u32 rx_len;                  /* C; bytes in them; read without it by poll */
 	u32 sndlimit;                /* most bytes queued to send */
-	struct list accepts;         /* C; listener: children, by accept_link */
-	struct list deferred;        /* C; listener: children that wait for data, by accept_link */
+	struct inet_listener *lis;   /* from the first listen on */
 	struct list accept_link;     /* C */
-	unsigned naccepts, backlog;  /* C; children on either list */
-	unsigned nready;             /* C; those on accepts; read without it by poll */
 	struct inet_sock *deferred_to;   /* C; child: the listener on whose deferred list it is */
 	u64 deferred_until_ns;
 	u64 stall_ns;                /* C; since when nothing was acknowledged (TCP_USER_TIMEOUT), 0: it was */
 	u32 stall_seq;
 	struct inet_sock *leader;    /* C; SO_REUSEPORT: the listener that has the pcb (itself included), NULL: none */
-	struct list followers;       /* C; leader: other listeners on the same port */
 	struct list follow_link;
-	struct inet_sock *next_accept;   /* C; leader: whose turn it is */
 	u64 bytes_sent, bytes_received;
-	/* For TCP_INFO; times are taken from the first question on. */
-	u32 snd_high, segs_out, data_segs_out, retrans_out;
-	u64 bytes_retrans;
-	bool timed, rtt_pending;
-	u32 rtt_seq, srtt_us, rttvar_us, min_rtt_us;
-	u64 rtt_from_ns, last_sent_ns, last_recv_ns;
-	/* UDP */
-	struct udp_pcb *udp;
-	bool listed;                 /* C; udp is on lwIP's list */
-	struct list dgrams;          /* C */
-	u32 dgram_bytes;             /* C */
+	union {
+		struct {                     /* TCP, for TCP_INFO */
+			u32 snd_high, segs_out, data_segs_out, retrans_out;
+			u64 bytes_retrans;
+			struct inet_timing *timing;  /* from the first question on (inet_tcp_info.c) */
+		};
+		struct {                     /* UDP */
+			struct list dgrams;  /* C */
+			struct udp_pcb *udp;
+			u32 dgram_bytes;     /* C */
+			bool listed;         /* C; udp is on lwIP's list */
+		};
+	};
 };
 static inline struct inet_sock *inet_sock_of(struct socket *s) { return container_of(s, struct inet_sock, sock); }
 
@@ -352,7 +364,7 @@ int inet_tcp_pending(struct socket *sock, bool output);
 /* The window that SO_RCVBUF and TCP_WINDOW_CLAMP allow. */
 u32 inet_tcp_window(const struct inet_sock *s);
 /* A segment goes out; an acknowledgement came: for TCP_INFO. C. */
-void inet_tcp_count_out(struct inet_sock *s, const struct pbuf *p, u32 seq);
+void inet_tcp_count_data(struct inet_sock *s, u32 len, u32 seq);
 void inet_tcp_sample_rtt(struct inet_sock *s, const struct tcp_pcb *pcb);
 u64 inet_retrans_to_s(unsigned retrans);
 void inet_sock_free(struct inet_sock *s);
@@ -372,11 +384,32 @@ void inet_tcp_icmp(const struct inet_icmp *e);
 void inet_udp_icmp(const struct inet_icmp *e);
 /* At each TCP tick. */
 void inet_tcp_tick(void);
+/* Inside TCP (inet_tcp.c, inet_listen.c). C. */
+int inet_tcp_pcb_new(struct inet_sock *s);
+void inet_tcp_pcb_bind(struct inet_sock *s, const ip_addr_t *addr, u8 type);
+/* lwIP shall call us about the pcb. */
+void inet_tcp_pcb_adopt(struct inet_sock *s);
+void inet_tcp_pcb_detach(struct inet_sock *s);
+void inet_tcp_pcb_abort(struct inet_sock *s);
+void inet_tcp_rx_purge(struct inet_sock *s);
+/* Whose pcb is it? NULL: it is half-open, or its socket is closed. */
+struct inet_sock *inet_tcp_sock_of(const struct tcp_pcb *p);
+int inet_tcp_listen(struct socket *sock, int backlog);
+int inet_tcp_accept(struct socket *sock, bool nonblock, struct socket **ret);
+void inet_listen_close(struct inet_sock *s);
+/* How many half-open connections lwIP may have now. */
+void inet_listen_update(struct inet_sock *leader);
+/* A child that waits for data has some, or has waited long enough; or died before: then it is freed. */
+void inet_listen_undefer(struct inet_sock *c);
+void inet_listen_forget(struct inet_sock *c);
+void inet_listen_tick(u64 now);
 /* Does a connection need ticks although nothing is in flight? */
 bool inet_tcp_waiting(void);
-void inet_tcp_make_room(const ip_addr_t *addr, u16 port);
-/* The most that a listener (or a connecting socket) takes in: what TCP_WND is while its handshake's SYN is read. */
-u32 inet_tcp_window_for(const struct tcp_pcb *pcb, const ip_addr_t *local, u16 lport);
+/*
+ * A SYN came, for pcb or, if that is NULL, for a listener at local: make room among the half-open ones, and say how
+ * much the socket takes in, which TCP_WND is to be while lwIP reads it.
+ */
+u32 inet_tcp_syn(const struct tcp_pcb *pcb, const ip_addr_t *local, u16 lport);
 /* Let go what was corked. C. */
 void inet_tcp_push(struct inet_sock *s);
 /* Before sleeping: look whether the device has something. Not C. */

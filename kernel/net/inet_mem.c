@@ -149,7 +149,8 @@ static const u16 memp_size[MEMP_MAX] = {
 static u8 memp_class[MEMP_MAX];
 /* What others can make us hold without a limit of lwIP's own. */
 static const u16 memp_limit[MEMP_MAX] = { [MEMP_ND6_QUEUE] = 64, [MEMP_IP6_REASSDATA] = 16, [MEMP_MLD6_GROUP] = 128, [MEMP_IGMP_GROUP] = 128 };
-static u16 memp_used[MEMP_MAX];
+static u32 memp_used[MEMP_MAX];      /* but for pbufs and segments */
+static u16 memp_total[MEMP_MAX];
 
 /* Behind a connection is room for its place in the hash (inet_demux.c). */
 static size_t memp_bytes(unsigned type)
@@ -159,30 +160,31 @@ static size_t memp_bytes(unsigned type)
 
 void memp_init(void)
 {
-	for (unsigned i = 0; i < MEMP_MAX; i++)
-		memp_class[i] = (u8)class_of(i == MEMP_PBUF ? sizeof(struct rom_pbuf) : memp_bytes(i));
+	for (unsigned i = 0; i < MEMP_MAX; i++) {
+		memp_total[i] = (u16)(i == MEMP_PBUF ? sizeof(struct rom_pbuf) : memp_bytes(i));
+		memp_class[i] = (u8)class_of(memp_total[i]);
+	}
 }
 
 void *memp_malloc(memp_t type)
 {
-	if (type >= MEMP_MAX)
+	void *p;
+
+	if (type >= MEMP_MAX || unlikely(memp_limit[type] && memp_used[type] >= memp_limit[type]))
 		return NULL;
-	if (unlikely(memp_limit[type])) {
-		if (memp_used[type] >= memp_limit[type])
-			return NULL;
-		memp_used[type]++;
-	}
-	void *p = block_alloc(memp_bytes(type), memp_class[type]);
-	if (p && type == MEMP_PBUF) {
+	p = block_alloc(memp_total[type], memp_class[type]);
+	if (!p || likely(type == MEMP_TCP_SEG))
+		return p;
+	if (type == MEMP_PBUF) {
 		struct rom_pbuf *r = p;
 		r->chunk = inet_chunk_current;
 		if (r->chunk)
 			r->chunk->refs++;
-	} else if (p && type == MEMP_TCP_PCB) {
-		inet_demux_born(p);
-	} else if (unlikely(!p && memp_limit[type])) {
-		memp_used[type]--;
+		return p;
 	}
+	memp_used[type]++;
+	if (type == MEMP_TCP_PCB)
+		inet_demux_born(p);
 	return p;
 }
 
@@ -194,10 +196,10 @@ void memp_free(memp_t type, void *mem)
 		struct rom_pbuf *r = mem;
 		if (r->chunk)
 			inet_chunk_put(r->chunk);
-	} else if (type == MEMP_TCP_PCB) {
-		inet_demux_gone(mem);
-	} else if (unlikely(memp_limit[type])) {
+	} else if (type != MEMP_TCP_SEG) {
 		memp_used[type]--;
+		if (type == MEMP_TCP_PCB)
+			inet_demux_gone(mem);
 	}
 	block_free(mem);
 }

@@ -498,25 +498,35 @@ static void mtu_lift(bool v6)
 	}
 }
 
+/* A router on the way said that our packets are too big: the device cuts smaller, or IP makes fragments. */
+static u16 narrow_unit(const struct inet_sock *s, const struct tcp_pcb *pcb, u16 unit, bool v6)
+{
+	if (!inet_eth_cuts(v6)) {
+		/* Sums of what IP cuts are nobody's but ours. */
+		inet_eth.chksum_flags |= NETIF_CHECKSUM_GEN_TCP;
+		return 0;
+	}
+	return unit ? MIN(unit, s->path_mss) : pcb->mss > s->path_mss ? s->path_mss : 0;
+}
+
 u32 *inet_tcp_out(struct pbuf *p, const struct tcp_hdr *h, const struct tcp_pcb *pcb, u32 *opts)
 {
-	struct inet_sock *s = pcb && pcb->state != LISTEN && pcb->errf ? pcb->callback_arg : NULL;
-	u16 unit = pcb ? (u16)(uintptr_t)tcp_ext_arg_get(pcb, 0) : 0;
+	u16 unit = 0;
 
-	if (s) {
-		bool v6 = IP_IS_V6_VAL(pcb->remote_ip);
-		/* A narrower place on the path: the device cuts smaller, or IP makes fragments. */
-		if (unlikely(s->path_mss)) {
-			unit = !inet_eth_cuts(v6) ? 0 : unit ? MIN(unit, s->path_mss) : pcb->mss > s->path_mss ? s->path_mss : 0;
-			/* Sums of what IP cuts are nobody's but ours. */
-			if (!inet_eth_cuts(v6))
-				inet_eth.chksum_flags |= NETIF_CHECKSUM_GEN_TCP;
+	/* Listeners, and those without a socket, send no data. */
+	if (likely(pcb && pcb->state != LISTEN)) {
+		struct inet_sock *s = pcb->errf ? pcb->callback_arg : NULL;
+		unit = (u16)(uintptr_t)tcp_ext_arg_get(pcb, 0);
+		if (likely(s)) {
+			u32 len = p->tot_len - TCPH_HDRLEN_BYTES(h);
+			s->segs_out++;
+			if (len)
+				inet_tcp_count_data(s, len, lwip_ntohl(h->seqno));
+			if (unlikely(s->path_mss))
+				unit = narrow_unit(s, pcb, unit, IP_IS_V6_VAL(pcb->remote_ip));
 		}
-		inet_tcp_count_out(s, p, lwip_ntohl(h->seqno));
 		if (unit)
-			mtu_lift(v6);
-	} else if (unit) {
-		mtu_lift(IP_IS_V6_VAL(pcb->remote_ip));
+			mtu_lift(IP_IS_V6_VAL(pcb->remote_ip));
 	}
 	p->peer_mss = unit;
 	return opts;

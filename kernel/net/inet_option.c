@@ -29,7 +29,7 @@ int inet_opt_put(void *val, u32 *len, const void *src, u32 n)
 
 void inet_options_apply(struct inet_sock *s)
 {
-	if (s->udp) {                    /* the rest goes with each datagram */
+	if (s->sock.type == LX_SOCK_DGRAM) {                    /* the rest goes with each datagram */
 		s->udp->netif_idx = s->ifindex;
 		return;
 	}

@@ -202,7 +202,7 @@ static void csum_prepare(struct netdev_tx *r, const struct frame_headers *f, con
 {
 	u64 s = lwip_htons((u16)l4_len) + PP_HTONS(IP_PROTO_TCP);
 
-	if (f->v6) {
+	if (unlikely(f->v6)) {
 		u32 w[8];
 		memcpy(w, (const u8 *)ip_header + 8, sizeof(w));
 		for (unsigned i = 0; i < 8; i++)

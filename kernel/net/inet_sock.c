@@ -30,12 +30,10 @@ struct inet_sock *inet_sock_alloc(int family, int type, int protocol)
 	inet_addr_clear(s, &s->laddr);
 	inet_addr_clear(s, &s->raddr);
 	list_init(&s->bound_link);
-	list_init(&s->accepts);
-	list_init(&s->deferred);
 	list_init(&s->accept_link);
-	list_init(&s->followers);
 	list_init(&s->follow_link);
-	list_init(&s->dgrams);
+	if (!tcp)
+		list_init(&s->dgrams);
 	return s;
 }
 
@@ -45,6 +43,9 @@ void inet_sock_free(struct inet_sock *s)
 	inet_mcast_leave_all(s);
 	inet_error_free(s);
 	inet_ip_options_free(s);
+	if (s->sock.type == LX_SOCK_STREAM)
+		heap_free(s->timing);
+	heap_free(s->lis);
 	heap_free(s);
 }
 

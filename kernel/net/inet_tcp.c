@@ -16,35 +16,27 @@
  *       let go of it (detach).
  *  (I2) received pbufs on rx_head..rx_tail are single (each has one reference and its next is
  *       the queue's); rx_len is their sum.
- *  (I3) a listener's pcb belongs to its leader; SO_REUSEPORT listeners on the same port follow.
+ *
+ * Listening is in inet_listen.c.
  *
  * Locks: inet_core. Waits give it back.
  */
 #include "net/inet_impl.h"
 #include "lwip/ip.h"
 
-COUNTER(inet_accept_overflow);
-COUNTER(inet_syn_evicted);
-
-static void callbacks_set(struct inet_sock *s);
-static void accept_undefer(struct inet_sock *c);
-static void backlog_update(struct inet_sock *leader);
-static void rx_purge(struct inet_sock *s);
-static unsigned ndeferred;           /* C; children that wait for data (TCP_DEFER_ACCEPT) */
-
 /* ---- The pcb ---- */
 
-static int pcb_new(struct inet_sock *s)
+int inet_tcp_pcb_new(struct inet_sock *s)
 {
 	s->tcp = tcp_new();
 	if (!s->tcp)
 		return -ENOBUFS;
-	callbacks_set(s);
+	inet_tcp_pcb_adopt(s);
 	inet_options_apply(s);
 	return 0;
 }
 
-static void pcb_detach(struct inet_sock *s)
+void inet_tcp_pcb_detach(struct inet_sock *s)
 {
 	struct tcp_pcb *p = s->tcp;
 
@@ -87,19 +79,19 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		s->rx_tail = p;
 		s->rx_len += n;
 		s->bytes_received += n;
-		if (unlikely(s->timed))
-			s->last_recv_ns = arch_clock_mono_ns();
+		if (unlikely(s->timing))
+			s->timing->last_recv_ns = arch_clock_mono_ns();
 	} else {
 		s->peer_fin = true;
 		key |= POLL_RDHUP;
 		if (s->snd_shut) {       /* our FIN is out: lwIP finishes alone (I1) */
-			pcb_detach(s);
+			inet_tcp_pcb_detach(s);
 			become_dead(s);
 			key = SOCK_WAKE_ALL;
 		}
 	}
 	if (unlikely(s->deferred_to))
-		accept_undefer(s);
+		inet_listen_undefer(s);
 	waitq_wake(&s->sock.waitq, key, 1);
 	return ERR_OK;
 }
@@ -108,7 +100,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16 len)
 {
 	struct inet_sock *s = arg;
 
-	if (unlikely(s->rtt_pending))
+	if (unlikely(s->timing))
 		inet_tcp_sample_rtt(s, pcb);
 	if (s->nospace && inet_tcp_writable(s)) {
 		s->nospace = false;
@@ -133,13 +125,7 @@ static void on_err(void *arg, err_t err)
 		socket_set_error(&s->sock, e);
 	become_dead(s);
 	if (unlikely(s->deferred_to)) {      /* nobody has seen it yet */
-		struct inet_sock *l = s->deferred_to;
-		ndeferred--;
-		list_remove(&s->accept_link);
-		l->naccepts--;
-		backlog_update(l->leader);
-		rx_purge(s);
-		inet_sock_free(s);
+		inet_listen_forget(s);
 		return;
 	}
 	waitq_wake(&s->sock.waitq, SOCK_WAKE_ALL, ~0u);
@@ -155,7 +141,9 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
-static void callbacks_set(struct inet_sock *s)
+struct inet_sock *inet_tcp_sock_of(const struct tcp_pcb *p) { return p->errf == on_err ? p->callback_arg : NULL; }
+
+void inet_tcp_pcb_adopt(struct inet_sock *s)
 {
 	tcp_arg(s->tcp, s);
 	tcp_recv(s->tcp, on_recv);
@@ -181,30 +169,18 @@ static bool gave_up(struct inet_sock *s, struct tcp_pcb *p, u64 now)
 	return now - s->stall_ns >= s->user_timeout_ms * NSEC_PER_MSEC;
 }
 
-bool inet_tcp_waiting(void) { return ndeferred != 0; }
-
-/* Children that have waited long enough for data. */
-static void deferred_tick(u64 now)
-{
-	for (struct tcp_pcb *p = tcp_active_pcbs; p && ndeferred; p = p->next) {
-		struct inet_sock *s = p->callback_arg;
-		if (p->errf == on_err && s && s->deferred_to && now >= s->deferred_until_ns)
-			accept_undefer(s);
-	}
-}
-
 /* At each TCP tick (50 ms): what was held back with TCP_CORK or MSG_MORE goes after 200 ms, as on Linux. */
 void inet_tcp_tick(void)
 {
 	u64 now = arch_clock_mono_ns();
 
-	if (ndeferred)
-		deferred_tick(now);
+	if (inet_tcp_waiting())
+		inet_listen_tick(now);
 	/* Ending one may end others' wait, but takes only itself off the list. */
 	for (struct tcp_pcb *p = tcp_active_pcbs, *next; p; p = next) {
-		struct inet_sock *s = p->callback_arg;
+		struct inet_sock *s = inet_tcp_sock_of(p);
 		next = p->next;
-		if (p->errf != on_err || !s)
+		if (!s)
 			continue;
 		if (unlikely((s->user_timeout_ms || p->state == SYN_SENT) && gave_up(s, p, now))) {
 			tcp_abandon(p, p->state != SYN_SENT);
@@ -221,171 +197,8 @@ void inet_tcp_tick(void)
 	}
 }
 
-/* ---- Listening ---- */
-
-/* lwIP counts half-open connections only: let it have what our queue leaves free. */
-static void backlog_update(struct inet_sock *leader)
-{
-	struct tcp_pcb_listen *l = (struct tcp_pcb_listen *)(void *)leader->tcp;
-	unsigned room = 0;
-	struct inet_sock *f;
-
-	if (!l)
-		return;
-	if (leader->naccepts <= leader->backlog)
-		room += leader->backlog + 1 - leader->naccepts;
-	list_for_each_entry(f, &leader->followers, follow_link)
-		if (f->naccepts <= f->backlog)
-			room += f->backlog + 1 - f->naccepts;
-	l->backlog = (u8)MIN(room, 255u);
-}
-
-/* lwIP's choice: the exact address before a wildcard. */
-static struct tcp_pcb_listen *listener_at(const ip_addr_t *addr, u16 port)
-{
-	struct tcp_pcb_listen *any = NULL;
-
-	for (struct tcp_pcb_listen *l = tcp_listen_pcbs.listen_pcbs; l; l = l->next) {
-		if (l->local_port != port || (!IP_IS_ANY_TYPE_VAL(l->local_ip) && IP_GET_TYPE(&l->local_ip) != IP_GET_TYPE(addr)))
-			continue;
-		if (IP_IS_ANY_TYPE_VAL(l->local_ip) || ip_addr_isany_val(l->local_ip))
-			any = l;
-		else if (ip_addr_cmp(&l->local_ip, addr))
-			return l;
-	}
-	return any;
-}
-
-u32 inet_tcp_window_for(const struct tcp_pcb *pcb, const ip_addr_t *local, u16 lport)
-{
-	u32 most = TCP_WND;
-	struct tcp_pcb_listen *l = pcb ? NULL : listener_at(local, lport);
-	const struct inet_sock *s = pcb ? (pcb->errf == on_err ? pcb->callback_arg : NULL) : l ? l->callback_arg : NULL;
-
-	return s ? MIN(most, inet_tcp_window(s)) : most;
-}
-
-/*
- * A flood of SYNs must not shut the door: lwIP allows 255 half-open connections on a listener and
- * then drops SYNs, so when a listener is at its limit the oldest half-open one gives way (it is
- * either forged or its client sends again). Called for every SYN to a listener.
- */
-void inet_tcp_make_room(const ip_addr_t *addr, u16 port)
-{
-	struct tcp_pcb_listen *l = listener_at(addr, port);
-	struct tcp_pcb *oldest = NULL;
-
-	if (!l || l->accepts_pending < l->backlog || l->backlog == 0)
-		return;
-	for (struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next)
-		if (p->state == SYN_RCVD && p->listener == l && (!oldest || tcp_ticks - p->tmr > tcp_ticks - oldest->tmr))
-			oldest = p;
-	/* Young ones may only be slow; under a real flood the oldest is old enough. */
-	if (oldest && (tcp_ticks - oldest->tmr) * TCP_SLOW_INTERVAL >= 500) {
-		counter_bump(inet_syn_evicted);
-		tcp_abandon(oldest, 0);
-	}
-}
-
-/* Whose turn is it among the listeners on this port? */
-static struct inet_sock *accept_target(struct inet_sock *leader)
-{
-	struct inet_sock *t = leader->next_accept ? leader->next_accept : leader;
-
-	if (list_empty(&leader->followers))
-		return leader;
-	if (t == leader)
-		leader->next_accept = list_entry(leader->followers.next, struct inet_sock, follow_link);
-	else
-		leader->next_accept = t->follow_link.next == &leader->followers ? leader : list_entry(t->follow_link.next, struct inet_sock, follow_link);
-	return t;
-}
-
-static void accept_offer(struct inet_sock *s, struct inet_sock *c)
-{
-	list_append(&s->accepts, &c->accept_link);
-	WRITE_ONCE(s->nready, s->nready + 1);
-	waitq_wake(&s->sock.waitq, SOCK_WAKE_IN, 1);
-}
-
-/* TCP_DEFER_ACCEPT: there is data now, or the time is over. */
-static void accept_undefer(struct inet_sock *c)
-{
-	struct inet_sock *s = c->deferred_to;
-
-	c->deferred_to = NULL;
-	ndeferred--;
-	list_remove(&c->accept_link);
-	accept_offer(s, c);
-}
-
-static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
-{
-	struct inet_sock *leader = arg, *s, *c;
-
-	if (err != ERR_OK || !pcb || !leader)
-		return ERR_VAL;
-	s = accept_target(leader);
-	if (s->naccepts > s->backlog) {
-		counter_bump(inet_accept_overflow);
-		return ERR_MEM;
-	}
-	c = inet_sock_alloc(s->sock.family, LX_SOCK_STREAM, LX_IPPROTO_TCP);
-	if (!c)
-		return ERR_MEM;
-	c->state = INET_OPEN;
-	c->connected = true;
-	c->tcp = pcb;
-	ip_addr_copy(c->laddr, pcb->local_ip);
-	c->lport = pcb->local_port;
-	ip_addr_copy(c->raddr, pcb->remote_ip);
-	c->rport = pcb->remote_port;
-	/* What Linux's children inherit. */
-	c->sock.rcvbuf = s->sock.rcvbuf;
-	c->sock.sndbuf = s->sock.sndbuf;
-	c->sndlimit = s->sndlimit;
-	c->sock.keepalive = s->sock.keepalive;
-	c->sock.linger_s = s->sock.linger_s;
-	c->sock.reuseaddr = s->sock.reuseaddr;
-	c->sock.reuseport = s->sock.reuseport;
-	c->sock.priority = s->sock.priority;
-	c->sock.mark = s->sock.mark;
-	c->sock.rcvlowat = s->sock.rcvlowat;
-	c->sock.rcvtimeo_ns = s->sock.rcvtimeo_ns;
-	c->sock.sndtimeo_ns = s->sock.sndtimeo_ns;
-	c->nodelay = s->nodelay;
-	c->tos = s->tos;
-	c->ttl = s->ttl;
-	c->keepidle_s = s->keepidle_s;
-	c->keepintvl_s = s->keepintvl_s;
-	c->keepcnt = s->keepcnt;
-	c->user_timeout_ms = s->user_timeout_ms;
-	c->v6only = s->v6only;
-	c->maxseg = s->maxseg;
-	c->notsent_lowat = s->notsent_lowat;
-	c->window_clamp = s->window_clamp;
-	c->rcvbuf_set = s->rcvbuf_set;
-	c->ifindex = s->ifindex;
-	c->mtu_discover = s->mtu_discover;
-	inet_ip_options_inherit(c, s);
-	callbacks_set(c);
-	inet_options_apply(c);
-	s->naccepts++;
-	backlog_update(leader);
-	if (s->defer_accept) {
-		c->deferred_to = s;
-		c->deferred_until_ns = arch_clock_mono_ns() + inet_retrans_to_s(s->defer_accept) * NSEC_PER_SEC;
-		list_append(&s->deferred, &c->accept_link);
-		ndeferred++;
-		inet_timer_activity();
-		return ERR_OK;
-	}
-	accept_offer(s, c);
-	return ERR_OK;
-}
-
 /* lwIP is told the address; whose port it is was decided in inet_port.c. */
-static void pcb_bind(struct inet_sock *s, const ip_addr_t *addr, u8 type)
+void inet_tcp_pcb_bind(struct inet_sock *s, const ip_addr_t *addr, u8 type)
 {
 	if (s->tcp->local_port)
 		return;
@@ -393,134 +206,6 @@ static void pcb_bind(struct inet_sock *s, const ip_addr_t *addr, u8 type)
 	IP_SET_TYPE_VAL(s->tcp->local_ip, type);
 	s->tcp->local_port = s->lport;
 	TCP_REG(&tcp_bound_pcbs, s->tcp);
-}
-
-static int listen_lead(struct inet_sock *s)
-{
-	err_t err;
-	struct tcp_pcb *l;
-	bool both = IP_IS_V6_VAL(s->laddr) && !s->v6only && ip_addr_isany_val(s->laddr);
-
-	if (!s->tcp) {
-		int r = pcb_new(s);
-		if (r < 0)
-			return r;
-	}
-	pcb_bind(s, &s->laddr, both ? IPADDR_TYPE_ANY : IP_GET_TYPE(&s->laddr));
-	l = tcp_listen_with_backlog_and_err(s->tcp, 255, &err);
-	if (!l)
-		return inet_errno(err);
-	s->tcp = l;
-	s->leader = s;
-	tcp_arg(l, s);
-	tcp_accept(l, on_accept);
-	return 0;
-}
-
-static struct inet_sock *find_leader(const struct inet_sock *s)
-{
-	struct inet_sock *o;
-
-	list_for_each_entry(o, inet_port_bucket(s->lport), bound_link)
-		if (o != s && o->state == INET_LISTEN && o->leader == o && o->lport == s->lport && inet_addr_same(o, s))
-			return o;
-	return NULL;
-}
-
-/* Bound side by side with SO_REUSEADDR is fine, listening is not. */
-static bool listen_clashes(const struct inet_sock *s)
-{
-	struct inet_sock *o;
-
-	list_for_each_entry(o, inet_port_bucket(s->lport), bound_link)
-		if (o != s && o->state == INET_LISTEN && o->lport == s->lport && inet_addr_meet(o, s) && !(o->ifindex && s->ifindex && o->ifindex != s->ifindex) &&
-		    !(o->sock.reuseport && s->sock.reuseport))
-			return true;
-	return false;
-}
-
-static int tcp_op_listen(struct socket *sock, int backlog)
-{
-	struct inet_sock *s = inet_sock_of(sock), *leader;
-	int r = 0;
-
-	inet_lock();
-	if (s->state != INET_LISTEN) {
-		if (s->state != INET_NEW) {
-			r = -EINVAL;
-			goto out;
-		}
-		if (!s->bound) {
-			r = inet_bind_port(s, 0);
-			if (r < 0)
-				goto out;
-		}
-		if (listen_clashes(s)) {
-			r = -EADDRINUSE;
-			goto out;
-		}
-		leader = find_leader(s);
-		if (leader) {
-			if (s->tcp) {
-				struct tcp_pcb *p = s->tcp;
-				pcb_detach(s);
-				tcp_close(p);
-			}
-			s->leader = leader;
-			list_append(&leader->followers, &s->follow_link);
-		} else {
-			r = listen_lead(s);
-			if (r < 0)
-				goto out;
-		}
-		s->state = INET_LISTEN;
-		sock->listening = true;
-	}
-	/* Linux: an unsigned comparison with somaxconn. */
-	s->backlog = (unsigned)backlog > 4096u ? 4096u : (unsigned)backlog;
-	backlog_update(s->leader);
-out:
-	inet_unlock();
-	return r;
-}
-
-static int tcp_op_accept(struct socket *sock, bool nonblock, struct socket **ret)
-{
-	struct inet_sock *s = inet_sock_of(sock);
-	u64 deadline = socket_deadline(sock->rcvtimeo_ns);
-	bool looked = false;
-	int r;
-
-	for (;;) {
-		inet_lock();
-		if (s->state != INET_LISTEN) {
-			inet_unlock();
-			return -EINVAL;
-		}
-		struct list *l = list_pop(&s->accepts);
-		if (l) {
-			struct inet_sock *c = list_entry(l, struct inet_sock, accept_link);
-			s->naccepts--;
-			WRITE_ONCE(s->nready, s->nready - 1);
-			backlog_update(s->leader);
-			inet_unlock();
-			*ret = &c->sock;
-			return 0;
-		}
-		inet_unlock();
-		if (!looked) {
-			looked = true;
-			inet_drain();
-			continue;
-		}
-		if (nonblock)
-			return -EAGAIN;
-		r = WAIT_EVENT_INTR(&sock->waitq, READ_ONCE(s->nready) || READ_ONCE(s->state) != INET_LISTEN, deadline);
-		if (r == -ETIMEDOUT)
-			return -EAGAIN;
-		if (r < 0)
-			return socket_interrupted(sock->rcvtimeo_ns);
-	}
 }
 
 /* ---- Connecting ---- */
@@ -542,17 +227,17 @@ static int tcp_op_bind(struct socket *sock, const struct sock_addr *a)
 	return r;
 }
 
-static void pcb_abort(struct inet_sock *s)
+void inet_tcp_pcb_abort(struct inet_sock *s)
 {
 	struct tcp_pcb *p = s->tcp;
 
 	if (!p)
 		return;
-	pcb_detach(s);
+	inet_tcp_pcb_detach(s);
 	tcp_abort(p);
 }
 
-static void rx_purge(struct inet_sock *s)
+void inet_tcp_rx_purge(struct inet_sock *s)
 {
 	while (s->rx_head) {
 		struct pbuf *p = s->rx_head;
@@ -568,7 +253,7 @@ static void rx_purge(struct inet_sock *s)
 /* Ready for another connect, as Linux leaves a socket whose connection failed or was dissolved. */
 static void reset(struct inet_sock *s)
 {
-	rx_purge(s);
+	inet_tcp_rx_purge(s);
 	if (!s->bound_addr)
 		inet_addr_clear(s, &s->laddr);
 	s->state = INET_NEW;
@@ -602,11 +287,11 @@ static int connect_start(struct inet_sock *s, const struct inet_name *to)
 	if (inet_demux_find(&src, s->lport, &to->addr, to->port))
 		return -EADDRNOTAVAIL;
 	if (!s->tcp) {
-		r = pcb_new(s);
+		r = inet_tcp_pcb_new(s);
 		if (r < 0)
 			return r;
 	}
-	pcb_bind(s, &src, IP_GET_TYPE(&src));
+	inet_tcp_pcb_bind(s, &src, IP_GET_TYPE(&src));
 	/* A socket that is bound to a device goes by it, but to ourselves the way is the loopback. */
 	if (n == &inet_lo)
 		s->tcp->netif_idx = NETIF_NO_INDEX;
@@ -615,11 +300,11 @@ static int connect_start(struct inet_sock *s, const struct inet_name *to)
 	s->rport = to->port;
 	s->state = INET_CONNECTING;
 	u32 more = inet_tcp_wnd_more;
-	inet_tcp_wnd_more = inet_tcp_window_for(s->tcp, NULL, 0) - 65536u;
+	inet_tcp_wnd_more = inet_tcp_syn(s->tcp, NULL, 0) - 65536u;
 	err_t e = tcp_connect(s->tcp, &to->addr, to->port, on_connected);
 	inet_tcp_wnd_more = more;
 	if (e != ERR_OK) {
-		pcb_abort(s);
+		inet_tcp_pcb_abort(s);
 		reset(s);
 		return e == ERR_USE ? -EADDRNOTAVAIL : inet_errno(e);
 	}
@@ -652,7 +337,7 @@ static int tcp_op_connect(struct socket *sock, const struct sock_addr *a, bool n
 		if (s->state == INET_LISTEN) {
 			r = -EINVAL;
 		} else {
-			pcb_abort(s);
+			inet_tcp_pcb_abort(s);
 			reset(s);
 			r = 0;
 		}
@@ -723,9 +408,9 @@ static void path_narrow(struct inet_sock *s, struct tcp_pcb *p, u32 mtu)
 void inet_tcp_icmp(const struct inet_icmp *e)
 {
 	struct tcp_pcb *p = inet_demux_find(&e->local, e->lport, &e->remote, e->rport);
-	struct inet_sock *s = p && p->state != TIME_WAIT ? p->callback_arg : NULL;
+	struct inet_sock *s = p && p->state != TIME_WAIT ? inet_tcp_sock_of(p) : NULL;
 
-	if (!s || p->errf != on_err)
+	if (!s)
 		return;
 	if (e->error == -EMSGSIZE) {
 		path_narrow(s, p, e->info);
@@ -734,7 +419,7 @@ void inet_tcp_icmp(const struct inet_icmp *e)
 	s->last_icmp_error = (u32)-e->error;
 	/* RFC 5927: an established connection does not die of this. */
 	if (p->state == SYN_SENT && e->hard) {
-		pcb_abort(s);
+		inet_tcp_pcb_abort(s);
 		socket_set_error(&s->sock, e->error);
 		become_dead(s);
 		waitq_wake(&s->sock.waitq, SOCK_WAKE_ALL, ~0u);
@@ -742,47 +427,6 @@ void inet_tcp_icmp(const struct inet_icmp *e)
 }
 
 /* ---- The end ---- */
-
-static void listener_close(struct inet_sock *s)
-{
-	struct list *l;
-
-	while ((l = list_pop(&s->deferred)) || (l = list_pop(&s->accepts))) {
-		struct inet_sock *c = list_entry(l, struct inet_sock, accept_link);
-		ndeferred -= c->deferred_to != NULL;
-		pcb_abort(c);
-		rx_purge(c);
-		inet_sock_free(c);
-	}
-	s->naccepts = 0;
-	WRITE_ONCE(s->nready, 0);
-	if (s->leader == s) {
-		struct inet_sock *next = NULL, *f;
-		if (!list_empty(&s->followers)) {
-			/* The first follower takes over the pcb. */
-			next = list_entry(list_pop(&s->followers), struct inet_sock, follow_link);
-			next->tcp = s->tcp;
-			tcp_arg(next->tcp, next);
-			list_init(&next->followers);
-			list_splice(&next->followers, &s->followers);
-			next->leader = next;
-			next->next_accept = NULL;
-			list_for_each_entry(f, &next->followers, follow_link)
-				f->leader = next;
-			s->tcp = NULL;
-			backlog_update(next);
-		} else {
-			struct tcp_pcb *p = s->tcp;
-			pcb_detach(s);
-			tcp_close(p);
-		}
-	} else if (s->leader) {
-		if (s->leader->next_accept == s)
-			s->leader->next_accept = NULL;
-		list_remove(&s->follow_link);
-		backlog_update(s->leader);
-	}
-}
 
 static int tcp_op_shutdown(struct socket *sock, int how)
 {
@@ -794,7 +438,7 @@ static int tcp_op_shutdown(struct socket *sock, int how)
 		if (how == LX_SHUT_WR)
 			goto out;
 		/* Linux: the listener goes back to a bound socket; waiters of accept get -EINVAL. */
-		listener_close(s);
+		inet_listen_close(s);
 		s->leader = NULL;
 		s->state = INET_NEW;
 		sock->listening = false;
@@ -805,7 +449,7 @@ static int tcp_op_shutdown(struct socket *sock, int how)
 		goto out;
 	}
 	if (s->state == INET_CONNECTING) {
-		pcb_abort(s);
+		inet_tcp_pcb_abort(s);
 		become_dead(s);
 		socket_set_error(sock, -ECONNRESET);
 		goto wake;
@@ -850,17 +494,17 @@ static void tcp_op_release(struct socket *sock)
 
 	inet_lock();
 	if (s->state == INET_LISTEN) {
-		listener_close(s);
+		inet_listen_close(s);
 	} else if (s->tcp) {
 		if (sock->linger_s == 0 && s->state == INET_OPEN) {
-			pcb_abort(s);
+			inet_tcp_pcb_abort(s);
 		} else {
 			if (sock->linger_s > 0 && s->state == INET_OPEN && !s->rx_len)
 				linger(s);
 			struct tcp_pcb *p = s->tcp;
 			if (p) {
 				bool unread = s->rx_len != 0;
-				pcb_detach(s);
+				inet_tcp_pcb_detach(s);
 				/* Unread data: the peer is told by a reset (RFC 2525, 2.17). */
 				if (unread)
 					tcp_abort(p);
@@ -869,7 +513,7 @@ static void tcp_op_release(struct socket *sock)
 			}
 		}
 	}
-	rx_purge(s);
+	inet_tcp_rx_purge(s);
 	if (s->bound)
 		inet_unbind(s);
 	inet_sock_free(s);
@@ -879,8 +523,8 @@ static void tcp_op_release(struct socket *sock)
 const struct sock_ops inet_tcp_ops = {
 	.bind = tcp_op_bind,
 	.connect = tcp_op_connect,
-	.listen = tcp_op_listen,
-	.accept = tcp_op_accept,
+	.listen = inet_tcp_listen,
+	.accept = inet_tcp_accept,
 	.getname = inet_getname,
 	.send = inet_tcp_send,
 	.recv = inet_tcp_recv,

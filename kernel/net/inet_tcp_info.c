@@ -2,58 +2,56 @@
  * inet_tcp_info.c - TCP_INFO: what is counted for it, and the answer.
  *
  * Counting is a few instructions a segment. Clocks are read only for connections that have been asked
- * about once (s->timed): from then on one round trip at a time is measured, by Karn's rule not over a
+ * about once (s->timing): from then on one round trip at a time is measured, by Karn's rule not over a
  * retransmission. Until then the round trip is what lwIP's 100 ms ticks know.
  *
  * Locks: inet_core. Cannot fail.
  */
 #include "net/inet_impl.h"
 
-void inet_tcp_count_out(struct inet_sock *s, const struct pbuf *p, u32 seq)
+void inet_tcp_count_data(struct inet_sock *s, u32 len, u32 seq)
 {
-	/* p begins at the TCP header. */
-	const struct tcp_hdr *h = p->payload;
-	u32 len = p->tot_len - TCPH_HDRLEN_BYTES(h);
+	struct inet_timing *t = s->timing;
 
-	s->segs_out++;
-	if (!len)
-		return;
 	s->data_segs_out++;
 	if ((s32)(seq + len - s->snd_high) > 0 || s->data_segs_out == 1) {
 		s->snd_high = seq + len;
-		if (unlikely(s->timed)) {
-			s->last_sent_ns = arch_clock_mono_ns();
-			if (!s->rtt_pending) {
-				s->rtt_pending = true;
-				s->rtt_seq = seq + len;
-				s->rtt_from_ns = s->last_sent_ns;
-			}
+		if (likely(!t))
+			return;
+		t->last_sent_ns = arch_clock_mono_ns();
+		if (!t->rtt_pending) {
+			t->rtt_pending = true;
+			t->rtt_seq = seq + len;
+			t->rtt_from_ns = t->last_sent_ns;
 		}
 	} else {
 		s->retrans_out++;
 		s->bytes_retrans += len;
-		s->rtt_pending = false;
+		if (t)
+			t->rtt_pending = false;
 	}
 }
 
 void inet_tcp_sample_rtt(struct inet_sock *s, const struct tcp_pcb *p)
 {
-	if ((s32)(p->lastack - s->rtt_seq) < 0)
+	struct inet_timing *t = s->timing;
+
+	if (!t->rtt_pending || (s32)(p->lastack - t->rtt_seq) < 0)
 		return;
-	u64 us = (arch_clock_mono_ns() - s->rtt_from_ns) / NSEC_PER_USEC;
+	u64 us = (arch_clock_mono_ns() - t->rtt_from_ns) / NSEC_PER_USEC;
 	u32 m = us ? us > 60000000 ? 60000000 : (u32)us : 1;
 
-	s->rtt_pending = false;
-	if (!s->min_rtt_us || m < s->min_rtt_us)
-		s->min_rtt_us = m;
-	if (!s->srtt_us) {               /* RFC 6298 */
-		s->srtt_us = m;
-		s->rttvar_us = m / 2;
+	t->rtt_pending = false;
+	if (!t->min_rtt_us || m < t->min_rtt_us)
+		t->min_rtt_us = m;
+	if (!t->srtt_us) {               /* RFC 6298 */
+		t->srtt_us = m;
+		t->rttvar_us = m / 2;
 		return;
 	}
-	u32 d = m > s->srtt_us ? m - s->srtt_us : s->srtt_us - m;
-	s->rttvar_us = (3 * s->rttvar_us + d) / 4;
-	s->srtt_us = (7 * s->srtt_us + m) / 8;
+	u32 d = m > t->srtt_us ? m - t->srtt_us : t->srtt_us - m;
+	t->rttvar_us = (3 * t->rttvar_us + d) / 4;
+	t->srtt_us = (7 * t->srtt_us + m) / 8;
 }
 
 static u8 linux_state(const struct inet_sock *s)
@@ -73,8 +71,8 @@ void inet_tcp_info(struct inet_sock *s, struct lx_tcp_info *i)
 	memset(i, 0, sizeof(*i));
 	i->state = linux_state(s);
 	if (s->state == INET_LISTEN) {
-		i->unacked = s->naccepts;
-		i->sacked = s->backlog;
+		i->unacked = s->lis->nready;
+		i->sacked = s->lis->backlog;
 		return;
 	}
 	if (!p)
@@ -95,9 +93,11 @@ void inet_tcp_info(struct inet_sock *s, struct lx_tcp_info *i)
 	i->snd_mss = i->rcv_mss = i->advmss = mss;
 	i->pmtu = inet_path_mtu(&s->raddr);
 	i->unacked = in_flight;
-	i->rtt = s->srtt_us ? s->srtt_us : (u32)(p->sa >> 3) * TCP_SLOW_INTERVAL * 1000u;
-	i->rttvar = s->srtt_us ? s->rttvar_us : (u32)(p->sv >> 2) * TCP_SLOW_INTERVAL * 1000u;
-	i->min_rtt = s->min_rtt_us ? s->min_rtt_us : UINT32_MAX;
+	static const struct inet_timing nothing;
+	const struct inet_timing *t = s->timing ? s->timing : &nothing;
+	i->rtt = t->srtt_us ? t->srtt_us : (u32)(p->sa >> 3) * TCP_SLOW_INTERVAL * 1000u;
+	i->rttvar = t->srtt_us ? t->rttvar_us : (u32)(p->sv >> 2) * TCP_SLOW_INTERVAL * 1000u;
+	i->min_rtt = t->min_rtt_us ? t->min_rtt_us : UINT32_MAX;
 	i->snd_ssthresh = mss ? p->ssthresh / mss : 0;
 	i->snd_cwnd = mss ? MAX(p->cwnd / mss, 1u) : 1;
 	i->rcv_space = i->rcv_ssthresh = p->rcv_wnd;
@@ -114,9 +114,10 @@ void inet_tcp_info(struct inet_sock *s, struct lx_tcp_info *i)
 	i->total_retrans = s->retrans_out;
 	i->bytes_retrans = s->bytes_retrans;
 	u64 now = arch_clock_mono_ns();
-	i->last_data_sent = s->last_sent_ns ? (u32)((now - s->last_sent_ns) / NSEC_PER_MSEC) : 0;
-	i->last_data_recv = s->last_recv_ns ? (u32)((now - s->last_recv_ns) / NSEC_PER_MSEC) : 0;
+	i->last_data_sent = t->last_sent_ns ? (u32)((now - t->last_sent_ns) / NSEC_PER_MSEC) : 0;
+	i->last_data_recv = t->last_recv_ns ? (u32)((now - t->last_recv_ns) / NSEC_PER_MSEC) : 0;
 	i->delivered = s->data_segs_out - MIN(s->data_segs_out, in_flight);
-	s->timed = true;
+	if (!s->timing)
+		s->timing = heap_alloc(sizeof(*s->timing));
 	i->pacing_rate = i->max_pacing_rate = UINT64_MAX;
 }

@@ -366,7 +366,7 @@ u32 inet_tcp_poll(struct socket *sock, struct poll_table *pt)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	enum inet_tcp_state st = READ_ONCE(s->state);
 	if (st == INET_LISTEN)
-		return READ_ONCE(s->nready) ? SOCK_WAKE_IN : 0;
+		return READ_ONCE(s->lis->nready) ? SOCK_WAKE_IN : 0;
 	bool rcv = READ_ONCE(s->rcv_shut) || READ_ONCE(s->peer_fin), snd = READ_ONCE(s->snd_shut);
 	if (st == INET_NEW || st == INET_DEAD || (rcv && snd))
 		mask |= POLL_HUP;
