@@ -163,6 +163,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	c->state = INET_OPEN;
 	c->connected = true;
 	c->tcp = pcb;
+	c->snd_high = pcb->snd_nxt;
 	ip_addr_copy(c->laddr, pcb->local_ip);
 	c->lport = pcb->local_port;
 	ip_addr_copy(c->raddr, pcb->remote_ip);

@@ -166,26 +166,36 @@ void memp_init(void)
 	}
 }
 
-void *memp_malloc(memp_t type)
+static void *malloc_counted(memp_t type)
 {
 	void *p;
 
-	if (type >= MEMP_MAX || unlikely(memp_limit[type] && memp_used[type] >= memp_limit[type]))
+	if (type >= MEMP_MAX || (memp_limit[type] && memp_used[type] >= memp_limit[type]))
 		return NULL;
 	p = block_alloc(memp_total[type], memp_class[type]);
-	if (!p || likely(type == MEMP_TCP_SEG))
-		return p;
-	if (type == MEMP_PBUF) {
-		struct rom_pbuf *r = p;
-		r->chunk = inet_chunk_current;
-		if (r->chunk)
-			r->chunk->refs++;
-		return p;
-	}
+	if (!p)
+		return NULL;
 	memp_used[type]++;
 	if (type == MEMP_TCP_PCB)
 		inet_demux_born(p);
 	return p;
+}
+
+void *memp_malloc(memp_t type)
+{
+	struct rom_pbuf *r;
+
+	if (likely(type == MEMP_TCP_SEG))
+		return block_alloc(memp_total[MEMP_TCP_SEG], memp_class[MEMP_TCP_SEG]);
+	if (type != MEMP_PBUF)
+		return malloc_counted(type);
+	r = block_alloc(memp_total[MEMP_PBUF], memp_class[MEMP_PBUF]);
+	if (!r)
+		return NULL;
+	r->chunk = inet_chunk_current;
+	if (r->chunk)
+		r->chunk->refs++;
+	return r;
 }
 
 void memp_free(memp_t type, void *mem)

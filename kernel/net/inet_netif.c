@@ -186,7 +186,7 @@ static void lo_deliver_eth(struct pbuf *p)
 	inet_eth.chksum_flags = keep;
 }
 
-static void lo_deliver(void)
+static __attribute__((noinline)) void lo_deliver(void)
 {
 	while (lo_head) {
 		struct pbuf *p = lo_head;
@@ -509,26 +509,42 @@ static u16 narrow_unit(const struct inet_sock *s, const struct tcp_pcb *pcb, u16
 	return unit ? MIN(unit, s->path_mss) : pcb->mss > s->path_mss ? s->path_mss : 0;
 }
 
+/* What is rarely so: a narrow path, a large segment, somebody who asks for times, a repetition. */
+static __attribute__((noinline)) u16 out_slow(struct inet_sock *s, const struct tcp_pcb *pcb, u16 unit, u32 len, u32 seq)
+{
+	bool v6 = IP_IS_V6_VAL(pcb->remote_ip);
+
+	if (s && len)
+		inet_tcp_count_data(s, len, seq);
+	if (s && s->path_mss)
+		unit = narrow_unit(s, pcb, unit, v6);
+	if (unit)
+		mtu_lift(v6);
+	return unit;
+}
+
 u32 *inet_tcp_out(struct pbuf *p, const struct tcp_hdr *h, const struct tcp_pcb *pcb, u32 *opts)
 {
-	u16 unit = 0;
+	struct inet_sock *s;
+	u16 unit;
 
-	/* Listeners, and those without a socket, send no data. */
-	if (likely(pcb && pcb->state != LISTEN)) {
-		struct inet_sock *s = pcb->errf ? pcb->callback_arg : NULL;
-		unit = (u16)(uintptr_t)tcp_ext_arg_get(pcb, 0);
-		if (likely(s)) {
-			u32 len = p->tot_len - TCPH_HDRLEN_BYTES(h);
-			s->segs_out++;
-			if (len)
-				inet_tcp_count_data(s, len, lwip_ntohl(h->seqno));
-			if (unlikely(s->path_mss))
-				unit = narrow_unit(s, pcb, unit, IP_IS_V6_VAL(pcb->remote_ip));
+	p->peer_mss = 0;
+	if (unlikely(!pcb || pcb->state == LISTEN))
+		return opts;
+	s = likely(pcb->errf) ? pcb->callback_arg : NULL;
+	unit = (u16)(uintptr_t)pcb->ext_args[0].data;
+	u32 len = p->tot_len - TCPH_HDRLEN_BYTES(h), seq = lwip_ntohl(h->seqno);
+	if (likely(s)) {
+		s->segs_out++;
+		s->data_segs_out += len != 0;
+		if (likely(!(unit | s->path_mss) && !s->timing && (!len || (s32)(seq + len - s->snd_high) > 0))) {
+			s->snd_high = len ? seq + len : s->snd_high;
+			return opts;
 		}
-		if (unit)
-			mtu_lift(IP_IS_V6_VAL(pcb->remote_ip));
+	} else if (!unit) {
+		return opts;
 	}
-	p->peer_mss = unit;
+	p->peer_mss = out_slow(s, pcb, unit, len, seq);
 	return opts;
 }
 

@@ -106,18 +106,19 @@ static bool frame_parse(struct pbuf *p, struct frame_headers *f)
 		return false;
 	f->eth = p->payload;
 	f->ip = (u8 *)p->payload + SIZEOF_ETH_HDR;
-	f->v6 = f->eth->type == PP_HTONS(ETHTYPE_IPV6);
-	if (f->v6) {
-		if (p->len < SIZEOF_ETH_HDR + IP6_HLEN + 8)
-			return false;
-		f->proto = IP6H_NEXTH((const struct ip6_hdr *)f->ip);
-		f->l4_off = SIZEOF_ETH_HDR + IP6_HLEN;
-	} else {
+	if (likely(f->eth->type == PP_HTONS(ETHTYPE_IP))) {
 		const struct ip_hdr *ip = f->ip;
-		if (f->eth->type != PP_HTONS(ETHTYPE_IP) || IPH_HL_BYTES(ip) != IP_HLEN || (IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)))
+		if (IPH_HL_BYTES(ip) != IP_HLEN || (IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)))
 			return false;
+		f->v6 = false;
 		f->proto = IPH_PROTO(ip);
 		f->l4_off = SIZEOF_ETH_HDR + IP_HLEN;
+	} else {
+		if (f->eth->type != PP_HTONS(ETHTYPE_IPV6) || p->len < SIZEOF_ETH_HDR + IP6_HLEN + 8)
+			return false;
+		f->v6 = true;
+		f->proto = IP6H_NEXTH((const struct ip6_hdr *)f->ip);
+		f->l4_off = SIZEOF_ETH_HDR + IP6_HLEN;
 	}
 	f->tcp = NULL;
 	f->hdr_len = f->l4_off + 8;
@@ -198,7 +199,7 @@ static unsigned seg_add(struct netdev_seg *segs, unsigned n, const void *data, u
 }
 
 /* Leave to the device what it completes: store the sum of the pseudo header. */
-static void csum_prepare(struct netdev_tx *r, const struct frame_headers *f, const void *ip_header, void *tcp, u32 l4_len)
+static inline __attribute__((always_inline)) void csum_prepare(struct netdev_tx *r, const struct frame_headers *f, const void *ip_header, void *tcp, u32 l4_len)
 {
 	u64 s = lwip_htons((u16)l4_len) + PP_HTONS(IP_PROTO_TCP);
 

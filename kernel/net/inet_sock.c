@@ -40,9 +40,12 @@ struct inet_sock *inet_sock_alloc(int family, int type, int protocol)
 /* Without pcb, port and data; C. */
 void inet_sock_free(struct inet_sock *s)
 {
-	inet_mcast_leave_all(s);
-	inet_error_free(s);
-	inet_ip_options_free(s);
+	if (unlikely(s->members))
+		inet_mcast_leave_all(s);
+	if (unlikely(s->errors))
+		inet_error_free(s);
+	if (unlikely(s->ip != &inet_ip_defaults))
+		inet_ip_options_free(s);
 	if (s->sock.type == LX_SOCK_STREAM)
 		heap_free(s->timing);
 	heap_free(s->lis);

@@ -100,7 +100,9 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16 len)
 {
 	struct inet_sock *s = arg;
 
-	if (unlikely(s->timing))
+	if (likely(!s->nospace && !s->timing))
+		return ERR_OK;
+	if (s->timing)
 		inet_tcp_sample_rtt(s, pcb);
 	if (s->nospace && inet_tcp_writable(s)) {
 		s->nospace = false;
@@ -136,6 +138,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	struct inet_sock *s = arg;
 
 	s->state = INET_OPEN;
+	s->snd_high = pcb->snd_nxt;
 	ip_addr_copy(s->laddr, pcb->local_ip);
 	waitq_wake(&s->sock.waitq, SOCK_WAKE_OUT, ~0u);
 	return ERR_OK;

@@ -13,8 +13,7 @@ void inet_tcp_count_data(struct inet_sock *s, u32 len, u32 seq)
 {
 	struct inet_timing *t = s->timing;
 
-	s->data_segs_out++;
-	if ((s32)(seq + len - s->snd_high) > 0 || s->data_segs_out == 1) {
+	if ((s32)(seq + len - s->snd_high) > 0) {
 		s->snd_high = seq + len;
 		if (likely(!t))
 			return;
