@@ -5,6 +5,7 @@
  */
 #include "fs/procfs_impl.h"
 #include "sched/random.h"
+#include "sched/thread.h"
 
 unsigned (*procfs_open_files)(void);
 
@@ -60,6 +61,12 @@ static int show_file_nr(struct pseudo_text *t, u64 arg)
 	return 0;
 }
 
+static int show_threads_max(struct pseudo_text *t, u64 arg)
+{
+	pseudo_printf(t, "%u\n", MIN(thread_limit(), 32768u));
+	return 0;
+}
+
 #define NUMBER(p, n) { .path = "sys/" p, .mode = 0444, .show = pseudo_show_number, .arg = (n) }
 #define TEXT(p, s)   { .path = "sys/" p, .mode = 0444, .show = pseudo_show_text, .arg = PSEUDO_TEXT(s) }
 #define SHOW(p, f)   { .path = "sys/" p, .mode = 0444, .show = (f) }
@@ -71,7 +78,7 @@ static const struct pseudo_file files[] = {
 	SHOW("kernel/hostname", show_hostname),
 	TEXT("kernel/domainname", "(none)\n"),
 	NUMBER("kernel/pid_max", 32768),
-	NUMBER("kernel/threads-max", 32768),
+	SHOW("kernel/threads-max", show_threads_max),
 	NUMBER("kernel/ngroups_max", 65536),
 	NUMBER("kernel/cap_last_cap", 40),
 	NUMBER("kernel/randomize_va_space", 2),

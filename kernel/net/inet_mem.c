@@ -221,6 +221,11 @@ struct inet_chunk *inet_chunk_alloc(size_t len)
 	unsigned order = 0;
 	struct page *pg = NULL;
 
+	/* Memory that waits to be sent, and frames received, are at most half of all: a program with many connections goes on. */
+	if (unlikely(page_kind_count(PAGE_KIND_NET) > page_total_count() / 2)) {
+		failed();
+		return NULL;
+	}
 	while (order < 3 && (PAGE_SIZE << order) - sizeof(struct inet_chunk) < len)
 		order++;
 	for (;; order--) {

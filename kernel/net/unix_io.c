@@ -9,6 +9,7 @@
  * readers take away.
  */
 #include "net/unix_impl.h"
+#include "mm/page.h"
 
 static struct list graveyard = LIST_INIT(graveyard);   /* U: unreceived rights, by a node each */
 static bool draining;                                  /* U */
@@ -24,13 +25,32 @@ struct grave {
 
 /* ---- Messages ---- */
 
+static u64 messages_bytes;           /* atomic: the memory of all messages */
+
+/*
+ * Queues together take at most a quarter of memory; beyond that each has what it has, and an empty
+ * one takes a message. Half of memory is the end (ENOBUFS).
+ */
+static bool queues_full(size_t len) { return READ_ONCE(messages_bytes) + len > page_total_count() * PAGE_SIZE / 4; }
+
 static struct unix_msg *msg_alloc(size_t len)
 {
-	struct unix_msg *m = heap_alloc(sizeof(*m) + len);
+	bool too_many = READ_ONCE(messages_bytes) + len > page_total_count() * PAGE_SIZE / 2;
+	struct unix_msg *m = too_many ? NULL : heap_alloc(sizeof(*m) + len);
 
-	if (m)
+	if (m) {
 		list_init(&m->link);
+		__atomic_fetch_add(&messages_bytes, heap_size(m), __ATOMIC_RELAXED);
+	}
 	return m;
+}
+
+static void msg_free(struct unix_msg *m)
+{
+	if (!m)
+		return;
+	__atomic_fetch_sub(&messages_bytes, heap_size(m), __ATOMIC_RELAXED);
+	heap_free(m);
 }
 
 bool unix_sockets_carried(void) { return READ_ONCE(inflight_sockets) != 0; }
@@ -60,7 +80,7 @@ static void msg_free_locked(struct unix_msg *m)
 	if (m->rights)
 		unix_rights_bury(m->rights);
 	unix_name_put_locked(m->from);
-	heap_free(m);
+	msg_free(m);
 }
 
 void unix_purge_locked(struct unix_sock *s)
@@ -158,7 +178,7 @@ static bool rights_peek(const struct unix_msg *m, struct sock_msg *to)
 static bool has_room(const struct unix_sock *from, const struct unix_sock *to, size_t len)
 {
 	/* A message always fits an empty queue, however large. */
-	return READ_ONCE(to->rx_bytes) == 0 || READ_ONCE(to->rx_bytes) + len <= from->sock.sndbuf;
+	return READ_ONCE(to->rx_bytes) == 0 || (READ_ONCE(to->rx_bytes) + len <= from->sock.sndbuf && !queues_full(len));
 }
 
 static bool dgram_full(const struct unix_sock *from, const struct unix_sock *to)
@@ -236,13 +256,13 @@ static ssize_t stream_send(struct unix_sock *s, struct sock_msg *m, bool nonbloc
 		}
 		msg->len = (u32)uio_get(m->uio, msg->data, n);
 		if (msg->len < n && (whole || msg->len == 0)) {
-			heap_free(msg);
+			msg_free(msg);
 			r = -EFAULT;
 			break;
 		}
 		n = msg->len;
 		if (n == 0 && !whole) {      /* an empty write to a stream is nothing */
-			heap_free(msg);
+			msg_free(msg);
 			break;
 		}
 		while ((r = stream_put(s, m, &msg)) == 1) {
@@ -258,7 +278,7 @@ static ssize_t stream_send(struct unix_sock *s, struct sock_msg *m, bool nonbloc
 		}
 		if (r < 0) {
 			uio_revert(m->uio, n);
-			heap_free(msg);
+			msg_free(msg);
 			break;
 		}
 		done += n;
@@ -354,7 +374,7 @@ static ssize_t dgram_send(struct unix_sock *s, struct sock_msg *m, bool nonblock
 		unix_put_locked(t);
 		mutex_unlock(&unix_lock);
 	}
-	heap_free(msg);
+	msg_free(msg);
 	if (node)
 		unix_fs_ops->put(node);
 	return r < 0 ? r : (ssize_t)len;
@@ -616,7 +636,7 @@ u32 unix_op_poll(struct socket *sock, struct poll_table *pt)
 		mask |= SOCK_WAKE_IN;
 	if (connection && s->state != UNIX_CONNECTED)
 		mask |= POLL_HUP;
-	writable = !s->peer || s->peer->dead || (s->peer->rx_bytes < sock->sndbuf / 4 + 1 && (connection || !dgram_full(s, s->peer)));
+	writable = !s->peer || s->peer->dead || (s->peer->rx_bytes < sock->sndbuf / 4 + 1 && has_room(s, s->peer, 1) && (connection || !dgram_full(s, s->peer)));
 	if (writable)
 		mask |= POLL_OUT | POLL_WRNORM | POLL_WRBAND;
 out:

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/print.h"
 #include "base/string.h"
+#include "mm/page.h"
 
 static struct heap_cache file_cache = HEAP_CACHE(file);
 static struct spinlock pool_lock = SPINLOCK_INIT;
@@ -47,12 +48,30 @@ static void pool_give(struct file *f)
 	spin_unlock(&pool_lock);
 }
 
+/*
+ * A file that was never used before. As Linux (fs.file-max) at most one for each 10 KiB of memory, however many descriptors
+ * the program may have: behind each there may be a socket.
+ */
+static struct file *file_make(void)
+{
+	static u64 made;             /* atomic */
+	u64 max = page_total_count() * (PAGE_SIZE / KiB) / 10;
+
+	if (__atomic_fetch_add(&made, 1, __ATOMIC_RELAXED) < MAX(max, 1024ul)) {
+		struct file *f = heap_cache_alloc(&file_cache);
+		if (f)
+			return f;
+	}
+	__atomic_fetch_sub(&made, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
 struct file *file_alloc(const struct file_ops *ops, u32 flags)
 {
 	struct file *f = pool_take();
 
 	if (!f)
-		f = heap_cache_alloc(&file_cache);
+		f = file_make();
 	if (!f)
 		return NULL;
 	f->ops = ops;

@@ -15,8 +15,20 @@
 #include "proc/pipe.h"
 #include "proc/signal.h"
 #include "mm/heap.h"
+#include "mm/page.h"
 #include "base/log.h"
 #include "base/print.h"
+
+#define PIPE_FEW_BUFS 2u             /* of a pipe that is made when there are many */
+
+static u64 reserved_pages;           /* atomic: the sum of nbufs of all pipes */
+
+/*
+ * As Linux has it for one user (fs.pipe-user-pages-soft): pipes that could fill an eighth of memory are as large as they like,
+ * further ones begin with two pages and cannot grow. And beyond a quarter there are no more.
+ */
+static bool reserve_over(u64 n, unsigned share) { return READ_ONCE(reserved_pages) + n > page_total_count() / share; }
+static void reserve(s64 n) { __atomic_fetch_add(&reserved_pages, (u64)n, __ATOMIC_RELAXED); }
 
 struct pipe *file_pipe(const struct file *f)
 {
@@ -273,6 +285,7 @@ void pipe_free(struct pipe *p)
 		pipe_drop_tail_locked(p);
 	if (p->spare)
 		page_put(p->spare);
+	reserve(-(s64)p->nbufs);
 	heap_free(p->bufs);
 	heap_free(p);
 }
@@ -324,6 +337,7 @@ static int resize_locked(struct pipe *p, u32 n)
 	for (u32 i = 0; i < used; i++)
 		bufs[i] = *pipe_buf_at(p, p->tail + i);
 	heap_free(p->bufs);
+	reserve((s64)n - (s64)p->nbufs);
 	p->bufs = bufs;
 	p->nbufs = n;
 	p->tail = 0;
@@ -341,7 +355,8 @@ int pipe_resize(struct pipe *p, u64 bytes)
 	while (n * PAGE_SIZE < bytes)
 		n *= 2;
 	mutex_lock(&p->mtx);
-	r = n > p->nbufs && n * PAGE_SIZE > PIPE_MAX_BYTES ? -EPERM : resize_locked(p, n);
+	bool may_grow = n * PAGE_SIZE <= PIPE_MAX_BYTES && !reserve_over(n - p->nbufs, 8);
+	r = n > p->nbufs && !may_grow ? -EPERM : resize_locked(p, n);
 	mutex_unlock(&p->mtx);
 	pipe_wake_writers(p);
 	return r;
@@ -351,16 +366,18 @@ int pipe_resize(struct pipe *p, u64 bytes)
 
 struct pipe *pipe_new(void)
 {
-	struct pipe *p = heap_alloc(sizeof(*p));
+	u32 n = reserve_over(PIPE_DEFAULT_BUFS, 8) ? PIPE_FEW_BUFS : PIPE_DEFAULT_BUFS;
+	struct pipe *p = reserve_over(n, 4) ? NULL : heap_alloc(sizeof(*p));
 
 	if (!p)
 		return NULL;
-	p->bufs = heap_alloc_array(PIPE_DEFAULT_BUFS, sizeof(*p->bufs));
+	p->bufs = heap_alloc_array(n, sizeof(*p->bufs));
 	if (!p->bufs) {
 		heap_free(p);
 		return NULL;
 	}
-	p->nbufs = PIPE_DEFAULT_BUFS;
+	p->nbufs = n;
+	reserve((s64)n);
 	mutex_init(&p->mtx);
 	waitq_init(&p->waitq);
 	p->ino = file_next_ino();

@@ -55,7 +55,7 @@ int pipe_reopen(struct file *f, u32 flags, struct file **ret);
 int fifo_open(struct vnode *v, struct file *f);
 /* A file of p is gone: true if it was the last (a fifo is then off its vnode): free p. */
 bool fifo_drop(struct pipe *p);
-struct pipe *pipe_new(void);
+struct pipe *pipe_new(void);            /* NULL: no memory, or pipes have their share of it */
 void pipe_free(struct pipe *p);
 /* The pipe's SIGPIPE rule, for splice.c. */
 void pipe_raise_sigpipe(void);

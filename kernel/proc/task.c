@@ -101,7 +101,7 @@ static void task_inherit(struct task *t, const struct task *from)
 static int task_enlist(struct task *t)
 {
 	irq_flags_t f = spin_lock_irqsave(&process.lock);
-	u64 max = MIN(process_rlimits[RLIM_NPROC].cur, (u64)TASK_MAX);
+	u64 limit = MIN(TASK_MAX, thread_limit()), max = MIN(process_rlimits[RLIM_NPROC].cur, limit);
 
 	if (process.ending || process.ntasks >= max) {
 		spin_unlock_irqrestore(&process.lock, f);

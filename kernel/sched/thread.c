@@ -7,6 +7,7 @@
 #include "sched/sched_internal.h"
 #include "base/log.h"
 #include "mm/heap.h"
+#include "mm/page.h"
 
 
 static void sleep_timer_fire(struct timer *timer)
@@ -49,6 +50,11 @@ static struct thread *create(const char *name, void (*entry)(void *), void *arg)
 	t->entry_arg = arg;
 	arch_thread_init(&t->arch, top, thread_main, t);
 	return t;
+}
+
+u32 thread_limit(void)
+{
+	return (u32)MIN(page_total_count() / 4 / (ARCH_KSTACK_SIZE / PAGE_SIZE), (u64)UINT32_MAX);
 }
 
 struct thread *thread_create(const char *name, void (*entry)(void *arg), void *arg)

@@ -53,6 +53,8 @@ static inline struct thread *thread_current(void) { return arch_current(); }
 struct thread *thread_create(const char *name, void (*entry)(void *arg), void *arg) MUST_CHECK;
 /* The same with a user register context; entry normally ends in arch_user_enter. */
 struct thread *thread_create_user(void (*entry)(void *arg), void *arg, void *proc) MUST_CHECK;
+/* How many threads there may be: their kernel stacks take at most a quarter of memory. Kept by who makes them for the program. */
+u32 thread_limit(void);
 void thread_start(struct thread *t);
 /* A convenience: create and start; -ENOMEM. */
 int thread_spawn(const char *name, void (*entry)(void *arg), void *arg) MUST_CHECK;
