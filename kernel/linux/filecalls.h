@@ -110,6 +110,13 @@ long tee_files(struct file *in, struct file *out, size_t len, u32 flags);
 struct lx_epoll_event;
 int epoll_ctl_call(int epfd, int op, int fd, const struct lx_epoll_event *ev);
 
+/* Extended attributes by vnode, for io_uring: sys_xattr.c. name: XATTR_NAME_MAX + 1 bytes; *ret_value is the heap's. */
+#define XATTR_NAME_MAX 255u
+int xattr_name_get(struct uaddr uname, char *name);
+long xattr_value_get(struct uaddr value, size_t size, int flags, void **ret_value);
+long xattr_get(struct vnode *v, const char *name, struct uaddr value, size_t size);
+long xattr_change(struct vnode *v, const char *name, const void *value, size_t size, u32 flags);
+
 /* Two new files become descriptors together; the numbers go to fds. Consumes both references. */
 int install_pair(struct file *a, struct file *b, bool cloexec, struct uaddr fds);
 /* One new file becomes a descriptor; consumes the reference. */

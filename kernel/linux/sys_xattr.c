@@ -5,10 +5,9 @@
 #include "linux/filecalls.h"
 #include "mm/heap.h"
 
-#define XATTR_NAME_MAX 255u
 #define XATTR_SIZE_MAX 65536u
 
-static int name_get(struct uaddr uname, char *name)
+int xattr_name_get(struct uaddr uname, char *name)
 {
 	ssize_t n = copy_string_from_user(name, uname, XATTR_NAME_MAX + 1);
 
@@ -27,7 +26,7 @@ static bool known_namespace(const char *name)
 static bool is_user(const char *name) { return str_has_prefix(name, "user."); }
 static bool has_user_attributes(const struct vnode *v) { return v->type == VNODE_REG || v->type == VNODE_DIR; }
 
-static long get_value(struct vnode *v, const char *name, struct uaddr value, size_t size)
+long xattr_get(struct vnode *v, const char *name, struct uaddr value, size_t size)
 {
 	size_t room = MIN(size, XATTR_SIZE_MAX);
 	void *buf;
@@ -61,7 +60,7 @@ static int change_check(struct vnode *v, const char *name)
 	return name[sizeof("user.") - 1] ? 0 : -EINVAL;
 }
 
-static long change(struct vnode *v, const char *name, const void *value, size_t size, u32 flags)
+long xattr_change(struct vnode *v, const char *name, const void *value, size_t size, u32 flags)
 {
 	int r = change_check(v, name);
 
@@ -88,7 +87,7 @@ static long list_names(struct vnode *v, struct uaddr list, size_t size)
 }
 
 /* The arguments of a set call, fetched: the value is the heap's. */
-static long value_get(struct uaddr value, size_t size, int flags, void **ret)
+long xattr_value_get(struct uaddr value, size_t size, int flags, void **ret)
 {
 	*ret = NULL;
 	if (flags & ~3)
@@ -130,21 +129,21 @@ static long value_get(struct uaddr value, size_t size, int flags, void **ret)
 static long path_get(struct uaddr path, int at, struct uaddr uname, struct uaddr value, size_t size)
 {
 	char name[XATTR_NAME_MAX + 1];
-	int r = name_get(uname, name);
+	int r = xattr_name_get(uname, name);
 
-	return r < 0 ? r : ON_PATH(path, at, get_value(v, name, value, size));
+	return r < 0 ? r : ON_PATH(path, at, xattr_get(v, name, value, size));
 }
 
 static long path_set(struct uaddr path, int at, struct uaddr uname, struct uaddr value, size_t size, int flags)
 {
 	char name[XATTR_NAME_MAX + 1];
 	void *bytes = NULL;
-	long r = flags & ~3 ? -EINVAL : name_get(uname, name);
+	long r = flags & ~3 ? -EINVAL : xattr_name_get(uname, name);
 
 	if (r == 0)
-		r = value_get(value, size, flags, &bytes);
+		r = xattr_value_get(value, size, flags, &bytes);
 	if (r == 0)
-		r = ON_PATH(path, at, change(v, name, bytes, size, (u32)flags));
+		r = ON_PATH(path, at, xattr_change(v, name, bytes, size, (u32)flags));
 	heap_free(bytes);
 	return r;
 }
@@ -152,9 +151,9 @@ static long path_set(struct uaddr path, int at, struct uaddr uname, struct uaddr
 static long path_remove_xattr(struct uaddr path, int at, struct uaddr uname)
 {
 	char name[XATTR_NAME_MAX + 1];
-	int r = name_get(uname, name);
+	int r = xattr_name_get(uname, name);
 
-	return r < 0 ? r : ON_PATH(path, at, change(v, name, NULL, 0, FS_XATTR_REMOVE));
+	return r < 0 ? r : ON_PATH(path, at, xattr_change(v, name, NULL, 0, FS_XATTR_REMOVE));
 }
 
 long sys_getxattr(struct uaddr path, struct uaddr name, struct uaddr value, size_t size) { return path_get(path, 0, name, value, size); }
@@ -162,9 +161,9 @@ long sys_lgetxattr(struct uaddr path, struct uaddr name, struct uaddr value, siz
 long sys_fgetxattr(int fd, struct uaddr uname, struct uaddr value, size_t size)
 {
 	char name[XATTR_NAME_MAX + 1];
-	int r = name_get(uname, name);
+	int r = xattr_name_get(uname, name);
 
-	return r < 0 ? r : ON_FD(fd, get_value(v, name, value, size));
+	return r < 0 ? r : ON_FD(fd, xattr_get(v, name, value, size));
 }
 
 long sys_setxattr(struct uaddr path, struct uaddr name, struct uaddr value, size_t size, int flags) { return path_set(path, 0, name, value, size, flags); }
@@ -173,12 +172,12 @@ long sys_fsetxattr(int fd, struct uaddr uname, struct uaddr value, size_t size, 
 {
 	char name[XATTR_NAME_MAX + 1];
 	void *bytes = NULL;
-	long r = flags & ~3 ? -EINVAL : name_get(uname, name);
+	long r = flags & ~3 ? -EINVAL : xattr_name_get(uname, name);
 
 	if (r == 0)
-		r = value_get(value, size, flags, &bytes);
+		r = xattr_value_get(value, size, flags, &bytes);
 	if (r == 0)
-		r = ON_FD(fd, change(v, name, bytes, size, (u32)flags));
+		r = ON_FD(fd, xattr_change(v, name, bytes, size, (u32)flags));
 	heap_free(bytes);
 	return r;
 }
@@ -188,9 +187,9 @@ long sys_lremovexattr(struct uaddr path, struct uaddr name) { return path_remove
 long sys_fremovexattr(int fd, struct uaddr uname)
 {
 	char name[XATTR_NAME_MAX + 1];
-	int r = name_get(uname, name);
+	int r = xattr_name_get(uname, name);
 
-	return r < 0 ? r : ON_FD(fd, change(v, name, NULL, 0, FS_XATTR_REMOVE));
+	return r < 0 ? r : ON_FD(fd, xattr_change(v, name, NULL, 0, FS_XATTR_REMOVE));
 }
 
 long sys_listxattr(struct uaddr path, struct uaddr list, size_t size) { return ON_PATH(path, 0, list_names(v, list, size)); }

@@ -55,6 +55,10 @@ static const struct uring_op ops[LX_OP_COUNT] = {
 	[LX_OP_PROVIDE_BUFFERS] = OP(0, provide),
 	[LX_OP_REMOVE_BUFFERS] = OP(0, remove_buffers),
 	[LX_OP_EPOLL_CTL] = OP(0, epoll_ctl),
+	[LX_OP_FSETXATTR] = { URING_OP_FILE | URING_OP_KNOWN | URING_OP_NOT_IOPOLL, uring_xattr_prep, uring_xattr_issue, uring_xattr_cleanup },
+	[LX_OP_SETXATTR] = { URING_OP_KNOWN | URING_OP_NOT_IOPOLL, uring_xattr_prep, uring_xattr_issue, uring_xattr_cleanup },
+	[LX_OP_FGETXATTR] = { URING_OP_FILE | URING_OP_KNOWN | URING_OP_NOT_IOPOLL, uring_xattr_prep, uring_xattr_issue, uring_xattr_cleanup },
+	[LX_OP_GETXATTR] = { URING_OP_KNOWN | URING_OP_NOT_IOPOLL, uring_xattr_prep, uring_xattr_issue, uring_xattr_cleanup },
 	[LX_OP_MSG_RING] = OP(URING_OP_FILE, msg_ring),
 };
 

@@ -35,6 +35,9 @@ URING_OP(unlink);
 URING_OP(mkdir);
 URING_OP(symlink);
 URING_OP(link);
+/* uring_xattr.c */
+URING_OP(xattr);
+void uring_xattr_cleanup(struct uring_req *rq);
 /* uring_misc.c */
 URING_OP(nop);
 URING_OP(poll_add);

@@ -79,6 +79,20 @@ int uring_open_prep(struct uring_req *rq, const struct lx_sqe *sqe)
 	return r;
 }
 
+/* A fifo is not waited for (as Linux: its reader is opened, its writer finds nobody), and blocks later as it was asked to. */
+static int open_nowait(int dirfd, const char *path, const struct lx_open_how *h, unsigned how, struct file **ret)
+{
+	struct lx_open_how now = *h;
+	bool added = how & URING_NOWAIT && !(h->flags & (LX_O_NONBLOCK | LX_O_PATH));
+
+	if (added)
+		now.flags |= LX_O_NONBLOCK;
+	int r = path_open(dirfd, path, &now, ret);
+	if (r == 0 && added)
+		file_set_flags(*ret, LX_O_NONBLOCK, 0);
+	return r;
+}
+
 long uring_open_issue(struct uring_req *rq, unsigned how)
 {
 	struct names *d = URING_DATA(struct names, rq);
@@ -90,13 +104,13 @@ long uring_open_issue(struct uring_req *rq, unsigned how)
 	if (r)
 		return r;
 	if (d->slot) {
-		r = path_open(d->dirfd, first_path(rq), &h, &f);
+		r = open_nowait(d->dirfd, first_path(rq), &h, how, &f);
 		return r ? r : uring_install(rq, f, d->slot, false);
 	}
 	fd = fd_reserve(cloexec, 0);
 	if (fd < 0)
 		return fd;
-	r = path_open(d->dirfd, first_path(rq), &h, &f);
+	r = open_nowait(d->dirfd, first_path(rq), &h, how, &f);
 	if (r) {
 		fd_unreserve(fd);
 		return r;

@@ -308,6 +308,7 @@ static void req_to_worker(struct uring_req *rq)
 void uring_req_run(struct uring_req *rq)
 {
 	rq->run = uring_req_run;
+	rq->tries = 0;
 	uring_poll_disarm(rq);
 	for (;;) {
 		if (req_is_cancelled(rq)) {

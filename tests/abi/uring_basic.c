@@ -181,6 +181,23 @@ static void files(void)
 	ring_sqe(&r, OP(MADVISE), -1, m, 8192, 0, 2)->fadvise_advice = 1234;
 	ring_run(&r, "madvise", 2);
 	NOTE("dropped page", "%d", *(char *)m);
+	ring_sqe(&r, OP(FSETXATTR), fd, "user.a", 5, (unsigned long)"value", 1);
+	ring_run(&r, "fsetxattr", 1);
+	ring_sqe(&r, OP(FGETXATTR), fd, "user.a", 64, (unsigned long)in, 1);
+	ring_run(&r, "fgetxattr", 1);
+	NOTE("value", "%.5s", in);
+	ring_sqe(&r, OP(SETXATTR), 0, "user.b", 3, (unsigned long)"two", 1)->addr3 = (unsigned long)"file";
+	ring_run(&r, "setxattr", 1);
+	ring_sqe(&r, OP(GETXATTR), 0, "user.b", 64, (unsigned long)in, 1)->addr3 = (unsigned long)"file";
+	ring_run(&r, "getxattr", 1);
+	ring_sqe(&r, OP(GETXATTR), 0, "user.none", 64, (unsigned long)in, 1)->addr3 = (unsigned long)"file";
+	ring_run(&r, "no such attribute", 1);
+	ring_sqe(&r, OP(GETXATTR), 0, "user.b", 64, (unsigned long)in, 1)->addr3 = (unsigned long)"none";
+	ring_run(&r, "no such file", 1);
+	struct io_uring_sqe *x = ring_sqe(&r, OP(SETXATTR), 0, "user.b", 3, (unsigned long)"two", 1);
+	x->addr3 = (unsigned long)"file";
+	x->xattr_flags = 1;
+	ring_run(&r, "create what is there", 1);
 	ring_close(&r);
 	close(fd);
 	close(dir);
@@ -364,7 +381,7 @@ static void others(void)
 	CHECK("eventfd off again", ring_register(r.fd, IORING_UNREGISTER_EVENTFD, NULL, 0));
 	memset(&probe, 0, sizeof(probe));
 	CHECK("probe", ring_register(r.fd, IORING_REGISTER_PROBE, &probe, 64));
-	for (int i = 0; i <= OP(LINKAT); i++)
+	for (int i = 0; i <= OP(SOCKET); i++)
 		if (i != OP(URING_CMD))
 			NOTE("op", "%d %d %d", i, probe.ops[i].op, probe.ops[i].flags & 1);
 	probe.p.resv2[0] = 1;

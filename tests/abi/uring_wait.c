@@ -35,6 +35,24 @@ static void pipes(void)
 	NOTE("write", "%ld", (long)write(p[1], "hello", 5));
 	ring_print(&r, "read done", 1);
 	NOTE("bytes", "%.5s", in);
+	/* Many wait for one byte each; all are woken each time. */
+	struct ring many;
+	ring_open(&many, 128, 0);
+	for (unsigned i = 0; i < 100; i++)
+		ring_sqe(&many, OP(READ), p[0], in, 1, 0, 1);
+	NOTE("many readers", "%ld", ring_go(&many, 0));
+	unsigned served = 0, rounds = 0;
+	for (unsigned i = 0; i < 100; i++) {
+		struct io_uring_cqe e;
+		if (write(p[1], "m", 1) != 1)
+			break;
+		ring_enter(many.fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+		while (ring_take(&many, &e))
+			served += e.res == 1;
+		rounds++;
+	}
+	NOTE("served", "%u in %u", served, rounds);
+	ring_close(&many);
 	sqe(OP(READV), q[0], &v, 1, -1, 2);
 	ring_go(&r, 0);
 	NOTE("pending nonblock", "%u", ring_ready(&r));
@@ -528,6 +546,15 @@ static void paths(void)
 	ring_run(&r, "rename again", 1);
 	sqe(OP(UNLINKAT), AT_FDCWD, "d", 0, 0, 1)->unlink_flags = AT_REMOVEDIR;
 	ring_run(&r, "rmdir not empty", 1);
+	/* A fifo is not waited for. */
+	mkfifo("fifo", 0600);
+	sqe(OP(OPENAT), AT_FDCWD, "fifo", 0, 0, 1)->open_flags = O_WRONLY;
+	ring_run(&r, "nobody reads the fifo", 1);
+	sqe(OP(OPENAT), AT_FDCWD, "fifo", 0, 0, 1)->open_flags = O_RDONLY;
+	ring_go(&r, 1);
+	ring_take(&r, &c);
+	NOTE("the reader", "%d nonblock %d", c.res > 2, !!(fcntl(c.res, F_GETFL) & O_NONBLOCK));
+	close(c.res);
 	/* The path is the kernel's once it is submitted, even where it waits for its turn. */
 	char name[16] = "d/h";
 	int p[2];
