@@ -119,8 +119,8 @@ static int image_prepare(struct run *run, const char *path)
 	const struct opts *opts = &run->opts;
 	int status;
 
-	if (opts->add.count)
-		return err_report(PITH_USAGE, "--add", "an image's root is finished; add to it with pith build");
+	if (opts->add.count || opts->packages.count)
+		return err_report(PITH_USAGE, opts->add.count ? "--add" : "--package", "an image's root is finished; add to it with pith build");
 	status = image_open(path, &run->image);
 	if (status)
 		return status;
