@@ -11,6 +11,7 @@ trap forget EXIT
 for on in microvm:1 q35:2; do
     port=$(free_port)
     is "detach/$on/name" "$("$PITH" run --accel tcg --machine "${on%:*}" --cpus "${on#*:}" -d --name web -p "127.0.0.1:$port:80" ./httpd 80 2>&1)" web
+    # shellcheck disable=SC2034 # wait_for looks at it
     pid=$(sed -n 's/^ "pid": \([0-9]*\),*$/\1/p' runtime/pith/web/info.json)
     if wait_for 60 curl -sf -o page "http://127.0.0.1:$port/"; then ok "detach/$on/serves"; else not_ok "detach/$on/serves" "$("$PITH" logs web 2>&1 | tail -n 3)"; fi
     is "detach/$on/log" "$("$PITH" logs web | head -n 1)" "listening on port 80"
