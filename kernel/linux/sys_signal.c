@@ -248,7 +248,7 @@ long sys_rt_tgsigqueueinfo(int tgid, int tid, int sig, struct uaddr info)
 		return r;
 	if (tid <= 0 || tgid <= 0)
 		return -EINVAL;
-	if (!may_claim(si.code, tgid))
+	if (!may_claim(si.code, tid))
 		return -EPERM;
 	return tgid == PROC_PID ? send_to_tid(tid, sig, &si) : -ESRCH;
 }

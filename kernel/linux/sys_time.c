@@ -74,6 +74,21 @@ long sys_clock_getres(int clock, struct uaddr tp)
 	return copy_to_user(tp, &ts, sizeof(ts)) ? -EFAULT : 0;
 }
 
+/* The host keeps the clock. Those that nobody could set are EINVAL. */
+long sys_clock_settime(int clock, struct uaddr tp)
+{
+	struct lx_timespec ts;
+	enum proc_clock c;
+	int tid;
+	bool cpu = clock_of(clock, &c, &tid) && (c == PCLOCK_PROCESS_CPU || c == PCLOCK_THREAD_CPU);
+
+	if (clock != LX_CLOCK_REALTIME && !cpu)
+		return -EINVAL;
+	if (copy_from_user(&ts, tp, sizeof(ts)))
+		return -EFAULT;
+	return cpu ? -EPERM : syscall_refuse_event("refused-call", EPERM);
+}
+
 long sys_gettimeofday(struct uaddr tv, struct uaddr tz)
 {
 	struct lx_timezone zone = { 0, 0 };
@@ -335,10 +350,13 @@ long sys_clock_adjtime(int clock, struct uaddr tx)
 	struct lx_timex t;
 	u64 now;
 
-	if (clock != LX_CLOCK_REALTIME)
-		return clock == LX_CLOCK_MONOTONIC || clock == LX_CLOCK_TAI ? -EOPNOTSUPP : -EINVAL;
+	enum proc_clock c;
+	int tid;
+
 	if (copy_from_user(&t, tx, sizeof(t)))
 		return -EFAULT;
+	if (clock != LX_CLOCK_REALTIME)
+		return clock_of(clock, &c, &tid) ? -EOPNOTSUPP : -EINVAL;
 	if (t.modes)
 		return syscall_refuse_event("refused-call", EPERM);
 	(void)proc_clock_now(PCLOCK_REAL, 0, &now);

@@ -164,9 +164,11 @@ int ptimers_set(int id, bool absolute, u64 value_ns, u64 interval_ns, u64 *ret_o
 	struct posix_timer *pt = find_locked(id);
 	if (pt) {
 		r = 0;
-		ptimer_set(&pt->pt, absolute, value_ns, interval_ns, ret_old_left, ret_old_interval);
+		/* The old setting's signal goes, before the new one's may come: at once, if its time is over. */
+		timer_cancel(&pt->pt.timer);
 		signal_entry_cancel(&pt->entry);
 		pt->overrun = 0;
+		ptimer_set(&pt->pt, absolute, value_ns, interval_ns, ret_old_left, ret_old_interval);
 	}
 	mutex_unlock(&table_mutex);
 	return r;
