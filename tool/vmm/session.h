@@ -29,6 +29,7 @@ struct session {
 	struct symbols symbols;
 	struct buf vmm_said;    /* the VMM's standard error, its beginning */
 	bool guest_spoke;
+	unsigned int backlog_tries; /* how often to look yet for the sockets of published ports */
 	bool told_process;      /* the hint about a second process was given */
 	bool status_known;      /* the guest said how it ended, or we decided */
 	int status;             /* the command's exit status */

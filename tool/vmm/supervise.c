@@ -26,6 +26,11 @@
 #include "util/cleanup.h"
 #include "util/err.h"
 #include "vmm/session.h"
+#include "vmm/backlog.h"
+
+/* Looking for the sockets of published ports: how often at most, and how long between. */
+#define BACKLOG_TRIES   60
+#define BACKLOG_LOOK_MS 50
 
 #define LINE_MAX_LEN 65536
 #define SAID_MAX     4096
@@ -135,10 +140,25 @@ static bool output_waits(const struct session *s)
 	return s->out.len || s->err.len;
 }
 
+/* The VMM makes the sockets of published ports while it starts, and does not say when. */
+static void backlog_look(struct session *s)
+{
+	unsigned int wanted = 0;
+
+	for (size_t i = 0; i < s->vm->opts->publish.count; i++)
+		wanted += !s->vm->opts->publishes[i].udp;
+	if (!s->backlog_tries || !wanted || !s->pid || backlog_deepen(s->pid_fd, s->pid) >= wanted)
+		s->backlog_tries = 0;
+	else
+		s->backlog_tries--;
+}
+
 static int poll_timeout(const struct session *s)
 {
 	int64_t left;
 
+	if (s->backlog_tries)
+		return BACKLOG_LOOK_MS;
 	if (!s->pid || !s->deadline_ms || (s->status_known && output_waits(s)))
 		return -1;
 	left = s->deadline_ms - session_now_ms();
@@ -160,6 +180,7 @@ static void turn(struct session *s)
 	fds[10] = (struct pollfd){ .fd = s->pid_fd, .events = POLLIN };
 	if (poll(fds, 11, poll_timeout(s)) < 0)
 		return;
+	backlog_look(s);
 	if (fds[9].revents)
 		signals_read(s);
 	for (int i = 0; i < 3; i++) {
@@ -222,6 +243,7 @@ int vm_run(struct vm *vm, const int *keep_fds)
 		relay_init(&s->err, s->ports[PITH_PORT_STDERR], STDERR_FILENO);
 		s->log.fd = s->ports[PITH_PORT_LOG];
 		s->ctl.fd = s->ports[PITH_PORT_CTL];
+		s->backlog_tries = vm->opts->publish.count ? BACKLOG_TRIES : 0;
 		session_loop(s);
 		session_verdict(s);
 		status = s->status;
