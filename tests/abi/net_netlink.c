@@ -359,7 +359,7 @@ static void dump(const char *what, int fd, struct request r, int details)
 				return;
 			} else if (h->nlmsg_type == RTM_NEWLINK && ((struct ifinfomsg *)NLMSG_DATA(h))->ifi_index == 1 && details) {
 				show_link(what, h);
-			} else if (h->nlmsg_type == RTM_NEWADDR && ((struct ifaddrmsg *)NLMSG_DATA(h))->ifa_index == 1 && ((struct ifaddrmsg *)NLMSG_DATA(h))->ifa_family == AF_INET && details) {
+			} else if (h->nlmsg_type == RTM_NEWADDR && ((struct ifaddrmsg *)NLMSG_DATA(h))->ifa_index == 1 && details) {
 				show_addr(what, h);
 			} else {
 				others++;
@@ -394,6 +394,21 @@ static void route_to(const char *what, int fd, const char *to, int flags)
 	NOTE(what, "type %d flags %#x family %d dst %d src %d tos %d table %d protocol %d scope %d type %d flags %#x", h->nlmsg_type, h->nlmsg_flags, a->rtm_family,
 	     a->rtm_dst_len, a->rtm_src_len, a->rtm_tos, a->rtm_table, a->rtm_protocol, a->rtm_scope, a->rtm_type, a->rtm_flags & ~0x80000000u);
 	static const int with[] = { RTA_DST, RTA_TABLE, RTA_OIF, RTA_PREFSRC, RTA_GATEWAY };
+	for (unsigned k = 0; k < sizeof with / sizeof with[0]; k++)
+		show_attr(what, h, sizeof *a, with[k], 1);
+}
+
+static void route6(const char *what, int fd)
+{
+	struct rtmsg m = { .rtm_family = AF_INET6, .rtm_dst_len = 128 };
+	struct request r = request(RTM_GETROUTE, 0, &m, sizeof m);
+	attr(&r, RTA_DST, &in6addr_loopback, 16);
+	send(fd, &r, r.h.nlmsg_len, 0);
+	long n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
+	struct nlmsghdr *h = (void *)buf;
+	struct rtmsg *a = NLMSG_DATA(h);
+	NOTE(what, "%d type %d family %d dst %d table %d scope %d type %d", n > 0, h->nlmsg_type, a->rtm_family, a->rtm_dst_len, a->rtm_table, a->rtm_scope, a->rtm_type);
+	static const int with[] = { RTA_DST, RTA_TABLE, RTA_OIF, RTA_PREFSRC, RTA_GATEWAY, RTA_PRIORITY };
 	for (unsigned k = 0; k < sizeof with / sizeof with[0]; k++)
 		show_attr(what, h, sizeof *a, with[k], 1);
 }
@@ -438,7 +453,16 @@ static void loopback(int fd)
 	dump("links packet", fd, request(RTM_GETLINK, NLM_F_DUMP, "\21", 1), 0);
 	dump("addrs", fd, request(RTM_GETADDR, NLM_F_DUMP, &(struct ifaddrmsg){ 0 }, 8), 1);
 	dump("addrs 4", fd, request(RTM_GETADDR, NLM_F_DUMP, &(struct ifaddrmsg){ .ifa_family = AF_INET }, 1), 1);
-	dump("addrs 6", fd, request(RTM_GETADDR, NLM_F_DUMP, &(struct ifaddrmsg){ .ifa_family = AF_INET6 }, 8), 0);
+	dump("addrs 6", fd, request(RTM_GETADDR, NLM_F_DUMP, &(struct ifaddrmsg){ .ifa_family = AF_INET6 }, 8), 1);
+	r = request(RTM_GETADDR, 0, &(struct ifaddrmsg){ .ifa_family = AF_INET6 }, 8);
+	attr(&r, IFA_ADDRESS, &in6addr_loopback, 16);
+	CHECK("get ::1", send(fd, &r, r.h.nlmsg_len, 0));
+	recv(fd, buf, sizeof buf, 0);
+	show_addr("::1", (void *)buf);
+	r = request(RTM_GETADDR, 0, &(struct ifaddrmsg){ .ifa_family = AF_INET6 }, 8);
+	attr(&r, IFA_ADDRESS, "\40\1\15\270abcdefghijkl", 16);
+	ask("get strange", fd, r);
+	route6("route to ::1", fd);
 	dump("routes", fd, request(RTM_GETROUTE, NLM_F_DUMP, &(struct rtmsg){ .rtm_family = AF_INET }, 12), 0);
 	dump("routes by family only", fd, request(RTM_GETROUTE, NLM_F_DUMP, &(struct rtmsg){ .rtm_family = AF_INET }, 1), 0);
 	dump("routes cloned", fd, request(RTM_GETROUTE, NLM_F_DUMP, &(struct rtmsg){ .rtm_family = AF_INET, .rtm_flags = RTM_F_CLONED }, 12), 0);

@@ -66,7 +66,7 @@ static int row_once(const char *what, const char *path, int fd, int column, cons
 			strcat(text, i < (int)strlen(shown) && shown[i] == '+' ? word : ".");
 			strcat(text, " ");
 		}
-		NOTE(what, "%s words %d length %zu", text, i, len > 100 ? len : 0);
+		NOTE(what, "%s words %d length %zu", text, i, len > 100 && len < 155 ? len : 0); /* padded ones */
 		return 1;
 	}
 	return 0;
@@ -118,6 +118,26 @@ static void sockets(void)
 	row("unix dgram", "/proc/net/unix", sv[0], 6, "..++++");
 	CHECK("bind netlink", bind(nl, (void *)&n, sizeof n));
 	row("netlink", "/proc/net/netlink", nl, 9, ".+.++++");
+}
+
+static void sockets6(void)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT, .sin6_port = htons(47813) };
+	struct sockaddr_in b = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(47813) };
+	int l = socket(AF_INET6, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), d = socket(AF_INET6, SOCK_DGRAM, 0), s, one = 1;
+
+	row("udp6 new", "/proc/net/udp6", d, 9, "");
+	CHECK("bind udp6", bind(d, (void *)&a, sizeof a));
+	row("udp6 bound", "/proc/net/udp6", d, 9, ".++++++.+.+");
+	a.sin6_addr = in6addr_any;
+	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	CHECK("bind tcp6", bind(l, (void *)&a, sizeof a));
+	CHECK("listen tcp6", listen(l, 5));
+	row("tcp6 listening", "/proc/net/tcp6", l, 9, ".++++++.+.+");
+	CHECK("connect by IPv4", connect(c, (void *)&b, sizeof b));
+	s = accept(l, 0, 0);
+	row("tcp6 mapped", "/proc/net/tcp6", s, 9, ".+.+");
+	row("its peer", "/proc/net/tcp", c, 9, "..++");
 }
 
 static void sys(const char *name)
@@ -206,7 +226,12 @@ int main(void)
 	NOTE("netstat", "%d", slurp("/proc/net/netstat") > 0 && strstr(buf, "IpExt: ") && strstr(buf, "InOctets"));
 	NOTE("net is self/net", "%d", (int)readlink("/proc/net", buf, 100));
 	NOTE("it says", "%.8s", buf);
+	slurp("/proc/net/if_inet6");
+	for (p = strtok(buf, "\n"); p; p = strtok(NULL, "\n"))
+		if (strstr(p, " lo"))
+			NOTE("if_inet6 of lo", "%s|", p);
 	sockets();
+	sockets6();
 	lo();
 	return 0;
 }

@@ -59,6 +59,8 @@ print([(i["ifindex"], i["ifname"], i["operstate"], i["link_type"], [(x["local"],
     is "netlink/$on/ip link" "$(vm "$on" "$ip" -s -s link show dev eth0 2>&1 | sed -n '1s/ qdisc.*//p')" "2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500"
     is "netlink/$on/ip route" "$(vm "$on" "$ip" -4 route 2>&1 | sed 's/ *$//' | tr '\n' '|')" "default via 10.0.2.2 dev eth0 proto dhcp|10.0.2.0/24 dev eth0 proto kernel scope link src 10.0.2.15|"
     is "netlink/$on/ip route get" "$(vm "$on" "$ip" -4 route get 192.0.2.7 2>&1 | sed 's/ *$//' | tr '\n' '|')" "192.0.2.7 via 10.0.2.2 dev eth0 src 10.0.2.15 uid 1000|    cache|"
+    is "netlink/$on/ip -6 addr" "$(vm "$on" "$ip" -6 -o addr show dev lo 2>&1 | tr -s ' ' | cut -d' ' -f2-6)" "lo inet6 ::1/128 scope host"
+    is "netlink/$on/ip -6 route get" "$(vm "$on" "$ip" -6 route get ::1 2>&1 | cut -d' ' -f1-8)" "local ::1 dev lo table local src ::1"
     is "netlink/$on/ip addr add" "$(vm "$on" "$ip" addr add 10.0.0.9/8 dev lo 2>&1)" "RTNETLINK answers: Operation not permitted"
     vm "$on" "$ip" -4 neigh >neigh 2>&1
     is "netlink/$on/ip neigh" "$? $(grep -vcE '^10\.0\.2\.[0-9]+ dev eth0 lladdr [0-9a-f:]{17} REACHABLE' neigh)" "0 0"
