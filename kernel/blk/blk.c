@@ -95,6 +95,15 @@ static void request_fail(struct blk_request *rq, int status)
 	rq->done(rq);
 }
 
+static u64 sectors_of(const struct blk_request *rq)
+{
+	u64 n = 0;
+
+	for (unsigned i = 0; i < rq->nsegs; i++)
+		n += rq->segs[i].len / SECTOR;
+	return n;
+}
+
 /* Pass on what waits; requests that the driver refuses go to failed. Lock held. */
 static void queue_run_locked(struct blkdev *d, struct blk_queue *q, struct list *failed)
 {
@@ -104,6 +113,9 @@ static void queue_run_locked(struct blkdev *d, struct blk_queue *q, struct list 
 		struct blk_request *rq = list_entry(first, struct blk_request, link);
 
 		list_remove(first);
+		/* When the driver has it, it may be over at once and its memory somebody else's. */
+		enum blk_op op = rq->op;
+		u64 sectors = sectors_of(rq);
 		int r = d->ops->submit(d, rq);
 
 		if (r == -EBUSY) {
@@ -114,6 +126,9 @@ static void queue_run_locked(struct blkdev *d, struct blk_queue *q, struct list 
 		if (r < 0) {
 			rq->status = r;
 			list_append(failed, first);
+		} else {
+			d->requests[op]++;
+			d->sectors[op] += sectors;
 		}
 	}
 }

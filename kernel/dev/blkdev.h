@@ -50,6 +50,7 @@ struct blkdev {
 	bool readonly, has_flush, has_discard;
 	char serial[21];             /* filled with the first completed request */
 	void *queue;                 /* blk/'s */
+	u64 requests[4], sectors[4]; /* by blk_op: what the driver was given; blk/ counts, readers need no lock */
 	struct list link;
 };
 

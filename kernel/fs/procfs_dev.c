@@ -24,6 +24,22 @@ static int show_partitions(struct pseudo_text *t, u64 arg)
 	return 0;
 }
 
+/* Times are not taken: they are 0. */
+static int show_diskstats(struct pseudo_text *t, u64 arg)
+{
+	for (unsigned i = 0; i < blkdev_count(); i++) {
+		const struct blkdev *d = blkdev_by_index(i);
+		if (!d)
+			continue;
+		pseudo_printf(t, "%4u %7u %s", VIRTBLK_MAJOR, disk_minor(i), d->name);
+		for (unsigned op = BLK_READ; op <= BLK_WRITE; op++)
+			pseudo_printf(t, " %llu 0 %llu 0", (unsigned long long)READ_ONCE(d->requests[op]), (unsigned long long)READ_ONCE(d->sectors[op]));
+		pseudo_printf(t, " 0 0 0 %llu 0 %llu 0 %llu 0\n", (unsigned long long)READ_ONCE(d->requests[BLK_DISCARD]),
+			      (unsigned long long)READ_ONCE(d->sectors[BLK_DISCARD]), (unsigned long long)READ_ONCE(d->requests[BLK_FLUSH]));
+	}
+	return 0;
+}
+
 static int show_devices(struct pseudo_text *t, u64 arg)
 {
 	pseudo_printf(t, "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n");
@@ -65,6 +81,7 @@ void (*procfs_faults)(u64 *ret_minor, u64 *ret_major);
 static const struct pseudo_file files[] = {
 	{ .path = "cmdline", .mode = 0444, .show = show_cmdline },
 	{ .path = "partitions", .mode = 0444, .show = show_partitions },
+	{ .path = "diskstats", .mode = 0444, .show = show_diskstats },
 	{ .path = "devices", .mode = 0444, .show = show_devices },
 	{ .path = "vmstat", .mode = 0444, .show = show_vmstat },
 	{ .path = "modules", .mode = 0444, .show = pseudo_show_text, .arg = PSEUDO_TEXT("") },

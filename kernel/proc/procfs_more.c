@@ -6,13 +6,25 @@
  */
 #include "base/print.h"
 #include "base/string.h"
+#include "dev/blkdev.h"
 #include "mm/heap.h"
 #include "proc/file.h"
 #include "proc/procfs_impl.h"
 
 #define ULL(x) ((unsigned long long)(x))
 
-/* Bytes of disks are not told apart by who asked for them: the page cache reads and writes for all. */
+static u64 disk_bytes(enum blk_op op)
+{
+	u64 sectors = 0;
+
+	for (unsigned i = 0; i < blkdev_count(); i++) {
+		const struct blkdev *d = blkdev_by_index(i);
+		sectors += d ? READ_ONCE(d->sectors[op]) : 0;
+	}
+	return sectors * 512;
+}
+
+/* Bytes of disks are not told apart by task: the process has all, since nobody else reads or writes. */
 int procfs_show_io(struct pseudo_text *t, u64 arg)
 {
 	struct process_sums s;
@@ -25,8 +37,8 @@ int procfs_show_io(struct pseudo_text *t, u64 arg)
 		s = (struct process_sums){ .rchar = v.rchar, .wchar = v.wchar, .syscr = v.syscr, .syscw = v.syscw };
 	else
 		process_usage(&s);
-	pseudo_printf(t, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n", ULL(s.rchar),
-		      ULL(s.wchar), ULL(s.syscr), ULL(s.syscw));
+	pseudo_printf(t, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\nread_bytes: %llu\nwrite_bytes: %llu\ncancelled_write_bytes: 0\n", ULL(s.rchar),
+		      ULL(s.wchar), ULL(s.syscr), ULL(s.syscw), ULL(arg ? 0 : disk_bytes(BLK_READ)), ULL(arg ? 0 : disk_bytes(BLK_WRITE)));
 	return 0;
 }
 

@@ -256,7 +256,7 @@ static void settings(void)
 
 int main(void)
 {
-	there("/proc", "cmdline cpuinfo devices filesystems loadavg meminfo misc mounts net partitions self stat swaps sys thread-self uptime version vmstat nosuch");
+	there("/proc", "cmdline cpuinfo devices diskstats filesystems loadavg meminfo misc mounts net partitions self stat swaps sys thread-self uptime version vmstat nosuch");
 	there("/proc/self", "auxv cgroup cmdline comm coredump_filter cpuset cwd environ exe fd fdinfo gid_map io limits loginuid maps mountinfo mounts net ns oom_adj oom_score "
 			    "oom_score_adj personality projid_map root sched schedstat sessionid setgroups smaps smaps_rollup stat statm status task timerslack_ns uid_map wchan");
 	there("/proc/sys/kernel", "cap_last_cap core_pattern core_uses_pid dmesg_restrict domainname hostname kptr_restrict ngroups_max osrelease ostype overflowgid overflowuid panic "
