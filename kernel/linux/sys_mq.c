@@ -158,30 +158,61 @@ long sys_mq_timedreceive(int mqd, struct uaddr msg, size_t len, struct uaddr pri
 	return r;
 }
 
-/* SIGEV_THREAD is a netlink socket's business on Linux, and that is not here: the library says ENOSYS before it comes to us. */
+/* SIGEV_THREAD: the library's helper thread reads a netlink socket; signo is the socket, value the place of the cookie. */
+static int notify_socket(struct mq_notify *n, const struct lx_sigevent *e)
+{
+	if (copy_from_user(n->cookie, uaddr_make(e->value), sizeof(n->cookie)))
+		return -EFAULT;
+	n->socket = fd_lookup(e->signo);
+	if (!n->socket)
+		return -EBADF;
+	int r = n->socket->sock ? sock_netlink_tell(n->socket->sock, NULL, 0) : -ENOTSOCK;
+	if (r)
+		file_put(n->socket);
+	return r;
+}
+
+/* What is to happen; with a reference of the socket if there is one. */
+static int notify_get(struct mq_notify *n, struct uaddr event)
+{
+	struct lx_sigevent e;
+
+	if (copy_from_user(&e, event, sizeof(e)))
+		return -EFAULT;
+	*n = (struct mq_notify){ .signo = e.signo, .value = e.value };
+	switch (e.notify) {
+	case LX_SIGEV_NONE:
+		n->kind = MQ_NOTIFY_NONE;
+		return 0;
+	case LX_SIGEV_SIGNAL:
+		n->kind = MQ_NOTIFY_SIGNAL;
+		return e.signo < 0 || e.signo > NSIG ? -EINVAL : 0;
+	case LX_SIGEV_THREAD:
+		n->kind = MQ_NOTIFY_SOCKET;
+		return notify_socket(n, &e);
+	default:
+		return -EINVAL;
+	}
+}
+
 long sys_mq_notify(int mqd, struct uaddr event)
 {
-	struct lx_sigevent e = { .notify = LX_SIGEV_NONE };
-	long r = 0;
+	struct mq_notify n = { .kind = MQ_NOTIFY_NONE };
+	long r = uaddr_is_null(event) ? 0 : notify_get(&n, event);
 
-	if (!uaddr_is_null(event)) {
-		if (copy_from_user(&e, event, sizeof(e)))
-			return -EFAULT;
-		if (e.notify != LX_SIGEV_NONE && e.notify != LX_SIGEV_SIGNAL && e.notify != LX_SIGEV_THREAD)
-			return -EINVAL;
-		if (e.notify == LX_SIGEV_SIGNAL && (e.signo < 0 || e.signo > NSIG))
-			return -EINVAL;
-		if (e.notify == LX_SIGEV_THREAD)
-			return -EBADF;       /* signo is no netlink socket */
-	}
+	if (r)
+		return r;
 	struct file *f = mq_lookup(mqd);
 	if (!f)
-		return -EBADF;
-	if (uaddr_is_null(event))
+		r = -EBADF;
+	else if (uaddr_is_null(event))
 		mq_notify_clear(f);
 	else
-		r = mq_notify_set(f, e.notify == LX_SIGEV_SIGNAL ? MQ_NOTIFY_SIGNAL : MQ_NOTIFY_NONE, e.signo, e.value);
-	file_put(f);
+		r = mq_notify_set(f, &n);
+	if (r && n.kind == MQ_NOTIFY_SOCKET)
+		file_put(n.socket);
+	if (f)
+		file_put(f);
 	return r;
 }
 

@@ -219,6 +219,17 @@ void netlink_deliver(struct netlink_sock *s, const void *data, u32 len, u32 grou
 		overrun(s);
 }
 
+int sock_netlink_tell(struct socket *sock, const void *data, size_t len)
+{
+	if (sock->family != LX_AF_NETLINK)
+		return -EINVAL;
+	mutex_lock(&netlink_lock);
+	if (data)
+		netlink_deliver(container_of(sock, struct netlink_sock, sock), data, (u32)len, 0);
+	mutex_unlock(&netlink_lock);
+	return 0;
+}
+
 void netlink_deliver_dump(struct netlink_sock *s, const void *data, u32 len)
 {
 	if (!enqueue(s, data, len, 0))

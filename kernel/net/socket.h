@@ -169,4 +169,7 @@ struct sock_identity {
 };
 extern struct sock_identity sock_identity;
 
+/* The kernel's own words to a netlink socket (mq_notify): queued as one datagram; data NULL only asks. -EINVAL: not one. May sleep. */
+int sock_netlink_tell(struct socket *s, const void *data, size_t len);
+
 #endif

@@ -166,9 +166,20 @@ bool file_is_mq(const struct file *f);
 int mq_send(struct file *f, struct ipc_msg *m, u64 deadline_ns);
 int mq_receive(struct file *f, u64 deadline_ns, struct ipc_msg **ret);
 void mq_get_attr(struct file *f, struct mq_attr *ret);
-enum mq_notify_kind { MQ_NOTIFY_NONE, MQ_NOTIFY_SIGNAL };
+/*
+ * Who is told, once, when a message comes to the empty queue: nobody, a signal, or a netlink socket, which gets the cookie with
+ * LX_NOTIFY_WOKENUP at its end, or LX_NOTIFY_REMOVED when the registration ends otherwise.
+ */
+enum mq_notify_kind { MQ_NOTIFY_SIGNAL, MQ_NOTIFY_NONE, MQ_NOTIFY_SOCKET };   /* as SIGEV_* */
+struct mq_notify {
+	enum mq_notify_kind kind;
+	int signo;
+	u64 value;
+	struct file *socket;         /* MQ_NOTIFY_SOCKET: a reference, the queue's on success */
+	u8 cookie[LX_NOTIFY_COOKIE_LEN];
+};
 /* -EBUSY: somebody is registered. */
-int mq_notify_set(struct file *f, enum mq_notify_kind kind, int signo, u64 value);
+int mq_notify_set(struct file *f, const struct mq_notify *n);
 void mq_notify_clear(struct file *f);
 
 /* procfs_ipc.c: /proc/sysvipc, /proc/sys/kernel/{shm,msg,sem}*, /proc/sys/fs/mqueue. Boot. */

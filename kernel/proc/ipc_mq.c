@@ -28,9 +28,7 @@ struct mq {
 	struct list messages, receivers, senders; /* M */
 	struct waitq waitq;          /* those that poll */
 	bool notify_set;             /* M */
-	enum mq_notify_kind notify_kind;
-	int notify_signo;
-	u64 notify_value;
+	struct mq_notify notify;     /* M: while notify_set */
 	char name[];
 };
 struct mq_receiver {
@@ -217,18 +215,30 @@ static void insert_locked(struct mq *q, struct ipc_msg *m)
 	q->qsize += m->len;
 }
 
-static void notify_locked(struct mq *q, struct siginfo *ret_info)
+/* The registration ends; what is to be told goes to *ret, for notify_tell after the lock. */
+static void notify_end_locked(struct mq *q, struct mq_notify *ret)
 {
 	if (!q->notify_set)
 		return;
 	q->notify_set = false;
-	if (q->notify_kind == MQ_NOTIFY_SIGNAL)
-		*ret_info = (struct siginfo){ .signo = q->notify_signo, .code = LX_SI_MESGQ,
-					      .rt = { .pid = PROC_PID, .uid = PROC_UID, .value = q->notify_value } };
+	*ret = q->notify;
+}
+
+/* No lock held; may sleep. n is not told twice: its socket is given back. */
+static void notify_tell(struct mq_notify *n, u8 what)
+{
+	if (n->kind == MQ_NOTIFY_SIGNAL && n->signo && what == LX_NOTIFY_WOKENUP) {
+		struct siginfo info = { .signo = n->signo, .code = LX_SI_MESGQ, .rt = { .pid = PROC_PID, .uid = PROC_UID, .value = n->value } };
+		signal_send(NULL, info.signo, &info);
+	} else if (n->kind == MQ_NOTIFY_SOCKET) {
+		n->cookie[LX_NOTIFY_COOKIE_LEN - 1] = what;
+		(void)sock_netlink_tell(n->socket->sock, n->cookie, sizeof(n->cookie));
+		file_put(n->socket);
+	}
 }
 
 /* Room is known to be there. */
-static void put_locked(struct mq *q, struct ipc_msg *m, struct siginfo *ret_info)
+static void put_locked(struct mq *q, struct ipc_msg *m, struct mq_notify *ret_told)
 {
 	if (!list_empty(&q->receivers)) {
 		struct mq_receiver *r = list_entry(list_first(&q->receivers), struct mq_receiver, sleeper.link);
@@ -238,13 +248,13 @@ static void put_locked(struct mq *q, struct ipc_msg *m, struct siginfo *ret_info
 	}
 	insert_locked(q, m);
 	if (q->curmsgs == 1)
-		notify_locked(q, ret_info);
+		notify_end_locked(q, ret_told);
 }
 
 int mq_send(struct file *f, struct ipc_msg *m, u64 deadline_ns)
 {
 	struct mq *q = f->priv;
-	struct siginfo info = { 0 };
+	struct mq_notify told = { .kind = MQ_NOTIFY_NONE };
 	struct ipc_sleeper s;
 	int r = 0;
 
@@ -253,7 +263,7 @@ int mq_send(struct file *f, struct ipc_msg *m, u64 deadline_ns)
 		bool full = q->curmsgs >= q->maxmsg;
 		bool wait = full && !file_nonblock(f);
 		if (!full)
-			put_locked(q, m, &info);
+			put_locked(q, m, &told);
 		else if (wait)
 			ipc_sleep_prepare_locked(&s, &q->senders);
 		spin_unlock(&mq_lock);
@@ -265,8 +275,7 @@ int mq_send(struct file *f, struct ipc_msg *m, u64 deadline_ns)
 		if (r != IPC_AGAIN)
 			return r;
 	}
-	if (info.signo)
-		signal_send(NULL, info.signo, &info);
+	notify_tell(&told, LX_NOTIFY_WOKENUP);
 	waitq_wake(&q->waitq, POLL_IN | POLL_RDNORM, ~0u);
 	return 0;
 }
@@ -311,7 +320,7 @@ void mq_get_attr(struct file *f, struct mq_attr *ret)
 	spin_unlock(&mq_lock);
 }
 
-int mq_notify_set(struct file *f, enum mq_notify_kind kind, int signo, u64 value)
+int mq_notify_set(struct file *f, const struct mq_notify *n)
 {
 	struct mq *q = f->priv;
 
@@ -319,9 +328,7 @@ int mq_notify_set(struct file *f, enum mq_notify_kind kind, int signo, u64 value
 	bool busy = q->notify_set;
 	if (!busy) {
 		q->notify_set = true;
-		q->notify_kind = kind;
-		q->notify_signo = signo;
-		q->notify_value = value;
+		q->notify = *n;
 	}
 	spin_unlock(&mq_lock);
 	return busy ? -EBUSY : 0;
@@ -329,11 +336,13 @@ int mq_notify_set(struct file *f, enum mq_notify_kind kind, int signo, u64 value
 
 void mq_notify_clear(struct file *f)
 {
+	struct mq_notify told = { .kind = MQ_NOTIFY_NONE };
 	struct mq *q = f->priv;
 
 	spin_lock(&mq_lock);
-	q->notify_set = false;
+	notify_end_locked(q, &told);
 	spin_unlock(&mq_lock);
+	notify_tell(&told, LX_NOTIFY_REMOVED);
 }
 
 /* ---- The file ---- */
@@ -344,9 +353,9 @@ static ssize_t mq_file_read(struct file *f, struct uio *u, u64 off, bool nonbloc
 	char text[STATUS_SIZE];
 
 	spin_lock(&mq_lock);
-	bool by_signal = q->notify_set && q->notify_kind == MQ_NOTIFY_SIGNAL;
 	int len = fmt_buf(text, sizeof(text), "QSIZE:%-10llu NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n", (unsigned long long)q->qsize,
-			  q->notify_set && !by_signal ? 1 : 0, by_signal ? q->notify_signo : 0, q->notify_set ? PROC_PID : 0);
+			  q->notify_set ? (int)q->notify.kind : 0, q->notify_set && q->notify.kind == MQ_NOTIFY_SIGNAL ? q->notify.signo : 0,
+			  q->notify_set ? PROC_PID : 0);
 	spin_unlock(&mq_lock);
 	if (off >= (u64)len)
 		return 0;

@@ -62,5 +62,8 @@
 #define LX_MQ_MSG_MAX     10
 #define LX_MQ_MSGSIZE_MAX 8192
 #define LX_SI_MESGQ       (-3)
+#define LX_NOTIFY_COOKIE_LEN 32
+#define LX_NOTIFY_WOKENUP    1
+#define LX_NOTIFY_REMOVED    2
 
 #endif

@@ -260,6 +260,57 @@ static void notification(void)
 	mq_unlink(NAME);
 }
 
+static int told, told_value;
+static void tell(union sigval v)
+{
+	told_value = v.sival_int;
+	__atomic_add_fetch(&told, 1, __ATOMIC_SEQ_CST);
+}
+
+static void until_told(int n)
+{
+	for (int i = 0; i < 2000 && __atomic_load_n(&told, __ATOMIC_SEQ_CST) < n; i++)
+		usleep(1000);
+}
+
+/* A thread of the library's is started for each notification. */
+static void by_thread(void)
+{
+	struct mq_attr a = { .mq_maxmsg = 3, .mq_msgsize = 32 };
+	struct sigevent e = { .sigev_notify = SIGEV_THREAD, .sigev_notify_function = tell, .sigev_value.sival_int = 5 };
+	mqd_t q = mq_open(NAME, O_RDWR | O_CREAT | O_NONBLOCK, 0600, &a);
+	char buf[128];
+
+	CHECK("thread", mq_notify(q, &e));
+	CHECK("thread again", mq_notify(q, &e));
+	ssize_t n = read(q, buf, sizeof(buf));
+	char *pid = n > 0 ? strstr(buf, "NOTIFY_PID") : NULL;
+	NOTE("thread state", "%.*s", pid ? (int)(pid - buf) : 0, buf);
+	mq_send(q, "x", 1, 0);
+	until_told(1);
+	NOTE("told", "%d %d", told, told_value);
+	mq_receive(q, buf, 32, NULL);
+	e.sigev_value.sival_int = 6;
+	CHECK("thread once more", mq_notify(q, &e));
+	mq_send(q, "x", 1, 0);
+	until_told(2);
+	NOTE("told", "%d %d", told, told_value);
+	mq_receive(q, buf, 32, NULL);
+	CHECK("and taken back", mq_notify(q, &e));
+	CHECK("taken back", mq_notify(q, NULL));
+	mq_send(q, "x", 1, 0);
+	usleep(30000);
+	NOTE("not told", "%d", told);
+	e = (struct sigevent){ .sigev_notify = SIGEV_THREAD, .sigev_signo = 1, .sigev_value.sival_ptr = buf };
+	CHECK("no socket", syscall(SYS_mq_notify, q, &e));
+	e.sigev_signo = 77;
+	CHECK("not open socket", syscall(SYS_mq_notify, q, &e));
+	e.sigev_value.sival_ptr = (void *)8;
+	CHECK("bad cookie", syscall(SYS_mq_notify, q, &e));
+	mq_close(q);
+	mq_unlink(NAME);
+}
+
 static void polling(void)
 {
 	struct mq_attr a = { .mq_maxmsg = 1, .mq_msgsize = 32 };
@@ -314,6 +365,7 @@ int main(void)
 	messages();
 	waiting();
 	notification();
+	by_thread();
 	polling();
 	limits();
 	return 0;
