@@ -156,6 +156,9 @@ static void text_default(char **text, char **value)
 
 static void options_merge(struct opts *opts, struct opts *from)
 {
+	/* With another network on the command line there is nothing to publish ports on. */
+	bool user_net = !opts->net || !strcmp(opts->net, "user");
+
 	opts->first_env_count = from->env.count;
 	opts->first_env_file_count = from->env_file.count;
 	text_default(&opts->workdir, &from->workdir);
@@ -168,7 +171,8 @@ static void options_merge(struct opts *opts, struct opts *from)
 	list_prepend(&opts->env_file, &from->env_file);
 	list_prepend(&opts->add, &from->add);
 	list_prepend(&opts->packages, &from->packages);
-	list_prepend(&opts->publish, &from->publish);
+	if (user_net)
+		list_prepend(&opts->publish, &from->publish);
 	list_prepend(&opts->volume, &from->volume);
 	list_prepend(&opts->allow, &from->allow);
 	if (!opts->dns.count)

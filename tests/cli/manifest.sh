@@ -111,6 +111,8 @@ says wins-env-file-over env=KEY=file
 line=$(line_of -M app/pith.yaml -m 128M -c 1 -p 19090:90)
 case "$line" in *'-m 128'*) ok wins-memory ;; *) not_ok wins-memory "$line" ;; esac
 case "$line" in *18080-:80*19090-:90*) ok adds-ports ;; *) not_ok adds-ports "$line" ;; esac
+line=$(line_of -M app/pith.yaml --net none)
+case "$line" in *hostfwd*) not_ok wins-net-no-ports "$line" ;; *-machine* | *-M*) ok wins-net-no-ports ;; *) not_ok wins-net-no-ports "$line" ;; esac
 printf 'env:\n  - KEY=list\n  - TAKEN\n' >list.yaml
 TAKEN=too run env-list -M list.yaml /bin/true
 says env-list-value env=KEY=list
