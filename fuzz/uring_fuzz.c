@@ -70,7 +70,6 @@ static struct file *open_all(u32 flags)
 	struct file *a, *b;
 	struct socket *s, *t;
 	struct vnode *v;
-	bool created;
 
 	must(pipe_create(0, &a, &b) == 0);
 	install(a);
@@ -83,7 +82,7 @@ static struct file *open_all(u32 flags)
 	install(a);
 	must(epoll_create(&a) == 0);
 	install(a);
-	must(fs_open(NULL, "/f", LX_O_CREAT | LX_O_RDWR, 0644, 0, &v, &created) == 0);
+	must(fs_new_memfile("f", &v) == 0);
 	must(file_from_vnode(v, LX_O_RDWR, &a) == 0);
 	vnode_put(v);
 	install(a);
@@ -229,5 +228,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(list_empty(&r->reqs));
 	uring_put(r);
 	settle();
+	/* The names that inputs begin with. */
+	(void)(fs_unlink(NULL, "/f") && fs_rmdir(NULL, "/f"));
+	(void)(fs_unlink(NULL, "/g") && fs_rmdir(NULL, "/g"));
 	return 0;
 }
