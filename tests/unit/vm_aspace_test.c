@@ -611,6 +611,40 @@ static void hidden_pages_survive(void **state)
 	assert_int_equal(page_free_count(), pages);
 }
 
+/* What smaps says: private pages also under PROT_NONE, pages of files, in ranges over several areas and huge reservations; peaks stay. */
+static void resident(void **state)
+{
+	reset();
+	u32 v = 1, got;
+	struct vm_resident r;
+	struct vm_usage u;
+	struct vm_map_request rq = { .addr = BASE + 64 * PAGE_SIZE, .len = 4 * PAGE_SIZE, .prot = 1, .max_prot = 7, .flags = VM_MAP_FIXED, .object = &files[0].object };
+	assert_int_equal(map_at(BASE, 16 * PAGE_SIZE, 3, VM_MAP_FIXED), BASE);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(copy_to_user(uaddr_make(BASE + 2 * i * PAGE_SIZE), &v, 4), 0);
+	assert_int_equal(copy_from_user(&got, uaddr_make(BASE + PAGE_SIZE), 4), 0);      /* the zero page is nobody's */
+	assert_int_equal(vm_protect(BASE, 3 * PAGE_SIZE, 0), 0);
+	vm_resident(BASE, BASE + 16 * PAGE_SIZE, &r);
+	assert_int_equal(r.anon_pages, 5);
+	vm_resident(BASE, BASE + 3 * PAGE_SIZE, &r);
+	assert_int_equal(r.anon_pages, 2);
+	assert_int_equal(vm_map(&rq), (intptr_t)rq.addr);
+	assert_int_equal(copy_from_user(&got, uaddr_make(rq.addr), 4), 0);
+	assert_int_equal(map_at(1ull << 44, 1ull << 44, 3, VM_MAP_FIXED | VM_MAP_NORESERVE), 1ll << 44);
+	assert_int_equal(copy_to_user(uaddr_make((1ull << 44) + (1ull << 43)), &v, 4), 0);
+	vm_resident(0, ARCH_USER_TOP, &r);
+	vm_usage(&u);
+	assert_int_equal(r.anon_pages, 6);
+	assert_true(r.file_clean_pages >= 1 && r.file_dirty_pages == 0);
+	assert_int_equal(r.anon_pages + r.shmem_pages + r.file_clean_pages, u.resident_anon_pages + u.resident_file_pages);
+	assert_int_equal(vm_unmap(0x10000, ARCH_USER_TOP - 0x10000), 0);
+	vm_resident(0, ARCH_USER_TOP, &r);
+	assert_int_equal(r.anon_pages + r.shmem_pages + r.file_clean_pages + r.file_dirty_pages, 0);
+	u64 before = u.resident_anon_pages + u.resident_file_pages;
+	vm_usage(&u);
+	assert_true(u.peak_resident_pages >= before && u.peak_mapped_pages >= 1ull << 32);
+}
+
 static void truncation_takes_copies(void **state)
 {
 	reset();
@@ -767,6 +801,7 @@ int main(void)
 		cmocka_unit_test(stores_reach_the_file),
 		cmocka_unit_test(placement),
 		cmocka_unit_test(hidden_pages_survive),
+		cmocka_unit_test(resident),
 		cmocka_unit_test(truncation_takes_copies),
 		cmocka_unit_test(names),
 		cmocka_unit_test(moves_over_several),
