@@ -272,11 +272,13 @@ static int rights_put(struct control_out *c, struct sock_rights *r, bool cloexec
 	return n ? control_put(c, LX_SOL_SOCKET, SCM_RIGHTS, fds, n * sizeof(s32)) : 0;
 }
 
-static int stamp_put(struct control_out *c, u64 ns)
+/* A timeval or a timespec, as the option that asked for it says. */
+static int stamp_put(struct control_out *c, u8 option, u64 ns)
 {
-	struct lx_timeval tv = { (s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
+	bool fine = option == LX_SO_TIMESTAMPNS || option == LX_SO_TIMESTAMPNS_NEW;
+	s64 stamp[2] = { (s64)(ns / NSEC_PER_SEC), (s64)(fine ? ns % NSEC_PER_SEC : ns % NSEC_PER_SEC / NSEC_PER_USEC) };
 
-	return control_put(c, LX_SOL_SOCKET, LX_SO_TIMESTAMP, &tv, sizeof(tv));
+	return control_put(c, LX_SOL_SOCKET, option, stamp, sizeof(stamp));
 }
 
 /* The error, and who sent it: a sockaddr behind it. */
@@ -331,7 +333,7 @@ static int controls_put(struct file *f, struct sock_msg *m, struct control_out *
 	int r = 0;
 
 	if (m->timestamp_ns)
-		r = stamp_put(c, m->timestamp_ns);
+		r = stamp_put(c, f->sock->timestamp, m->timestamp_ns);
 	if (r == 0 && m->control && m->control->has)
 		r = m->control->has & (SOCK_CONTROL_ERR | SOCK_CONTROL_ERR6) ? error_put(c, m->control) : ip_controls_put(c, m->control);
 	if (r == 0 && f->sock->family == LX_AF_UNIX && f->sock->passcred) {

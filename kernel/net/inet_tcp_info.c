@@ -90,7 +90,7 @@ void inet_tcp_info(struct inet_sock *s, struct lx_tcp_info *i)
 	i->ato = TCP_FAST_INTERVAL * 1000u;
 	u16 mss = inet_tcp_peer_mss(s);
 	i->snd_mss = i->rcv_mss = i->advmss = mss;
-	i->pmtu = inet_path_mtu(&s->raddr);
+	i->pmtu = MIN(inet_path_mtu(&s->raddr), 65535u);
 	i->unacked = in_flight;
 	static const struct inet_timing nothing;
 	const struct inet_timing *t = s->timing ? s->timing : &nothing;

@@ -269,13 +269,32 @@ static size_t take_bytes(struct inet_sock *s, struct uio *u, size_t len, size_t 
 	return done;
 }
 
+/*
+ * A window that SO_RCVBUF made smaller than what lwIP thinks in (a segment, an eighth of the full window): the
+ * peer is told when a quarter of it is free again, or it would wait for ever.
+ */
+static void window_tell(struct inet_sock *s, struct tcp_pcb *p)
+{
+	u32 free = p->rcv_nxt + p->rcv_wnd - p->rcv_ann_right_edge;
+
+	if ((s32)free <= 0 || free < MIN(inet_tcp_window(s), (u32)TCP_WND) / 4)
+		return;
+	p->rcv_ann_wnd = p->rcv_wnd;
+	tcp_ack_now(p);
+	tcp_output(p);
+}
+
 static void window_free(struct inet_sock *s, size_t n)
 {
-	while (n && s->tcp) {
-		u16 k = (u16)MIN(n, (size_t)0xffff);
+	size_t left = n;
+
+	while (left && s->tcp) {
+		u16 k = (u16)MIN(left, (size_t)0xffff);
 		tcp_recved(s->tcp, k);
-		n -= k;
+		left -= k;
 	}
+	if (unlikely(n && s->tcp && (s->rcvbuf_set || s->window_clamp)))
+		window_tell(s, s->tcp);
 }
 
 /* Nothing is queued: what does recv say? 1 = wait. */

@@ -195,7 +195,7 @@ static int set_generic(struct socket *s, int name, const void *val, u32 len)
 	case LX_SO_MARK:
 		return -EPERM;
 	case LX_SO_TIMESTAMP: case LX_SO_TIMESTAMPNS: case LX_SO_TIMESTAMP_NEW: case LX_SO_TIMESTAMPNS_NEW:
-		s->timestamp = v;
+		s->timestamp = v ? (u8)name : s->timestamp == name ? 0 : s->timestamp;
 		return 0;
 	case LX_SO_NO_CHECK: case LX_SO_BSDCOMPAT: case LX_SO_DETACH_FILTER: case LX_SO_RXQ_OVFL: case LX_SO_BUSY_POLL:
 	case LX_SO_MAX_PACING_RATE: case LX_SO_INCOMING_CPU: case LX_SO_PASSSEC: case LX_SO_ZEROCOPY:
@@ -260,7 +260,8 @@ static int get_value(struct socket *s, int name, int *ret)
 	case LX_SO_SNDLOWAT: *ret = 1; return 0;
 	case LX_SO_ACCEPTCONN: *ret = s->listening; return 0;
 	case LX_SO_PASSCRED: *ret = s->passcred; return 0;
-	case LX_SO_TIMESTAMP: case LX_SO_TIMESTAMPNS: case LX_SO_TIMESTAMP_NEW: case LX_SO_TIMESTAMPNS_NEW: *ret = s->timestamp; return 0;
+	case LX_SO_TIMESTAMP: case LX_SO_TIMESTAMPNS: case LX_SO_TIMESTAMPNS_NEW: *ret = s->timestamp == name; return 0;
+	case LX_SO_TIMESTAMP_NEW: *ret = s->timestamp == LX_SO_TIMESTAMP_NEW || s->timestamp == LX_SO_TIMESTAMPNS_NEW; return 0;
 	case LX_SO_INCOMING_CPU: *ret = 0; return 0;
 	case LX_SO_INCOMING_NAPI_ID: *ret = 0; return 0;
 	case LX_SO_PEEK_OFF: *ret = -1; return s->family == LX_AF_UNIX ? 0 : -EOPNOTSUPP;

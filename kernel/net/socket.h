@@ -61,7 +61,7 @@ struct sock_msg {
 	bool nonblock;
 	struct sock_rights *rights;  /* unix sockets: passed or received; NULL */
 	bool has_creds;              /* unix sockets: send: credentials are given; receive: the message carries the sender's (there is one identity) */
-	u64 timestamp_ns;            /* receive: if SO_TIMESTAMP is set, else 0 */
+	u64 timestamp_ns;            /* receive: if a SO_TIMESTAMP* is set, else 0 */
 	bool has_nl_group;           /* receive: NETLINK_PKTINFO is set: the group that a netlink message went to, 0 = none */
 	u32 nl_group;
 	struct sock_control *control; /* or NULL */
@@ -92,8 +92,9 @@ struct socket {
 	int error;                   /* pending SO_ERROR, negative errno; atomic exchange */
 	u64 rcvtimeo_ns, sndtimeo_ns;/* 0 = for ever */
 	u32 rcvbuf, sndbuf, rcvlowat;
-	bool reuseaddr, reuseport, keepalive, broadcast, oobinline, timestamp, dontroute, passcred, listening;
+	bool reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, passcred, listening;
 	s32 linger_s;                /* -1 off */
+	u8 timestamp;                /* which SO_TIMESTAMP* is set, 0: none */
 	u32 priority, mark;
 	u64 ino;                     /* for st_ino and /proc/net */
 	void *priv;

@@ -191,6 +191,41 @@ static ssize_t send_control(int fd, struct sockaddr_in6 *to, int level, int type
 	return sendmsg(fd, &m, 0);
 }
 
+/* Time stamps: the option says of which kind. */
+static void stamps(void)
+{
+	static const int opts[] = { SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMP_NEW, SO_TIMESTAMPNS_NEW };
+	int s = socket(AF_INET6, SOCK_DGRAM, 0), v;
+	struct sockaddr_in6 a = v6("::1", 0);
+	socklen_t n;
+	struct timespec t;
+
+	bind(s, (void *)&a, sizeof a);
+	a = v6("::1", port_of(s));
+	for (int i = 0; i < 4; i++) {
+		CHECK("stamps on", setsockopt(s, SOL_SOCKET, opts[i], &(int){ 1 }, 4));
+		for (int k = 0; k < 4; k++) {
+			n = sizeof v;
+			getsockopt(s, SOL_SOCKET, opts[k], &v, &n);
+			NOTE("is on", "%d", v);
+		}
+		sendto(s, "x", 1, 0, (void *)&a, sizeof a);
+		char b[4], control[100];
+		struct iovec io = { b, 4 };
+		struct msghdr m = { NULL, 0, &io, 1, control, sizeof control, 0 };
+		CHECK("recvmsg", recvmsg(s, &m, 0));
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		if (!c)
+			continue;
+		long w[2];
+		memcpy(w, CMSG_DATA(c), sizeof w);
+		clock_gettime(CLOCK_REALTIME, &t);
+		NOTE("stamp", "type %d length %zu, %s", c->cmsg_type, c->cmsg_len - CMSG_LEN(0), w[0] >= t.tv_sec - 2 && w[0] <= t.tv_sec && w[1] >= 0 && w[1] < 1000000000 ? "now" : "another time");
+		CHECK("stamps off", setsockopt(s, SOL_SOCKET, opts[i], &(int){ 0 }, 4));
+	}
+	close(s);
+}
+
 static void control_out(void)
 {
 	int s = socket(AF_INET6, SOCK_DGRAM, 0), c = socket(AF_INET6, SOCK_DGRAM, 0), one = 1;
@@ -377,6 +412,7 @@ int main(void)
 {
 	values(socket(AF_INET6, SOCK_STREAM, 0), socket(AF_INET6, SOCK_DGRAM, 0), socket(AF_INET, SOCK_DGRAM, 0));
 	control_in();
+	stamps();
 	control_out();
 	groups();
 	error_queue("::1", IPPROTO_IPV6, IPV6_RECVERR, 0);
