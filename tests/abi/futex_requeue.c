@@ -33,15 +33,21 @@ static struct timespec in_ms(int clock, long ms)
 	return t;
 }
 
-static int waiting, owners;
+static int waiting, owners, last_tid;
 struct job { long r; int e; int owner; unsigned clear; };
 
 /* Wait on cond for the lock; then give it up. */
+static void announce(void)
+{
+	__atomic_store_n(&last_tid, (int)tid(), __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+}
+
 static void *waits(void *arg)
 {
 	struct job *j = arg;
 
-	__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+	announce();
 	errno = 0;
 	j->r = fut(&cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, &lock, 0);
 	j->e = errno;
@@ -56,11 +62,22 @@ static void *waits(void *arg)
 	return NULL;
 }
 
+/* Until the n-th has announced itself and sleeps: it is in its call, whatever else the machine does. */
 static void settle(int n)
 {
+	char path[64], state = 0;
+
 	while (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) < n)
 		usleep(1000);
-	usleep(50000);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", __atomic_load_n(&last_tid, __ATOMIC_SEQ_CST));
+	for (int i = 0; i < 5000 && state != 'S'; i++) {
+		FILE *f = fopen(path, "r");
+		if (!f || fscanf(f, "%*d %*s %c", &state) != 1)
+			state = 0;
+		if (f)
+			fclose(f);
+		usleep(1000);
+	}
 }
 
 static void requeue(void)
@@ -68,9 +85,10 @@ static void requeue(void)
 	struct job j[3] = { 0 };
 	pthread_t t[3];
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		pthread_create(&t[i], NULL, waits, &j[i]);
-	settle(3);
+		settle(i + 1);
+	}
 	CHECK("plain wake", fut(&cond, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
 	CHECK("plain requeue", fut(&cond, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)1, &other, 0));
 	CHECK("other lock", fut(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, &other, 0));
@@ -90,9 +108,10 @@ static void requeue(void)
 	NOTE("owners", "%d lock %u", owners, lock);
 	/* A free lock goes to the first at once. */
 	waiting = owners = 0;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		pthread_create(&t[i], NULL, waits, &j[i]);
-	settle(2);
+		settle(i + 1);
+	}
 	CHECK("one, to the free lock", fut(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)0, &lock, 0));
 	pthread_join(t[0], NULL);
 	NOTE("first", "%ld %d", j[0].r, j[0].owner);
@@ -104,9 +123,9 @@ static void requeue(void)
 
 static void *times_out(void *arg)
 {
-	struct timespec t = in_ms(CLOCK_MONOTONIC, 60);
+	struct timespec t = in_ms(CLOCK_MONOTONIC, 400);
 
-	__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+	announce();
 	CHECK("requeued, then timed out", fut(&cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, &t, &lock, 0));
 	return arg;
 }
@@ -127,9 +146,7 @@ static void limits(void)
 	lock = tid();
 	waiting = 0;
 	pthread_create(&th, NULL, times_out, NULL);
-	while (!__atomic_load_n(&waiting, __ATOMIC_SEQ_CST))
-		usleep(1000);
-	usleep(20000);
+	settle(1);
 	CHECK("moved", fut(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)5, &lock, 0));
 	pthread_join(th, NULL);
 	CHECK("unlock after all", fut(&lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
@@ -154,7 +171,7 @@ static void *waits_many(void *arg)
 {
 	struct job *j = arg;
 
-	__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+	announce();
 	errno = 0;
 	j->r = waitv(128, 0, NULL, 0);
 	j->e = errno;
