@@ -140,7 +140,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-kvm lint bench install clean abi unit fuzz
+.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-kvm lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 kernel: $(B)/pith.elf $(B)/pith.elf.stripped ## build the kernel
 tool: $(B)/pith             ## build the command
@@ -167,6 +167,8 @@ check-kvm: all abi          ## long: under KVM's rules, in a nested machine (tes
 	tests/beds/kvm.sh --build $(B)
 lint:                       ## the layer rules, formatting of tables, banned words
 	scripts/lint
+soak: all                   ## a server under load for SOAK_SECONDS (1800): nothing may leak
+	sh tests/soak/soak.sh
 bench: all                  ## measure and write the table into bench/results/
 	bench/run
 install: all                ## install under PREFIX (default /usr/local)
