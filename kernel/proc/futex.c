@@ -151,6 +151,20 @@ int futex_block_any(struct futex_waiter *ws, unsigned n, u64 deadline_ns)
 	return woken >= 0 ? woken : r;
 }
 
+/* Around the lock of a bucket in which threads are woken: who wakes wants that lock soon, so other CPUs hear of it after. */
+static irq_flags_t wakes_begin(void)
+{
+	irq_flags_t f = arch_irq_save();
+
+	sched_hold_kicks();
+	return f;
+}
+static void wakes_end(irq_flags_t f)
+{
+	sched_send_kicks();
+	arch_irq_restore(f);
+}
+
 /* Take w off and wake its thread; the bucket's lock is held. */
 static void wake_locked(struct futex_waiter *w)
 {
@@ -173,6 +187,7 @@ int futex_wake(const u64 key[2], int max, u32 bitset)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (list_empty(&b->waiters))
 		return 0;
+	irq_flags_t f = wakes_begin();
 	spin_lock(&b->lock);
 	list_for_each_entry_safe(w, tmp, &b->waiters, link) {
 		if (!key_is(w, key) || !(w->bitset & bitset))
@@ -182,6 +197,7 @@ int futex_wake(const u64 key[2], int max, u32 bitset)
 			break;
 	}
 	spin_unlock(&b->lock);
+	wakes_end(f);
 	return n;
 }
 
@@ -221,11 +237,13 @@ int futex_requeue(const u64 key[2], const u64 key2[2], int nwake, int nmove, con
 	bool same = key[0] == key2[0] && key[1] == key2[1];
 	int woken = 0, moved = 0;
 
+	irq_flags_t f = wakes_begin();
 	lock_two(b, b2);
 	if (seq && *seq != b->seq) {
 		spin_unlock(&b->lock);
 		if (b2 != b)
 			spin_unlock(&b2->lock);
+		wakes_end(f);
 		return -EAGAIN;
 	}
 	list_for_each_entry_safe(w, tmp, &b->waiters, link) {
@@ -247,6 +265,7 @@ int futex_requeue(const u64 key[2], const u64 key2[2], int nwake, int nmove, con
 	spin_unlock(&b->lock);
 	if (b2 != b)
 		spin_unlock(&b2->lock);
+	wakes_end(f);
 	*ret_woken = woken;
 	return woken + moved;
 }

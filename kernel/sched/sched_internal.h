@@ -8,12 +8,6 @@
 void sched_block(void);
 /* The current thread is DEAD: switch away for good. */
 NORETURN void sched_leave(void);
-/*
- * Until as many sched_send_kicks as sched_hold_kicks: thread_wake on this CPU interrupts no other, but notes whom. For
- * wakers that hold a spinlock which the woken may want. Interrupts masked from the first to the last.
- */
-void sched_hold_kicks(void);
-void sched_send_kicks(void);
 /* First thing on a new thread's stack. */
 void sched_first_run(void);
 /* Fill the members of a fresh thread (two references, all CPUs allowed). */

@@ -66,6 +66,12 @@ void thread_join(struct thread *t);
 
 /* Make t runnable if it sleeps; if it is about to, it will not. Any context. */
 void thread_wake(struct thread *t);
+/*
+ * Until as many sched_send_kicks as sched_hold_kicks: thread_wake on this CPU interrupts no other, but notes whom. For
+ * wakers that hold a spinlock which the woken may want. Interrupts masked from the first to the last.
+ */
+void sched_hold_kicks(void);
+void sched_send_kicks(void);
 /* Set a work bit and make sure that t sees it soon: wakes interruptible sleeps, kicks its CPU. Any context. */
 void thread_set_work(struct thread *t, u32 bit);
 static inline void thread_clear_work(struct thread *t, u32 bit)
