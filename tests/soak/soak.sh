@@ -14,7 +14,7 @@ for on in $machines; do n=$((n + 1)); done
 each=$((${SOAK_SECONDS:-1800} / n))
 failed=0
 for on in $machines; do
-    SERVER_SECONDS=$((each + 600))
+    export SERVER_SECONDS=$((each + 600))
     start server "$on" --verbose -m 128M --net tap=tap0 --ip 10.9.0.2/24 ./server
     if ! wait_for 60 grep -q '^ready' server.log; then
         not_ok "soak/$on" "no server: $(tail -n 3 server.log)"
