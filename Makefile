@@ -36,12 +36,23 @@ endef
 
 KSRC     := $(filter-out kernel/arch/host/% kernel/arch/x86_64/vdso/%,$(call rwild,kernel,*.c))
 KASM     := $(call rwild,kernel,*.S)
-KCFLAGS  := -std=gnu17 -O2 -g $(WARN) -ffreestanding -fPIE -fno-plt -include kernel/base/hidden.h \
+KCFLAGS  := -std=gnu17 -O2 -fno-align-functions -fno-align-jumps -fno-align-loops -fno-align-labels -g $(WARN) -ffreestanding -fPIE -fno-plt -include kernel/base/hidden.h \
             -mgeneral-regs-only -mno-red-zone -mcmodel=small -fcf-protection=none -fno-asynchronous-unwind-tables \
             -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
             -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40 \
             -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fwrapv $(KCFLAGS_CC) \
             -Ikernel -I. -DPITH_VERSION='"$(VERSION)"'
+# What runs for each system call, fault, packet or switch is made for speed; the rest, most of the kernel, for size.
+KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c) $(addprefix kernel/sched/,run.c waitq.c mutex.c thread.c) kernel/mm/% kernel/blk/blk.c \
+            $(addprefix kernel/arch/x86_64/,trap.c tlb.c pagetable.c thread.c lapic.c clock.c fpu.c irq.c) \
+            $(addprefix kernel/dev/,virtqueue.c virtio.c port.c) $(addprefix kernel/drivers/,virtio_net.c virtio_blk.c virtio_console.c) \
+            $(addprefix kernel/vm/,aspace.c area.c fault.c map.c object.c object_fill.c object_io.c object_map.c place.c uio.c usercopy.c zap.c) \
+            $(addprefix kernel/fs/,namei.c dcache.c open.c vnode.c tmpfs_file.c erofs_data.c erofs_dir.c erofs_inode.c crc32c.c) \
+            $(addprefix kernel/net/,socket.c inet.c inet_demux.c inet_mem.c inet_send.c inet_sock.c inet_tcp_io.c) \
+            $(addprefix kernel/proc/,file.c file_socket.c file_vnode.c file_port.c fdtable.c futex.c epoll.c poll_wait.c pipe.c eventfd.c) \
+            $(addprefix kernel/linux/,dispatch.c filecalls.c sys_io.c sys_futex.c sys_socket.c sys_sockmsg.c sys_epoll.c sys_mm.c)
+LWIP_HOT := $(addprefix core/,inet_chksum.c ip.c pbuf.c tcp.c tcp_in.c tcp_out.c ipv4/ip4.c ipv4/etharp.c) netif/ethernet.c
+speed_or_size = $(if $(filter $(2),$(1)),-O2,-Os)
 # Entry code runs before there is a canary to check.
 KCFLAGS_EARLY := -fno-stack-protector -fno-stack-clash-protection
 LWIP     := $(B)/lwip
@@ -49,12 +60,12 @@ include kernel/net/lwip/files.mk
 LWIP_OBJ := $(LWIP_SRC:%.c=$(B)/lwip-obj/%.o)
 LWIP_CFLAGS = $(filter-out $(WARN),$(KCFLAGS)) -w -Ikernel/net/lwip -I$(LWIP)/src/include
 KOBJ     := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.S.o)
-$(call cmdline,kernel,$(CC) $(KCFLAGS))
+$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_HOT))
 
 $(B)/kernel/%.o: kernel/%.c $(B)/.cmd-kernel | $(LWIP)/.stamp
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(KCFLAGS) $(if $(filter kernel/boot/% kernel/arch/x86_64/early%,$<),$(KCFLAGS_EARLY)) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(KCFLAGS) $(call speed_or_size,$<,$(KHOT)) $(if $(filter kernel/boot/% kernel/arch/x86_64/early%,$<),$(KCFLAGS_EARLY)) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
 $(B)/kernel/%.S.o: kernel/%.S $(B)/.cmd-kernel
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

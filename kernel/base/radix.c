@@ -104,8 +104,28 @@ static void radix_shrink(struct radix *r, u64 index)
 		radix_set_height(r, 0);
 }
 
+/* The leaf that holds index, if it is there and the tree has nodes. */
+static struct radix_node *radix_leaf(const struct radix *r, u64 index)
+{
+	struct radix_node *n = r->height && index <= r->last ? r->root : NULL;
+
+	for (u32 level = r->height; n && level-- > 1;)
+		n = n->slots[radix_slot(index, level)];
+	return n;
+}
+
 int radix_insert(struct radix *r, u64 index, void *item)
 {
+	struct radix_node *leaf = radix_leaf(r, index);
+
+	if (likely(leaf != NULL)) {
+		void **place = &leaf->slots[radix_slot(index, 0)];
+		if (*place)
+			return -EEXIST;
+		*place = item;
+		leaf->count++;
+		return 0;
+	}
 	if (radix_grow(r, index))
 		return -ENOMEM;
 	if (r->height == 0) {

@@ -264,6 +264,31 @@ static phys_t memory_at(const struct sync_memory *m, u64 off, u64 *ret_room)
 	return page_to_phys(m->pages[off / PAGE_SIZE]) + off % PAGE_SIZE;
 }
 
+/* The same for whole pages, the common case. */
+static u64 request_fill_pages(const struct blkdev *d, struct sync_request *s, struct page *const *pages, u64 npages)
+{
+	unsigned max_segs = d->max_segs < SYNC_SEGS ? d->max_segs : SYNC_SEGS, n = 0;
+	u32 max_len = ROUND_DOWN(d->max_seg_len, (u32)PAGE_SIZE);
+	struct blk_seg *seg = s->segs - 1;
+	phys_t end = 0;
+	u64 k;
+
+	for (k = 0; k < npages; k++) {
+		phys_t pa = page_to_phys(pages[k]);
+		if (n && pa == end && seg->len < max_len) {
+			seg->len += PAGE_SIZE;
+		} else {
+			if (n == max_segs)
+				break;
+			n++;
+			*++seg = (struct blk_seg){ pa, PAGE_SIZE };
+		}
+		end = pa + PAGE_SIZE;
+	}
+	s->rq.nsegs = n;
+	return k * PAGE_SIZE;
+}
+
 /* Cover as much of [off, len) as one request takes; how many bytes that is. Adjacent memory makes one segment. */
 static u64 request_fill(const struct blkdev *d, struct sync_request *s, const struct sync_memory *m, u64 off, u64 len)
 {
@@ -271,6 +296,8 @@ static u64 request_fill(const struct blkdev *d, struct sync_request *s, const st
 	u32 max_len = ROUND_DOWN(d->max_seg_len, d->block_size);
 	u64 start = off;
 
+	if (m->pages && !((off | len) & (PAGE_SIZE - 1)) && max_len >= PAGE_SIZE)
+		return request_fill_pages(d, s, m->pages + off / PAGE_SIZE, (len - off) / PAGE_SIZE);
 	s->rq.nsegs = 0;
 	while (off < len) {
 		u64 room;
