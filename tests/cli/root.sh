@@ -107,6 +107,22 @@ chmod +x env-script
 "$PITH" run --accel tcg --net none ./env-script </dev/null >out 2>err
 check script-env "env is not resolved" grep -aqxF exec=/usr/bin/sort out
 
+# A source that has a compiled form beside it keeps its time, since that form names it.
+time_of() { dump.erofs --path="$2" "$1" 2>err | sed -n 's/^Timestamp: //p'; }
+mkdir -p py/__pycache__
+echo 'x = 1' >py/mod.py
+echo 'x = 1' >py/alone.py
+echo compiled >py/__pycache__/mod.cpython-311.pyc
+touch -d 2021-02-03T04:05:06Z py/mod.py py/alone.py
+unpack compiled -a py:/py /bin/true
+check compiled-time-kept "its time is $(time_of "$root" /py/mod.py)" test "$(TZ=UTC time_of "$root" /py/mod.py | cut -d. -f1)" = "2021-02-03 04:05:06"
+cp -a py py2
+sleep 1
+cp py/mod.py py2/again && mv py2/again py2/alone.py
+first=$root
+unpack compiled-again -a py2:/py /bin/true
+check compiled-same-bytes "the time of a source that is not compiled shows" cmp "$first" "$root"
+
 # Added files.
 mkdir -p tree/sub
 echo data >tree/sub/file

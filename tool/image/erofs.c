@@ -53,15 +53,19 @@ static const char *complaint(struct buf *output)
 	return line;
 }
 
-static int mkfs_run(const char *path, const char *directory, const uint8_t digest[HASH_LEN])
+/* With a latest time mkfs.erofs keeps the files' times up to it (and is told so by the environment alone). */
+static int mkfs_run(const char *path, const char *directory, const uint8_t digest[HASH_LEN], int64_t latest)
 {
-	char hex[HASH_HEX_LEN], *uuid;
+	char hex[HASH_HEX_LEN], seconds[24], *uuid;
 	struct buf output;
 	int status;
 
 	hash_hex(digest, hex);
 	uuid = xasprintf("-U%.8s-%.4s-8%.3s-8%.3s-%.12s", hex, hex + 8, hex + 13, hex + 17, hex + 20); /* keeps (I1) */
-	status = child_run((char *[]){ "mkfs.erofs", "-T0", uuid, "--all-root", "-x-1", (char *)path, (char *)directory, NULL }, &output);
+	snprintf(seconds, sizeof seconds, "%lld", (long long)latest);
+	setenv("SOURCE_DATE_EPOCH", seconds, 1);
+	status = child_run((char *[]){ "mkfs.erofs", latest ? "-x-1" : "-T0", uuid, "--all-root", "-x-1", (char *)path, (char *)directory, NULL },
+			   &output);
 	free(uuid);
 	if (status == -ENOENT)
 		status = err_report(PITH_FAILED, "mkfs.erofs", "not found in PATH; install it: apt-get install erofs-utils");
@@ -75,6 +79,7 @@ static int mkfs_run(const char *path, const char *directory, const uint8_t diges
 static int root_make(const struct plan *plan, const char *path)
 {
 	uint8_t digest[HASH_LEN];
+	int64_t latest = 0;
 	char *cache, *stage;
 	int status = file_cache_dir(&cache);
 
@@ -87,9 +92,9 @@ static int root_make(const struct plan *plan, const char *path)
 	if (mkdir(stage, 0700) < 0)
 		status = err_report(PITH_FAILED, stage, "cannot make it: %s; check the cache directory", strerror(errno));
 	if (!status)
-		status = plan_write(plan, stage, digest);
+		status = plan_write(plan, stage, digest, &latest);
 	if (!status)
-		status = mkfs_run(path, stage, digest);
+		status = mkfs_run(path, stage, digest, latest);
 	err_progress(NULL);
 	file_remove_tree(stage);
 	cleanup_forget(stage);

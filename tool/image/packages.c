@@ -6,6 +6,7 @@
  */
 #include "image/packages.h"
 
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,32 @@ static void versions_ask(const struct strv *packages, json_t *list)
 	}
 }
 
+/* The modules that a package's installation compiled beside a source: dpkg does not know them. */
+static void compiled_add(const char *source, struct strv *files)
+{
+	const char *slash = strrchr(source, '/');
+	size_t len = strlen(source);
+	char *pattern;
+	glob_t found;
+
+	if (!slash || len < 3 || strcmp(source + len - 3, ".py"))
+		return;
+	pattern = xasprintf("%.*s/__pycache__/%.*s.*.pyc", (int)(slash - source), source, (int)(source + len - 3 - slash - 1), slash + 1);
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+		if (found.gl_pathc) {
+			char *directory = xasprintf("%.*s/__pycache__", (int)(slash - source), source);
+
+			if (!strv_has(files, directory))
+				strv_add(files, directory);
+			free(directory);
+		}
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			strv_add(files, found.gl_pathv[i]);
+		globfree(&found);
+	}
+	free(pattern);
+}
+
 int packages_files(const char *name, struct strv *files)
 {
 	char *argv[] = { "dpkg-query", "-L", "--", (char *)name, NULL };
@@ -101,6 +128,8 @@ int packages_files(const char *name, struct strv *files)
 		if (line[0] == '/' && strcmp(line, "/."))
 			strv_add(files, line);
 	}
+	for (size_t i = 0, listed = files->count; i < listed; i++)
+		compiled_add(files->items[i], files);
 	buf_free(&output);
 	return status;
 }

@@ -58,8 +58,10 @@ int plan_key(const struct plan *plan, uint8_t ret_digest[HASH_LEN]);
 
 /*
  * Makes the tree below an empty directory and hashes what it writes, contents
- * included. 0 or an exit status after a line.
+ * included. Python sources with compiled modules beside them keep their times
+ * (seconds since 1970); *ret_time is the latest of those and the time of all
+ * else, or 0: then no times were set. 0 or an exit status after a line.
  */
-int plan_write(const struct plan *plan, const char *directory, uint8_t ret_digest[HASH_LEN]);
+int plan_write(const struct plan *plan, const char *directory, uint8_t ret_digest[HASH_LEN], int64_t *ret_time);
 
 #endif

@@ -2,11 +2,15 @@
  * plan_write.c - walking a finished plan: its key, its files, its tree on disk.
  *
  * (I1) The digest covers every name, kind, mode, link target and byte of
- *      contents, each with its length, in the order of the walk: two trees with
- *      the same digest are the same tree.
+ *      contents, each with its length, in the order of the walk, and the times
+ *      that are kept: two trees with the same digest are the same tree.
+ * (I2) A Python source keeps its time when its compiled module lies beside it
+ *      (__pycache__): that names the source's time and is ignored when it is another.
+ *      All else has one time, the latest of those, or 0 where there are none.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,15 +77,85 @@ int plan_key(const struct plan *plan, uint8_t ret_digest[HASH_LEN])
 	int error;
 
 	hash_init(&h);
-	hash_add_str(&h, "pith root 1");
+	hash_add_str(&h, "pith root 2");
 	error = node_key(plan->root, &h);
 	hash_end(&h, ret_digest);
 	return error;
 }
 
-/* Copies one host file and hashes what was copied. */
-static int host_file_write(const struct plan_node *node, int dir_fd, struct hash *h)
+/* What a walk that writes carries. */
+struct writer {
+	struct hash h;
+	int64_t latest; /* the latest time kept, in seconds; 0: no times are kept */
+};
+
+/* The directory of compiled modules in a directory, or NULL. */
+static const struct plan_node *compiled_in(const struct plan_node *directory)
 {
+	for (size_t i = 0; i < directory->count; i++) {
+		if (!strcmp(directory->children[i]->name, "__pycache__"))
+			return directory->children[i]->kind == PLAN_DIR ? directory->children[i] : NULL;
+	}
+	return NULL;
+}
+
+/* Is this NAME.py, and is there a NAME.SOMETHING among the compiled modules? Their names are sorted. */
+static bool is_compiled(const struct plan_node *node, const struct plan_node *compiled)
+{
+	size_t len = strlen(node->name), low = 0, high = compiled ? compiled->count : 0;
+
+	if (node->kind != PLAN_HOST_FILE || len <= 3 || strcmp(node->name + len - 3, ".py"))
+		return false;
+	len -= 2; /* with the dot */
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strncmp(compiled->children[middle]->name, node->name, len);
+
+		if (!order)
+			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+/* The latest of the times that are kept (I2) below a directory. */
+static int64_t latest_time(const struct plan_node *directory)
+{
+	const struct plan_node *compiled = compiled_in(directory);
+	int64_t latest = 0;
+
+	for (size_t i = 0; i < directory->count; i++) {
+		const struct plan_node *node = directory->children[i];
+		int64_t own = 0;
+		struct stat st;
+
+		if (node->kind == PLAN_DIR)
+			own = latest_time(node);
+		else if (is_compiled(node, compiled) && stat(node->source, &st) == 0)
+			own = st.st_mtim.tv_sec;
+		if (own > latest)
+			latest = own;
+	}
+	return latest;
+}
+
+/* Gives what was written its time; keep: the host file's, if not 0. */
+static int time_set(const struct writer *w, int dir_fd, const char *name, int64_t keep)
+{
+	struct timespec times[2] = { { .tv_sec = keep ? keep : w->latest }, { .tv_sec = keep ? keep : w->latest } };
+
+	if (!w->latest)
+		return 0;
+	return utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+/* Copies one host file and hashes what was copied. */
+static int host_file_write(const struct plan_node *node, int dir_fd, bool keep_time, struct writer *w)
+{
+	struct hash *h = &w->h;
 	int from = open(node->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int to = -1, error = 0;
 	struct stat st;
@@ -104,6 +178,12 @@ static int host_file_write(const struct plan_node *node, int dir_fd, struct hash
 		close(from);
 	if (to >= 0)
 		close(to);
+	if (!error) {
+		int64_t kept = keep_time && st.st_mtim.tv_sec > 0 ? st.st_mtim.tv_sec : 0;
+
+		hash_add_u64(h, (uint64_t)kept);
+		error = time_set(w, dir_fd, node->name, kept);
+	}
 	if (error)
 		return err_report(PITH_FAILED, node->source, "cannot copy it into the root: %s; check the file and the room in the cache",
 				  strerror(-error));
@@ -122,20 +202,23 @@ static int text_write(const struct plan_node *node, int dir_fd)
 	return error;
 }
 
-static int node_write(const struct plan_node *node, int parent_fd, struct hash *h)
+/* compiled: the directory of compiled modules beside it, or NULL. */
+static int node_write(const struct plan_node *node, int parent_fd, const struct plan_node *compiled, struct writer *w)
 {
 	int fd, error = 0, status = 0;
 
 	cleanup_check();
-	node_hash_head(h, node);
+	node_hash_head(&w->h, node);
 	if (node->kind == PLAN_HOST_FILE)
-		return host_file_write(node, parent_fd, h);
+		return host_file_write(node, parent_fd, is_compiled(node, compiled), w);
 	if (node->kind == PLAN_TEXT)
 		error = text_write(node, parent_fd);
 	else if (node->kind == PLAN_LINK)
 		error = symlinkat(node->source, parent_fd, node->name) < 0 ? -errno : 0;
 	else if (*node->name && mkdirat(parent_fd, node->name, 0700) < 0)
 		error = -errno;
+	if (!error && node->kind != PLAN_DIR)
+		error = time_set(w, parent_fd, node->name, 0);
 	if (error)
 		return err_report(PITH_FAILED, node->name, "cannot write it into the cache: %s; free some room there", strerror(-error));
 	if (node->kind != PLAN_DIR)
@@ -143,24 +226,27 @@ static int node_write(const struct plan_node *node, int parent_fd, struct hash *
 	fd = *node->name ? openat(parent_fd, node->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : dup(parent_fd);
 	if (fd < 0)
 		return err_report(PITH_FAILED, node->name, "cannot open the directory in the cache: %s", strerror(errno));
+	compiled = compiled_in(node);
 	for (size_t i = 0; i < node->count && !status; i++)
-		status = node_write(node->children[i], fd, h);
+		status = node_write(node->children[i], fd, compiled, w);
 	fchmod(fd, node->mode);
+	time_set(w, fd, ".", 0);
 	close(fd);
 	return status;
 }
 
-int plan_write(const struct plan *plan, const char *directory, uint8_t ret_digest[HASH_LEN])
+int plan_write(const struct plan *plan, const char *directory, uint8_t ret_digest[HASH_LEN], int64_t *ret_time)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct hash h;
+	struct writer w = { .latest = latest_time(plan->root) };
 	int status;
 
 	if (fd < 0)
 		return err_report(PITH_FAILED, directory, "cannot open: %s", strerror(errno));
-	hash_init(&h);
-	status = node_write(plan->root, fd, &h);
-	hash_end(&h, ret_digest);
+	hash_init(&w.h);
+	status = node_write(plan->root, fd, NULL, &w);
+	hash_end(&w.h, ret_digest);
+	*ret_time = w.latest;
 	close(fd);
 	return status;
 }
