@@ -590,7 +590,7 @@ int ext4_truncate(struct ext4_inode *i, u64 size)
 	ext4_end(e);
 	if (r)
 		return r;
-	vm_object_drop(&i->obj, DIV_ROUND_UP(size, PAGE_SIZE), UINT64_MAX);
+	vm_object_truncate(&i->obj, DIV_ROUND_UP(size, PAGE_SIZE));
 	return free_range(i, ext4_blocks_of(e, size), UINT32_MAX, true);
 }
 
