@@ -45,6 +45,9 @@ static struct demux_link *link_of(const struct tcp_pcb *p)
 
 static u32 hash_of(u16 lport, const ip_addr_t *remote, u16 rport)
 {
+	/* Before the first use: what was hashed without a key would not be found again. */
+	if (unlikely(!key))
+		key = random_u64() | 1;
 	u64 h = key ^ ((u64)lport << 16 | rport);
 
 	if (IP_IS_V6(remote)) {
@@ -102,8 +105,6 @@ void inet_demux_add(struct tcp_pcb *p)
 
 	if (l->pprev)
 		return;
-	if (unlikely(!key))
-		key = random_u64() | 1;
 	if (count >= size * 2 && size < MAX_SIZE)
 		grow();
 	l->hash = missed ? missed_hash : hash_of(p->local_port, &p->remote_ip, p->remote_port);
