@@ -151,7 +151,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-kvm lint bench soak install clean abi unit fuzz
+.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kvm lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 kernel: $(B)/pith.elf $(B)/pith.elf.stripped ## build the kernel
 tool: $(B)/pith             ## build the command
@@ -174,6 +174,8 @@ check-apps: all             ## long: thirty unmodified programs on 1 and 4 vCPUs
 	tests/run --build $(B) apps
 check-cli: all              ## the command: bad input, reproducible images
 	tests/run --build $(B) cli
+check-crash: $(B)/unit/fs_ext4_crash_test ## long: 10,000 power cuts on ext4 volumes
+	PITH_CRASH_CUTS=2500 $(B)/unit/fs_ext4_crash_test
 check-kvm: all abi          ## long: under KVM's rules, in a nested machine (tests/beds/kvm.md)
 	tests/beds/kvm.sh --build $(B)
 lint:                       ## the layer rules, formatting of tables, banned words
