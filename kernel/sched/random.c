@@ -15,21 +15,25 @@ static u32 key[8];                   /* R: random_lock */
 static u8 stock[160];                /* R: unused output; consumed bytes are erased */
 static unsigned stock_left;          /* R */
 static unsigned credit_bits;         /* R */
+static bool mixed;                   /* R: the key is new: little may be asked before it is mixed again */
 static const u32 nonce[3] = { 0x68746950, 0, 0 };
 
-/* Three blocks: the first half of the last one becomes the key, the rest is new stock. */
+/* Three blocks, or one after the key was mixed: the first half of the last one becomes the key, the rest is new stock. */
 static void refill_locked(void)
 {
 	u8 block[64];
 
-	chacha20_block(key, 0, nonce, stock);
-	chacha20_block(key, 1, nonce, stock + 64);
+	stock_left = mixed ? 32 : sizeof stock;
+	if (!mixed) {
+		chacha20_block(key, 0, nonce, stock);
+		chacha20_block(key, 1, nonce, stock + 64);
+	}
 	chacha20_block(key, 2, nonce, block);
 	memcpy(key, block, sizeof key);
 	memcpy(stock + 128, block + 32, 32);
 	memset(block, 0, sizeof block);
 	barrier();
-	stock_left = sizeof stock;
+	mixed = false;
 }
 
 void random_mix(const void *data, size_t len, unsigned credited_bits)
@@ -49,6 +53,7 @@ void random_mix(const void *data, size_t len, unsigned credited_bits)
 	}
 	credit_bits = MIN(credit_bits + credited_bits, 100000u);
 	stock_left = 0;
+	mixed = true;
 	spin_unlock_irqrestore(&random_lock, f);
 }
 
