@@ -164,8 +164,9 @@ static void selecting(void)
 	CHECK("select wrong time", syscall(SYS_select, 0, NULL, NULL, NULL, &wrong));
 	CHECK("select negative", syscall(SYS_select, -1, NULL, NULL, NULL, &none));
 	CHECK("select bad pointer", syscall(SYS_select, 1, BAD, NULL, NULL, &none));
-	FD_SET(99, &in);
-	CHECK("select closed", syscall(SYS_select, 100, &in, NULL, NULL, &none));
+	/* Below 64: Linux does not look at bits beyond the size that its descriptor table happens to have. */
+	FD_SET(55, &in);
+	CHECK("select closed", syscall(SYS_select, 56, &in, NULL, NULL, &none));
 	close(p[1]);
 	FD_ZERO(&in);
 	FD_SET(p[0], &in);
