@@ -146,6 +146,25 @@ static void list_prepend(struct strv *list, struct strv *first)
 	*first = (struct strv){ 0 };
 }
 
+/* The manifest's ports before those of the command line, but for guest ports that are published there. */
+static void ports_merge(struct opts *opts, struct opts *from)
+{
+	struct strv kept = { 0 };
+	struct opts_publish own;
+
+	for (size_t i = 0; i < from->publish.count; i++) {
+		bool replaced = false;
+
+		for (size_t k = 0; k < opts->publish.count && !replaced; k++)
+			replaced = opts_publish_parse(opts->publish.items[k], &own) && own.guest_port == from->publishes[i].guest_port &&
+				   own.udp == from->publishes[i].udp;
+		if (!replaced)
+			strv_add(&kept, from->publish.items[i]);
+	}
+	list_prepend(&opts->publish, &kept);
+	strv_free(&kept);
+}
+
 static void text_default(char **text, char **value)
 {
 	if (*text)
@@ -172,7 +191,7 @@ static void options_merge(struct opts *opts, struct opts *from)
 	list_prepend(&opts->add, &from->add);
 	list_prepend(&opts->packages, &from->packages);
 	if (user_net)
-		list_prepend(&opts->publish, &from->publish);
+		ports_merge(opts, from);
 	list_prepend(&opts->volume, &from->volume);
 	list_prepend(&opts->allow, &from->allow);
 	if (!opts->dns.count)
@@ -260,6 +279,10 @@ int manifest_apply(struct opts *opts, bool only_args)
 	}
 	opts->args++;
 	opts->arg_count--;
+	if (opts->arg_count && !strcmp(opts->args[0], "--")) {
+		opts->args++;
+		opts->arg_count--;
+	}
 	status = manifest_read(opts, path, true);
 	if (!status && !opts->own_args.count)
 		status = err_report(PITH_USAGE, path, "names no program; add a line \"program: PATH\"");

@@ -2,8 +2,9 @@
  * manifest.h - pith.yaml: options in a file, beside the program they are for.
  *
  * What stands there is taken as if it had been written on the command line before
- * everything else: single values on the command line win, lists grow. Paths are
- * relative to the file.
+ * everything else: single values on the command line win, lists grow; a guest port
+ * published on the command line is not published by the file too. Paths are relative
+ * to the file.
  */
 #ifndef TOOL_MANIFEST_H
 #define TOOL_MANIFEST_H

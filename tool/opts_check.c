@@ -96,8 +96,7 @@ static bool one_of_each(const struct strv *list)
 	return list->count < 2 || (list->count == 2 && !strchr(list->items[0], ':') != !strchr(list->items[1], ':'));
 }
 
-/* [ADDR:]HOST:GUEST[/tcp|/udp] */
-static bool publish_parse(const char *text, struct opts_publish *ret_publish)
+bool opts_publish_parse(const char *text, struct opts_publish *ret_publish)
 {
 	char copy[128], *guest, *host, *slash;
 	uint64_t port;
@@ -198,7 +197,7 @@ static int net_check(struct opts *opts)
 		return bad(opts, "publish", 0, "ports are forwarded only with --net user; reach the VM at its own address, or leave --net out");
 	opts->publishes = xcalloc(opts->publish.count, sizeof *opts->publishes);
 	for (size_t i = 0; i < opts->publish.count; i++) {
-		if (!publish_parse(opts->publish.items[i], &opts->publishes[i]))
+		if (!opts_publish_parse(opts->publish.items[i], &opts->publishes[i]))
 			return bad(opts, "publish", i, "\"%s\" names no ports; write it as 8080:80, 127.0.0.1:8080:80 or 5353:53/udp",
 					  opts->publish.items[i]);
 	}

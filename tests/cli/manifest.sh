@@ -74,6 +74,9 @@ says directory-program "exec=$dir/here/app/server"
 run directory-args app one two
 says directory-args-given arg=two
 silent directory-args-replace arg=-x
+run directory-dashes app -- -v --
+says directory-dashes-given arg=-v
+check directory-dashes-once "only the first -- goes" sh -c 'test "$(grep -acxF -e "arg=--" out)" = 1'
 cd app || exit 1
 TAKEN=here "$PITH" run --accel tcg . </dev/null >raw 2>err
 tr '\0' '\n' <raw >../out
@@ -111,6 +114,8 @@ says wins-env-file-over env=KEY=file
 line=$(line_of -M app/pith.yaml -m 128M -c 1 -p 19090:90)
 case "$line" in *'-m 128'*) ok wins-memory ;; *) not_ok wins-memory "$line" ;; esac
 case "$line" in *18080-:80*19090-:90*) ok adds-ports ;; *) not_ok adds-ports "$line" ;; esac
+line=$(line_of -M app/pith.yaml -p 28080:80 -p 28081:80 -p 15354:53)
+case "$line" in *:18080-*) not_ok wins-port "$line" ;; *::15353-:53*tcp::28080-:80*tcp::28081-:80*tcp::15354-:53*) ok wins-port ;; *) not_ok wins-port "$line" ;; esac
 line=$(line_of -M app/pith.yaml --net none)
 case "$line" in *hostfwd*) not_ok wins-net-no-ports "$line" ;; *-machine* | *-M*) ok wins-net-no-ports ;; *) not_ok wins-net-no-ports "$line" ;; esac
 printf 'env:\n  - KEY=list\n  - TAKEN\n' >list.yaml

@@ -73,6 +73,12 @@ END
 cc -o app/cancel cancel.c
 unpack unwinder app/cancel
 check unwinder-library "libgcc_s is not in the root" sh -c 'find unwinder -name libgcc_s.so.1 | grep -q .'
+printf '#include <dlfcn.h>\nint main(void) { return !dlopen("libpthread.so.0", RTLD_NOW); }\n' >opens.c
+cc -o app/opens opens.c
+unpack opens app/opens
+check opens-library "libpthread.so.0 is not in the root" sh -c 'find opens -name libpthread.so.0 | grep -q .'
+check opens-unwinder "libgcc_s is not in the root" sh -c 'find opens -name libgcc_s.so.1 | grep -q .'
+check opens-no-other "librt.so.1 is in the root" sh -c '! find opens -name librt.so.1 | grep -q .'
 if command -v musl-gcc >/dev/null; then
     musl-gcc -o app/musl -x c - <<'END'
 int main(void) { return 0; }

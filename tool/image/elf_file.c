@@ -13,6 +13,7 @@
 #include <libelf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,9 +101,12 @@ static void imports_read(Elf *elf, struct elf_file *file)
 		for (int i = 1; data && gelf_getsym(data, i, &sym); i++) {
 			const char *name = elf_strptr(elf, shdr.sh_link, sym.st_name);
 
-			if (name && sym.st_shndx == SHN_UNDEF &&
-			    (!strcmp(name, "pthread_exit") || !strcmp(name, "pthread_cancel")))
+			if (!name || sym.st_shndx != SHN_UNDEF)
+				continue;
+			if (!strcmp(name, "pthread_exit") || !strcmp(name, "pthread_cancel"))
 				file->unwinds_threads = true;
+			else if (!strcmp(name, "dlopen"))
+				file->opens_libraries = true;
 		}
 	}
 }
@@ -200,4 +204,22 @@ const char *elf_machine_name(const struct elf_file *file)
 	case EM_MIPS: return "mips";
 	default: return "another machine";
 	}
+}
+
+bool elf_file_holds(const char *path, const char *text)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	void *map = MAP_FAILED;
+	bool holds = false;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map != MAP_FAILED) {
+		holds = memmem(map, (size_t)st.st_size, text, strlen(text) + 1) != NULL;
+		munmap(map, (size_t)st.st_size);
+	}
+	if (fd >= 0)
+		close(fd);
+	return holds;
 }

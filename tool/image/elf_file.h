@@ -25,11 +25,15 @@ struct elf_file {
 	char *runpath;
 	struct strv needed;      /* DT_NEEDED in order */
 	bool unwinds_threads;    /* imports pthread_exit or pthread_cancel: glibc then loads libgcc_s at run time */
+	bool opens_libraries;    /* imports dlopen */
 };
 
 /* 0, -ENOEXEC (no ELF file or a broken one), or another negative errno from reading. Prints nothing. */
 int elf_file_read(const char *path, struct elf_file *ret_file);
 void elf_file_free(struct elf_file *file);
+
+/* Does the file hold this text, as a string that ends in NUL? False when it cannot be read. */
+bool elf_file_holds(const char *path, const char *text);
 
 /* Can the kernel run this machine type? (x86-64, 64 bit, little endian) */
 bool elf_file_is_native(const struct elf_file *file);

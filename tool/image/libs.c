@@ -273,22 +273,37 @@ static int needs_add(struct libs *libs, size_t at, bool must)
 	return 0;
 }
 
-/* glibc loads libgcc_s by itself to unwind a thread that ends early. */
-static void unwinder_add(struct libs *libs, size_t first)
+static void optional_add(struct libs *libs, size_t asker, const char *name)
 {
-	static const char name[] = "libgcc_s.so.1";
+	char *found = is_loaded(libs, name) ? NULL : find_library(libs, asker, name);
 
-	for (size_t i = first; i < libs->count; i++) {
-		const struct libs_object *o = &libs->objects[i];
-		bool is_libc = o->elf.soname && !strcmp(o->elf.soname, "libc.so.6");
-		char *found;
+	if (found)
+		object_add(libs, found, name, asker);
+	free(found);
+}
 
-		if (libs->musl || is_libc || !o->elf.unwinds_threads || is_loaded(libs, name))
+/*
+ * What comes without being needed: glibc loads libgcc_s by itself to unwind a thread that ends early, and some
+ * programs open the libraries by name that libc took over.
+ */
+static void unneeded_add(struct libs *libs, size_t first)
+{
+	static const char unwinder[] = "libgcc_s.so.1";
+	static const char *const stubs[] = { "libpthread.so.0", "libdl.so.2", "librt.so.1" };
+
+	for (size_t i = first; i < libs->count && !libs->musl; i++) {
+		const char *soname = libs->objects[i].elf.soname;
+
+		if (soname && !strcmp(soname, "libc.so.6"))
 			continue;
-		found = find_library(libs, i, name);
-		if (found)
-			object_add(libs, found, name, i);
-		free(found);
+		if (libs->objects[i].elf.unwinds_threads)
+			optional_add(libs, i, unwinder);
+		for (size_t k = 0; libs->objects[i].elf.opens_libraries && k < sizeof stubs / sizeof *stubs; k++) {
+			if (is_loaded(libs, stubs[k]) || !elf_file_holds(libs->objects[i].path, stubs[k]))
+				continue;
+			optional_add(libs, i, stubs[k]);
+			optional_add(libs, i, unwinder);
+		}
 	}
 }
 
@@ -301,7 +316,7 @@ int libs_add(struct libs *libs, const char *path, bool must)
 		return must ? err_report(PITH_CANNOT_RUN, path, "cannot read it as an ELF file: %s", strerror(-error)) : 0;
 	for (size_t at = first; at < libs->count && !status; at++) /* keeps (I1) */
 		status = needs_add(libs, at, must);
-	unwinder_add(libs, first);
+	unneeded_add(libs, first);
 	return status;
 }
 
