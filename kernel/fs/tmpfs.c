@@ -5,8 +5,10 @@
  *  (T1) An inode's vnode has one reference for each entry that names it (idle, vnode.h), and a
  *       directory one for itself being there; the inode goes when the last user and the last name are gone.
  *  (T2) nlink: files, the number of names; directories, 2 + subdirectories, 0 when removed.
- *  (T3) used_pages is the sum of charged over all files and at most max_pages; charged - pending
- *       is at least the file's pages (tmpfs_file.c).
+ *  (T3) used_pages is the sum of charged over all files, and a page for each long symbolic link, and at most max_pages;
+ *       charged - pending is at least the file's pages (tmpfs_file.c).
+ *  (T4) inodes is the sum of max(1, names) over all inodes. Programs cannot make more than max_inodes; what a directory begins with
+ *       (tmpfs_lower.c) is counted and never refused.
  *
  * Locks: vnode->lock (fs/ takes it) for an inode's fields and a directory's entries; tmpfs.lock
  * (spinlock) for counts.
@@ -18,6 +20,11 @@ static void tmpfs_stamp_all(struct tmpfs_inode *i)
 {
 	fs_now(&i->mtime);
 	i->atime = i->ctime = i->btime = i->mtime;
+}
+
+void tmpfs_inodes_add(struct tmpfs *t, s64 n)
+{
+	__atomic_fetch_add(&t->inodes, (u64)n, __ATOMIC_RELAXED);
 }
 
 struct tmpfs_inode *tmpfs_inode_new(struct tmpfs *t, u32 mode, u64 rdev)
@@ -39,7 +46,7 @@ struct tmpfs_inode *tmpfs_inode_new(struct tmpfs *t, u32 mode, u64 rdev)
 	i->uid = fs_owner_uid;
 	i->gid = fs_owner_gid;
 	tmpfs_stamp_all(i);
-	__atomic_fetch_add(&t->inodes, 1, __ATOMIC_RELAXED);
+	tmpfs_inodes_add(t, 1);
 	if (type == VNODE_REG)
 		tmpfs_file_init(container_of(i, struct tmpfs_file, i));
 	return i;
@@ -48,7 +55,7 @@ struct tmpfs_inode *tmpfs_inode_new(struct tmpfs *t, u32 mode, u64 rdev)
 void tmpfs_release(struct vnode *v)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
-	__atomic_fetch_sub(&tmpfs_of(v)->inodes, 1, __ATOMIC_RELAXED);
+	tmpfs_inodes_add(tmpfs_of(v), -1);
 	if (i->lower)
 		vnode_put(i->lower);
 	tmpfs_xattrs_free(i);
@@ -56,8 +63,10 @@ void tmpfs_release(struct vnode *v)
 		tmpfs_file_release(i);
 		return;
 	}
-	if (v->type == VNODE_LINK)
+	if (v->type == VNODE_LINK && i->target) {
+		tmpfs_pages_give(tmpfs_of(v), tmpfs_link_pages(v->size));
 		heap_free(i->target);
+	}
 	heap_free(i);
 }
 
@@ -78,8 +87,8 @@ int tmpfs_getattr(struct vnode *v, struct vattr *ret)
 	ret->btime = i->btime;
 	if (v->type == VNODE_DIR)
 		ret->size = 20 * (i->nentries + 2);  /* Linux counts 20 bytes an entry */
-	if (v->type == VNODE_LINK && v->size >= 128)
-		ret->blocks512 = PAGE_SIZE / 512;    /* Linux keeps long ones in a page */
+	if (v->type == VNODE_LINK)
+		ret->blocks512 = tmpfs_link_pages(v->size) * (PAGE_SIZE / 512);
 	if (v->type == VNODE_REG)
 		ret->blocks512 = MAX(READ_ONCE(v->object->npages), DIV_ROUND_UP(i->lower_size, PAGE_SIZE)) * (PAGE_SIZE / 512);
 	return 0;
@@ -148,9 +157,9 @@ static int tmpfs_statfs(struct mount *m, struct fs_statfs *ret)
 	ret->type = LX_TMPFS_MAGIC;
 	ret->blocks = total;
 	ret->bfree = ret->bavail = total > used ? total - used : 0;
-	/* Inodes are limited by memory alone: say what would fit. */
-	ret->ffree = page_free_count();
-	ret->files = READ_ONCE(t->inodes) + ret->ffree;
+	used = READ_ONCE(t->inodes);
+	ret->files = t->max_inodes;
+	ret->ffree = t->max_inodes > used ? t->max_inodes - used : 0;
 	return 0;
 }
 
@@ -162,6 +171,7 @@ int tmpfs_new(const char *fstype, u64 max_bytes, u32 root_mode, struct tmpfs **r
 	mount_init(&t->m, fstype);
 	t->m.statfs = tmpfs_statfs;
 	t->max_pages = max_bytes / PAGE_SIZE;
+	t->max_inodes = page_total_count() / 2;
 	struct tmpfs_inode *root = tmpfs_inode_new(t, LX_S_IFDIR | (root_mode & 07777), 0);
 	if (!root) {
 		heap_free(t);

@@ -14,7 +14,8 @@ struct tmpfs {
 	u64 max_pages;               /* 0: no limit */
 	u64 used_pages;              /* T: lock */
 	u64 next_ino;                /* atomic */
-	u64 inodes;                  /* atomic: how many there are */
+	u64 max_inodes;              /* as Linux: one for two pages of memory */
+	u64 inodes;                  /* atomic: how many there are, and each further name of one */
 };
 
 struct tmpfs_inode {
@@ -47,6 +48,8 @@ struct tmpfs_file {
 	struct vm_object obj;
 };
 
+/* Linux keeps the text of a long symbolic link in a page. */
+static inline u64 tmpfs_link_pages(u64 size) { return size >= 128; }
 static inline struct tmpfs_inode *tmpfs_inode(struct vnode *v) { return container_of(v, struct tmpfs_inode, v); }
 static inline struct tmpfs *tmpfs_of(struct vnode *v) { return container_of(v->mount, struct tmpfs, m); }
 
@@ -56,6 +59,9 @@ extern const struct vnode_ops tmpfs_dir_ops, tmpfs_file_ops, tmpfs_link_ops, tmp
 int tmpfs_new(const char *fstype, u64 max_bytes, u32 root_mode, struct tmpfs **ret);
 /* An inode without a name, one reference, nlink 0; mode with its type. NULL: no memory. */
 struct tmpfs_inode *tmpfs_inode_new(struct tmpfs *t, u32 mode, u64 rdev);
+/* May the program have one more inode, or further name? (Those who ask at the same moment may get one each.) */
+static inline bool tmpfs_inodes_left(struct tmpfs *t) { return __atomic_load_n(&t->inodes, __ATOMIC_RELAXED) < t->max_inodes; }
+void tmpfs_inodes_add(struct tmpfs *t, s64 n);
 int tmpfs_getattr(struct vnode *v, struct vattr *ret);
 int tmpfs_setattr(struct vnode *v, const struct vattr *a, u32 which);
 void tmpfs_release(struct vnode *v);
@@ -64,6 +70,8 @@ void tmpfs_drop_ids(struct tmpfs_inode *i);
 /* ---- tmpfs_dir.c ---- */
 /* Enter i into dir under name and take a reference for the tree: the directory is locked and has no such name. -ENOMEM. */
 int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struct tmpfs_inode *i);
+/* Give a new symbolic link its text: -ENOMEM -ENOSPC. */
+int tmpfs_link_text(struct tmpfs_inode *i, const char *text);
 bool tmpfs_has_entry(struct tmpfs_inode *dir, const char *name, size_t len);
 /* ---- tmpfs_lower.c ---- */
 int tmpfs_dir_take(struct tmpfs_inode *dir);
@@ -86,6 +94,9 @@ void tmpfs_xattrs_free(struct tmpfs_inode *i);
 bool tmpfs_file_in_memory(struct vnode *v);
 void tmpfs_file_init(struct tmpfs_file *f);
 int tmpfs_truncate(struct tmpfs_inode *i, u64 size);
+/* Pages of the mount that are no file's: -ENOSPC. */
+int tmpfs_pages_take(struct tmpfs *t, u64 n);
+void tmpfs_pages_give(struct tmpfs *t, u64 n);
 void tmpfs_file_release(struct tmpfs_inode *i);
 
 #endif

@@ -6,7 +6,7 @@
  * or go meanwhile never make a reader skip or repeat another.
  *
  * Locks: the directories' vnode locks, taken by fs/: shared to look, exclusively to change.
- * What can fail: -ENOMEM -EEXIST -ENOENT -ENOTEMPTY -EMLINK.
+ * What can fail: -ENOMEM -ENOSPC -EEXIST -ENOENT -ENOTEMPTY -EMLINK.
  */
 #include "fs/tmpfs.h"
 
@@ -142,6 +142,19 @@ static int tmpfs_lookup(struct vnode *v, const char *name, size_t len, struct vn
 	return 0;
 }
 
+int tmpfs_link_text(struct tmpfs_inode *i, const char *text)
+{
+	size_t len = strlen(text);
+	int r = tmpfs_pages_take(tmpfs_of(&i->v), tmpfs_link_pages(len));
+	if (r)
+		return r;
+	i->target = heap_strdup(text);
+	if (!i->target)
+		tmpfs_pages_give(tmpfs_of(&i->v), tmpfs_link_pages(len));
+	i->v.size = len;
+	return i->target ? 0 : -ENOMEM;
+}
+
 /* A new inode as an entry of dir. target: of a symbolic link. */
 static int tmpfs_make(struct vnode *v, const char *name, size_t len, u32 mode, u64 rdev, const char *target, struct vnode **ret)
 {
@@ -153,14 +166,13 @@ static int tmpfs_make(struct vnode *v, const char *name, size_t len, u32 mode, u
 		return -ENOENT;              /* removed, but somebody stands in it */
 	if (tmpfs_find(dir, name, len))
 		return -EEXIST;
+	if (!tmpfs_inodes_left(tmpfs_of(v)))
+		return -ENOSPC;
 	struct tmpfs_inode *i = tmpfs_inode_new(tmpfs_of(v), mode, rdev);
 	if (!i)
 		return -ENOMEM;
-	if (target) {
-		i->target = heap_strdup(target);
-		i->v.size = strlen(target);
-		r = i->target ? 0 : -ENOMEM;
-	}
+	if (target)
+		r = tmpfs_link_text(i, target);
 	/* A set-group-id directory hands its group on. */
 	if (dir->mode & LX_S_ISGID) {
 		i->gid = dir->gid;
@@ -198,12 +210,17 @@ static int tmpfs_link(struct vnode *v, const char *name, size_t len, struct vnod
 		return -ENOENT;
 	if (i->nlink >= TMPFS_LINK_MAX)
 		return -EMLINK;
+	bool further = i->nlink;
+	if (further && !tmpfs_inodes_left(tmpfs_of(v)))
+		return -ENOSPC;
 	int r = tmpfs_dir_ready(dir);
 	if (!r)
 		r = tmpfs_add_entry(dir, name, len, i);
-	if (!r)
-		fs_now(&i->ctime);
-	return r;
+	if (r)
+		return r;
+	tmpfs_inodes_add(tmpfs_of(v), further);
+	fs_now(&i->ctime);
+	return 0;
 }
 
 /* Take e out of dir: its inode loses a name. */
@@ -216,8 +233,8 @@ static void tmpfs_drop_entry(struct tmpfs_inode *dir, struct tmpfs_dirent *e)
 	if (i->v.type == VNODE_DIR) {
 		i->nlink = 0;
 		dir->nlink--;
-	} else {
-		i->nlink--;
+	} else if (--i->nlink) {
+		tmpfs_inodes_add(tmpfs_of(&dir->v), -1);
 	}
 	heap_free(e);
 	tmpfs_unhold(i);                     /* the caller has a reference of its own */
@@ -295,6 +312,8 @@ static int tmpfs_rename(struct vnode *ov, const char *oname, size_t olen, struct
 static int tmpfs_tmpfile(struct vnode *dir, u32 mode, bool linkable, struct vnode **ret)
 {
 	char name[24];
+	if (!tmpfs_inodes_left(tmpfs_of(dir)))
+		return -ENOSPC;
 	struct tmpfs_inode *i = tmpfs_inode_new(tmpfs_of(dir), mode, 0);
 	if (!i)
 		return -ENOMEM;

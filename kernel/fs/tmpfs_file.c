@@ -56,6 +56,22 @@ static int tmpfs_charge(struct tmpfs_inode *i, u64 n)
 	return r;
 }
 
+int tmpfs_pages_take(struct tmpfs *t, u64 n)
+{
+	spin_lock(&t->lock);
+	bool fits = !t->max_pages || t->used_pages + n <= t->max_pages;
+	t->used_pages += fits ? n : 0;
+	spin_unlock(&t->lock);
+	return fits ? 0 : -ENOSPC;
+}
+
+void tmpfs_pages_give(struct tmpfs *t, u64 n)
+{
+	spin_lock(&t->lock);
+	t->used_pages -= n;
+	spin_unlock(&t->lock);
+}
+
 /* ---- The object ---- */
 
 static int tmpfs_read_pages(struct vm_object *o, struct page **pages, unsigned npages)

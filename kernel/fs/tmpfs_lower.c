@@ -55,9 +55,7 @@ static int lower_link(struct tmpfs_inode *i, struct vnode *from)
 
 	if (n >= 0) {
 		text[n] = '\0';
-		i->target = heap_strdup(text);
-		i->v.size = (u64)n;
-		n = i->target ? 0 : -ENOMEM;
+		n = tmpfs_link_text(i, text);
 	}
 	heap_free(text);
 	return (int)n;

@@ -127,26 +127,82 @@ static void timers(void)
 		timerfd_settime(fds[nfds - 1], 0, &s, NULL);
 }
 
-static void files(void)
+/* Names in /tmp as long as they may be: of empty files, of one file, of symbolic links to far away, of directories. */
+static void (*undo)(void);
+static int (*name_remove)(const char *);
+static char *numbered(int i)
 {
-	char name[300];
+	static char name[300];
 
 	memset(name, 'x', sizeof(name));
 	memcpy(name, "/tmp/", 5);
-	for (int i = 0; i < 2000000; i++) {
-		snprintf(name + 200, 20, "%d", i);
-		int fd = open(name, O_CREAT | O_WRONLY, 0600);
-		if (fd < 0) {
+	snprintf(name + 200, 60, "%059d", i);
+	return name;
+}
+static void unname(void)
+{
+	for (int i = 0; name_remove(numbered(i)) == 0; i++)
+		;
+}
+static void names(int (*make)(const char *), int (*drop)(const char *))
+{
+	name_remove = drop;
+	undo = unname;
+	for (int i = 0; i < 2000000; i++)
+		if (make(numbered(i))) {
 			err = errno;
 			break;
 		}
+}
+static int make_file(const char *name)
+{
+	int fd = open(name, O_CREAT | O_WRONLY, 0600);
+	return fd < 0 ? -1 : close(fd);
+}
+static int make_link(const char *name)
+{
+	static char last[300];
+	int fd = *last ? -1 : open("/tmp/one", O_CREAT | O_WRONLY, 0600);
+
+	if (fd >= 0) {
 		close(fd);
+		strcpy(last, "/tmp/one");
 	}
-	for (int i = 0; i < 2000000; i++) {
-		snprintf(name + 200, 20, "%d", i);
-		if (unlink(name))
-			break;
-	}
+	/* 65,000 names is all that a file may have. */
+	if (link(last, name) == 0)
+		return 0;
+	if (errno != EMLINK)
+		return -1;
+	strcpy(last, name);
+	return make_file(name);
+}
+static int make_symlink(const char *name)
+{
+	static char far[4000];
+
+	memset(far, 'y', sizeof(far) - 1);
+	return symlink(far, name);
+}
+static int make_dir(const char *name)
+{
+	return mkdir(name, 0700);
+}
+static void files(void)
+{
+	names(make_file, unlink);
+}
+static void links(void)
+{
+	names(make_link, unlink);
+	unlink("/tmp/one");
+}
+static void symlinks(void)
+{
+	names(make_symlink, unlink);
+}
+static void dirs(void)
+{
+	names(make_dir, rmdir);
 }
 
 static char *areas_at;
@@ -225,7 +281,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} kinds[] = { { "pipes", pipes }, { "unix", unix_sockets }, { "tcp", tcp }, { "epoll", epolls }, { "timers", timers }, { "files", files },
+	} kinds[] = { { "pipes", pipes }, { "unix", unix_sockets }, { "tcp", tcp }, { "epoll", epolls }, { "timers", timers }, { "files", files }, { "links", links },
+		      { "symlinks", symlinks }, { "dirs", dirs },
 		      { "areas", areas }, { "tables", tables }, { "locks", locks }, { "signals", signals }, { "threads", threads } };
 	struct rlimit r;
 
@@ -242,6 +299,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: refused with %s, %d descriptors, the kernel holds %ld KiB more\n", argv[1], strerror(err), nfds, most_held);
 		while (nfds)
 			close(fds[--nfds]);
+		if (undo)
+			undo();
 		if (areas_at)
 			munmap(areas_at, areas_len);
 		usleep(200000);
