@@ -579,7 +579,7 @@ static void diag(void)
 {
 	struct { unsigned char family, protocol, ext, pad; unsigned states; unsigned char sport[2], dport[2]; unsigned src[4], dst[4], ifindex, cookie[2]; } q = { AF_INET, 6, 0, 0, ~0u, { 0 }, { 0 }, { 0 }, { 0 }, 0, { ~0u, ~0u } };
 	struct { unsigned char family, protocol; unsigned short pad; unsigned states, ino, show, cookie[2]; } u = { AF_UNIX, 0, 0, ~0u, 0, 0x15, { ~0u, ~0u } };
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(47812) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(21812) };
 	struct request r;
 	int fd = raw(NETLINK_SOCK_DIAG), l = socket(AF_INET, SOCK_STREAM, 0), d = socket(AF_INET, SOCK_DGRAM, 0), sv[2], one = 1, found = 0;
 	struct stat st, st2;
