@@ -28,6 +28,17 @@
  *   gateway=ADDR     (repeats for a second family)
  *   dns=ADDR         (repeats; IPv4 or IPv6)
  *   allow=jit        what is refused by default is not: memory that is writable and executable
+ *   rule=LIST:       what is not named by a list that is there is a departure (shared/policy.def); each of its entries is a
+ *                    record rule=LIST:ENTRY (repeats). Lists and entries:
+ *                      syscalls   128 hexadecimal digits: a set, call 0 the lowest bit of the first byte
+ *                      sockets    FAMILY/TYPE, numbers (netlink: FAMILY/PROTOCOL)
+ *                      devices, read, write, canary   absolute paths; "/" at the end: all below; * and ? fit within a name
+ *                      listen     tcp/PORT or udp/PORT; 0: one that the kernel chooses
+ *                      connect    tcp|udp|any/32 HEX DIGITS/PREFIX/PORT: an IPv6 or mapped address; port 0: any
+ *                      ioctls, prctl, fcntl   a number
+ *                      mmap       a number: bit PROT for private, bit 8 + PROT for shared mappings
+ *   policy=KIND/ACTION             log, refuse or stop for a kind of departure (repeats)
+ *   learn=1          report what the program does for the first time, as `learn` lines
  *   trace=1          print each system call on the log port
  *   verbose=1        print the kernel's log on the log port
  *   tsc_khz=N        a hint for the time-stamp counter's rate; used where
@@ -63,6 +74,8 @@
  *                   cannot-run N TEXT   the program could not be started; N is
  *                                   the command's exit status (126 or 127)
  *                   event JSON      one event object
+ *                   learn LIST ENTRY   under learn=1: what rule=LIST:ENTRY would allow (syscalls: a number;
+ *                                   mmap: a bit), once each
  *   host to guest:  stop            deliver SIGTERM to the program
  *                   signal N        deliver signal N to the program
  * After exit, signal, panic, stopped or cannot-run the guest flushes its ports

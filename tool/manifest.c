@@ -25,12 +25,35 @@ struct manifest {
 	char *program, *workdir, *hostname, *memory, *cpus, *net, *ip, *gateway, *stop_timeout;
 	char **args, **env_file, **add, **packages, **ports, **volumes, **dns, **allow;
 	unsigned int args_count, env_file_count, add_count, packages_count, ports_count, volumes_count, dns_count, allow_count;
+	/* The rules (rules.h). */
+	char **syscalls, **sockets, **devices, **listen, **connect, **ioctls, **mmap, **prctl, **fcntl, **canary;
+	unsigned int syscalls_count, sockets_count, devices_count, listen_count, connect_count, ioctls_count, mmap_count, prctl_count, fcntl_count,
+		canary_count;
+	struct manifest_files {
+		char **read, **write;
+		unsigned int read_count, write_count;
+	} files;
+	struct manifest_policy {
+		char *kinds[RULES_KINDS];
+	} policy;
 };
 
 #define TEXT(key)  CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct manifest, key, 0, CYAML_UNLIMITED)
 #define TEXTS(key) CYAML_FIELD_SEQUENCE(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct manifest, key, &text_value, 0, CYAML_UNLIMITED)
 
 static const cyaml_schema_value_t text_value = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED) };
+static const cyaml_schema_field_t file_fields[] = {
+	CYAML_FIELD_SEQUENCE("read", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct manifest_files, read, &text_value, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("write", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct manifest_files, write, &text_value, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END
+};
+static const cyaml_schema_field_t policy_fields[] = {
+#define POLICY_KIND(id, word, action, event) \
+	CYAML_FIELD_STRING_PTR(word, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct manifest_policy, kinds[RULES_KIND_##id], 0, CYAML_UNLIMITED),
+#include "shared/policy.def"
+#undef POLICY_KIND
+	CYAML_FIELD_END
+};
 static const cyaml_schema_field_t fields[] = {
 	TEXT(program),
 	TEXTS(args),
@@ -50,6 +73,18 @@ static const cyaml_schema_field_t fields[] = {
 	TEXT(cpus),
 	TEXTS(allow),
 	TEXT(stop_timeout),
+	TEXTS(syscalls),
+	TEXTS(sockets),
+	TEXTS(devices),
+	CYAML_FIELD_MAPPING("files", CYAML_FLAG_OPTIONAL, struct manifest, files, file_fields),
+	TEXTS(listen),
+	TEXTS(connect),
+	TEXTS(ioctls),
+	TEXTS(mmap),
+	TEXTS(prctl),
+	TEXTS(fcntl),
+	TEXTS(canary),
+	CYAML_FIELD_MAPPING("policy", CYAML_FLAG_OPTIONAL, struct manifest, policy, policy_fields),
 	CYAML_FIELD_END
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct manifest, fields) };
@@ -115,6 +150,32 @@ static void words_move(struct strv *to, const char *from)
 	}
 }
 
+static void rules_list_make(struct rules_list *to, const struct manifest_tree *tree, const char *key, char *const *from, unsigned int count)
+{
+	to->given = manifest_tree_line(tree, key, 0) != 0;
+	texts_move(&to->items, from, count, NULL);
+}
+
+static void rules_make(const struct manifest *m, const struct manifest_tree *tree, struct rules *r)
+{
+#define LIST(key) rules_list_make(&r->key, tree, #key, m->key, m->key##_count)
+	LIST(syscalls);
+	LIST(sockets);
+	LIST(devices);
+	LIST(listen);
+	LIST(connect);
+	LIST(ioctls);
+	LIST(mmap);
+	LIST(prctl);
+	LIST(fcntl);
+	LIST(canary);
+#undef LIST
+	rules_list_make(&r->read, tree, "files", m->files.read, m->files.read_count);
+	rules_list_make(&r->write, tree, "files", m->files.write, m->files.write_count);
+	for (unsigned int k = 0; k < RULES_KINDS; k++)
+		text_move(&r->policy[k], m->policy.kinds[k]);
+}
+
 /* The manifest's values as options; paths are made relative to here. */
 static int options_make(const struct manifest *m, const char *directory, struct opts *opts)
 {
@@ -133,6 +194,7 @@ static int options_make(const struct manifest *m, const char *directory, struct 
 	texts_move(&opts->volume, m->volumes, m->volumes_count, directory);
 	texts_move(&opts->dns, m->dns, m->dns_count, NULL);
 	texts_move(&opts->allow, m->allow, m->allow_count, NULL);
+	rules_make(m, opts->tree, &opts->rules);
 	return manifest_tree_assignments(opts->tree, opts->tree_path, "env", &opts->env);
 }
 
@@ -194,6 +256,8 @@ static void options_merge(struct opts *opts, struct opts *from)
 		ports_merge(opts, from);
 	list_prepend(&opts->volume, &from->volume);
 	list_prepend(&opts->allow, &from->allow);
+	opts->rules = from->rules; /* the command line has none */
+	from->rules = (struct rules){ 0 };
 	if (!opts->dns.count)
 		list_prepend(&opts->dns, &from->dns);
 	if (!opts->ip.count)

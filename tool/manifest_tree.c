@@ -139,19 +139,31 @@ void manifest_tree_free(struct manifest_tree *tree)
 	free(tree);
 }
 
-/* A top-level pair by its key; NULL when it is not there. */
-static const yaml_node_pair_t *pair_find(const struct manifest_tree *tree, const char *key)
+/* A mapping's pair by its key, the first len bytes; NULL when it is not there. */
+static const yaml_node_pair_t *pair_in(const struct manifest_tree *tree, const yaml_node_t *mapping, const char *key, size_t len)
 {
-	const yaml_node_t *root = root_of(tree);
-
-	for (size_t i = 0; i < pair_count(root); i++) {
-		const yaml_node_pair_t *pair = &root->data.mapping.pairs.start[i];
+	for (size_t i = 0; i < pair_count(mapping); i++) {
+		const yaml_node_pair_t *pair = &mapping->data.mapping.pairs.start[i];
 		const yaml_node_t *name = node_at(tree, pair->key);
 
-		if (name->type == YAML_SCALAR_NODE && !strcmp(text_of(name), key))
+		if (name->type == YAML_SCALAR_NODE && strlen(text_of(name)) == len && !strncmp(text_of(name), key, len))
 			return pair;
 	}
 	return NULL;
+}
+
+/* A pair by its key, "outer.inner" for one inside a mapping; NULL when it is not there. */
+static const yaml_node_pair_t *pair_find(const struct manifest_tree *tree, const char *key)
+{
+	size_t len = strcspn(key, ".");
+	const yaml_node_pair_t *pair = pair_in(tree, root_of(tree), key, len);
+
+	if (pair && key[len]) {
+		const yaml_node_t *inner = node_at(tree, pair->value);
+
+		pair = inner->type == YAML_MAPPING_NODE ? pair_in(tree, inner, key + len + 1, strlen(key + len + 1)) : NULL;
+	}
+	return pair;
 }
 
 size_t manifest_tree_line(const struct manifest_tree *tree, const char *key, size_t index)
@@ -218,6 +230,8 @@ static int unknown_key_report(const char *path, const yaml_node_t *key, const cy
 	return PITH_USAGE;
 }
 
+static int mapping_explain(const struct manifest_tree *tree, const char *path, const cyaml_schema_field_t *fields, const yaml_node_t *mapping);
+
 /* Does a value have the form that its field asks for? */
 static int value_explain(const struct manifest_tree *tree, const char *path, const cyaml_schema_field_t *field, const yaml_node_t *value)
 {
@@ -230,6 +244,14 @@ static int value_explain(const struct manifest_tree *tree, const char *path, con
 		free(what);
 		return PITH_USAGE;
 	}
+	if (field->value.type == CYAML_MAPPING && value->type != YAML_MAPPING_NODE) {
+		what = xasprintf("%s: lines of \"key: value\" are expected", field->key);
+		report(path, line_of(value), what, "pith.yaml(5) says which");
+		free(what);
+		return PITH_USAGE;
+	}
+	if (field->value.type == CYAML_MAPPING)
+		return mapping_explain(tree, path, field->value.mapping.fields, value);
 	if (field->value.type != CYAML_SEQUENCE)
 		return 0;
 	if (value->type != YAML_SEQUENCE_NODE)
@@ -247,13 +269,13 @@ static int value_explain(const struct manifest_tree *tree, const char *path, con
 	return PITH_USAGE;
 }
 
-int manifest_tree_explain(const struct manifest_tree *tree, const char *path, const cyaml_schema_field_t *fields)
+/* The schema nests as deep as it says, not the file. */
+static int mapping_explain(const struct manifest_tree *tree, const char *path, const cyaml_schema_field_t *fields, const yaml_node_t *mapping)
 {
-	const yaml_node_t *root = root_of(tree);
 	int status = 0;
 
-	for (size_t i = 0; i < pair_count(root) && !status; i++) {
-		const yaml_node_pair_t *pair = &root->data.mapping.pairs.start[i];
+	for (size_t i = 0; i < pair_count(mapping) && !status; i++) {
+		const yaml_node_pair_t *pair = &mapping->data.mapping.pairs.start[i];
 		const yaml_node_t *key = node_at(tree, pair->key);
 		const cyaml_schema_field_t *field = fields;
 
@@ -263,12 +285,17 @@ int manifest_tree_explain(const struct manifest_tree *tree, const char *path, co
 			field++;
 		if (!field->key)
 			status = unknown_key_report(path, key, fields);
-		else if (pair_find(tree, field->key) != pair)
+		else if (pair_in(tree, mapping, field->key, strlen(field->key)) != pair)
 			status = report(path, line_of(key), "this key stands there for the second time", "keep one of them");
 		else
 			status = value_explain(tree, path, field, node_at(tree, pair->value));
 	}
 	return status;
+}
+
+int manifest_tree_explain(const struct manifest_tree *tree, const char *path, const cyaml_schema_field_t *fields)
+{
+	return mapping_explain(tree, path, fields, root_of(tree));
 }
 
 static int assignment_report(const char *path, const yaml_node_t *node, const char *key)

@@ -19,7 +19,10 @@ struct manifest_tree;
 int manifest_tree_load(const char *path, const struct buf *text, struct manifest_tree **ret_tree);
 void manifest_tree_free(struct manifest_tree *tree);
 
-/* The line, counted from 1, of an entry of a top-level key's list or mapping, or of its value; 0 when it is not there. */
+/*
+ * The line, counted from 1, of an entry of a key's list or mapping, or of its value; 0 when it is not there. "outer.inner" is
+ * a key inside a mapping.
+ */
 size_t manifest_tree_line(const struct manifest_tree *tree, const char *key, size_t index);
 
 /*

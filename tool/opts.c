@@ -200,6 +200,7 @@ void opts_free(struct opts *opts)
 		free(opts->volumes[i].file);
 	free(opts->publishes);
 	strv_free(&opts->own_args);
+	rules_free(&opts->rules);
 	*opts = (struct opts){ 0 };
 }
 

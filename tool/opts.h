@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rules.h"
 #include "util/str.h"
 
 /* Which commands take an option. */
@@ -57,6 +58,7 @@ struct opts {
 	char **args;
 	int arg_count;
 	struct strv own_args; /* what args points into when a manifest named the program */
+	struct rules rules;             /* what a manifest lets the program do */
 	/* where values come from, when it is not the command line: for messages */
 	const struct manifest_tree *tree;
 	const char *tree_path;

@@ -306,5 +306,7 @@ int opts_check(struct opts *opts)
 		status = volumes_check(opts);
 	if (!status)
 		status = files_check(opts);
+	if (!status && opts->tree)
+		status = rules_check(opts);
 	return status ? status : env_check(opts);
 }

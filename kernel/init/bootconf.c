@@ -220,6 +220,12 @@ static const char *take_record(struct bootconf *c, const char *key, size_t key_l
 		return parse_dns(c, v) ? NULL : "dns is not an IP address";
 	else if (KEY_IS("allow"))
 		return !strcmp(v, "jit") ? c->allow_jit = true, NULL : "allow is not jit";
+	else if (KEY_IS("rule"))
+		c->rules[c->nrules++] = v;
+	else if (KEY_IS("policy"))
+		c->policies[c->npolicies++] = v;
+	else if (KEY_IS("learn"))
+		return parse_flag(v, &c->learn) ? NULL : "learn is not 0 or 1";
 	else if (KEY_IS("trace"))
 		return parse_flag(v, &c->trace) ? NULL : "trace is not 0 or 1";
 	else if (KEY_IS("verbose"))
@@ -244,20 +250,21 @@ static size_t record_len(const char *block, size_t len, size_t at)
 	return nul ? (size_t)(nul - (block + at)) : 0;
 }
 
-static void count_lists(const char *block, size_t len, unsigned *ret_args, unsigned *ret_envs)
+/* Room for all records with this key, and a NULL behind them. */
+static const char **list_room(const char *block, size_t len, const char *key, bool *ret_short)
 {
-	size_t n;
+	size_t n, count = 1, key_len = strlen(key);
 
-	*ret_args = *ret_envs = 0;
-	for (size_t at = BOOTCONF_MAGIC_LEN; (n = record_len(block, len, at)) > 0; at += n + 1) {
-		*ret_args += n >= 4 && !memcmp(block + at, "arg=", 4);
-		*ret_envs += n >= 4 && !memcmp(block + at, "env=", 4);
-	}
+	for (size_t at = BOOTCONF_MAGIC_LEN; (n = record_len(block, len, at)) > 0; at += n + 1)
+		count += n >= key_len && !memcmp(block + at, key, key_len);
+	const char **list = heap_alloc_array(count, sizeof(*list));
+	*ret_short |= !list;
+	return list;
 }
 
 int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const char **ret_why)
 {
-	unsigned args, envs;
+	bool out_of_memory = false;
 	size_t n;
 
 	*ret = (struct bootconf){ .cwd = "/", .hostname = "pith" };
@@ -266,10 +273,11 @@ int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const ch
 		*ret_why = "there is none, or it does not begin with " "PITHCONF1";
 		return -EINVAL;
 	}
-	count_lists(block, len, &args, &envs);
-	ret->argv = heap_alloc_array(args + 1, sizeof(*ret->argv));
-	ret->envp = heap_alloc_array(envs + 1, sizeof(*ret->envp));
-	if (!ret->argv || !ret->envp)
+	ret->argv = list_room(block, len, "arg=", &out_of_memory);
+	ret->envp = list_room(block, len, "env=", &out_of_memory);
+	ret->rules = list_room(block, len, "rule=", &out_of_memory);
+	ret->policies = list_room(block, len, "policy=", &out_of_memory);
+	if (out_of_memory)
 		return -ENOMEM;
 	for (size_t at = BOOTCONF_MAGIC_LEN; (n = record_len(block, len, at)) > 0; at += n + 1) {
 		const char *eq = memchr(block + at, '=', n);

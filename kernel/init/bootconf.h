@@ -15,6 +15,8 @@ struct bootconf {
 	const char *exec, *cwd, *hostname;
 	const char **argv, **envp;       /* NULL-terminated, on the heap */
 	unsigned argc, envc;
+	const char **rules, **policies;  /* likewise; judged by proc/policy.h */
+	unsigned nrules, npolicies;
 	u64 root_off, root_len;          /* root_len 0: the whole device */
 	struct bootconf_volume {
 		char serial[21], path[64];
@@ -30,7 +32,7 @@ struct bootconf {
 		u8 bytes[16];            /* an IPv4 address in the first 4 */
 	} dns[BOOTCONF_DNS_MAX];
 	unsigned ndns;
-	bool trace, verbose, allow_jit;
+	bool trace, verbose, allow_jit, learn;
 	u64 tsc_khz, time_ns;
 	u8 seed[BOOTCONF_SEED_MAX];
 	unsigned seed_len;

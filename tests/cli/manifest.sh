@@ -68,6 +68,47 @@ mkdir root
 fsck.erofs --extract=root "$root" >/dev/null 2>&1
 for f in www/index.html etc/app/a.conf etc/app/b.conf srv/data "$dir/here/app/server"; do check "add-$f" "$f is not in the root" test -e "root/$f"; done
 
+# What the program may do: the records are those that the kernel reads.
+cat >rules.yaml <<'END'
+program: /bin/true
+syscalls: [read, write, mmap]
+sockets: [inet/stream, netlink/route, 40/1]
+devices: [/dev/null]
+files:
+  read: [/etc/, "/srv/*.html"]
+listen: [tcp/80, udp/0]
+connect: ["10.1.0.0/16:5432/tcp", "[fd00::1]:53/udp", "*:443", "[fd00::]/8:*"]
+ioctls: [TCGETS, 0x1234]
+fcntl: [F_GETFL, 99]
+prctl: [PR_SET_NAME]
+mmap: [r--p, rw-s]
+canary: [/etc/shadow]
+policy: {file: log, exec: stop}
+END
+run rules -M rules.yaml
+says rules-syscalls "rule=syscalls:0302$(printf '%0124d' 0)"
+for r in sockets: sockets:1/1 sockets:2/1 sockets:16/0 sockets:40/1 devices:/dev/null read: read:/etc/ 'read:/srv/*.html' write: listen:tcp/80 listen:udp/0 \
+    connect:tcp/00000000000000000000ffff0a010000/112/5432 connect:udp/fd000000000000000000000000000001/128/53 \
+    connect:any/00000000000000000000000000000000/0/443 connect:any/fd000000000000000000000000000000/8/0 ioctls:21505 ioctls:4660 fcntl:3 fcntl:99 \
+    prctl:15 mmap:2050 canary:/etc/shadow; do
+    case $r in sockets:1/1) silent rules-no-unix "rule=$r" ;; *) says "rules-$r" "rule=$r" ;; esac
+done
+says rules-policy policy=file/log
+says rules-policy-stop policy=exec/stop
+expect_ok rules-build "$PITH" build -M rules.yaml -o rules.img
+run rules-image rules.img
+says rules-image-keeps rule=listen:tcp/80
+says rules-image-policy policy=exec/stop
+printf 'listen: [tcp/81]\n' >other.yaml
+run rules-image-other -M other.yaml rules.img
+says rules-image-replaced rule=listen:tcp/81
+silent rules-image-gone rule=listen:tcp/80
+printf 'connect: ["localhost:7"]\n' >other.yaml
+run rules-name -M other.yaml /bin/true
+says rules-name-found rule=connect:any/00000000000000000000ffff7f000001/128/7
+printf 'connect: ["no-such-host.invalid:7"]\n' >other.yaml
+expect rules-name-unknown 125 'no-such-host.invalid: this peer of the manifest is not found' "$PITH" run -M other.yaml /bin/true
+
 # The short form, arguments, and where it is called from.
 run directory app
 says directory-program "exec=$dir/here/app/server"
@@ -186,6 +227,25 @@ bad cpus 1 'cpus: "0" is no number' 'cpus: 0\n'
 bad memory 1 'memory: "1Q" is no size' 'memory: 1Q\n'
 bad workdir 1 'workdir: "tmp" is not absolute' 'workdir: tmp\n'
 bad stop-timeout 1 'stop_timeout: "soon"' 'stop_timeout: soon\n'
+bad syscall 3 'syscalls: "opne" is no system call' 'program: x\nsyscalls:\n  - opne\n'
+bad socket 1 'sockets: "inet" is no kind of socket' 'sockets: [inet]\n'
+bad device 1 'devices: "null" is not absolute' 'devices: ["null"]\n'
+bad files 4 'files.read: "b" is not absolute' 'files:\n  read:\n    - /a\n    - b\n'
+bad files-list 1 'files: lines of "key: value"' 'files: [a]\n'
+bad files-key 2 'did you mean "write"' 'files:\n  writ: [/a]\n'
+bad files-twice 3 'second time' 'files:\n  read: [/a]\n  read: [/b]\n'
+bad files-text 2 'read: a list' 'files:\n  read: /a\n'
+bad listen 2 'listen: "80" is no port' 'program: x\nlisten: ["80"]\n'
+bad connect 3 'connect: "10.0.0.1" is no peer' 'connect:\n  - "*:53/udp"\n  - 10.0.0.1\n'
+bad connect-prefix 1 'connect: "10.0.0.0/33:1" is no peer' 'connect: ["10.0.0.0/33:1"]\n'
+bad connect-brackets 1 'connect: "fd00::1:53" is no peer' 'connect: ["fd00::1:53"]\n'
+bad ioctl 1 'ioctls: "TCGOT" is no ioctl' 'ioctls: [TCGOT]\n'
+bad fcntl 1 'fcntl: "0x1ffffffff" is no fcntl' 'fcntl: ["0x1ffffffff"]\n'
+bad prctl 1 'prctl: "PR" is no prctl' 'prctl: [PR]\n'
+bad mmap 1 'mmap: "rw" is no protection' 'mmap: [rw]\n'
+bad canary 1 'canary: "x" is not absolute' 'canary: [x]\n'
+bad policy 3 'policy.file: "kill" is no such thing' 'policy:\n  exec: stop\n  file: kill\n'
+bad policy-kind 1 'did you mean "listen"' 'policy: {listn: log}\n'
 bad ports-without-net 2 'ports: ports are forwarded only' 'net: none\nports: ["80:80"]\n'
 expect bad-no-file 125 'cannot read the manifest: No such file' "$PITH" run -M none.yaml /bin/true
 expect bad-directory 125 'cannot read the manifest: Is a directory' "$PITH" run -M app /bin/true

@@ -26,6 +26,8 @@ static void drop(struct bootconf *c)
 {
 	heap_free(c->argv);
 	heap_free(c->envp);
+	heap_free(c->rules);
+	heap_free(c->policies);
 }
 
 #define PARSE(c, why, text) parse_bytes(BOOTCONF_MAGIC text, sizeof(BOOTCONF_MAGIC text) - 1, c, why)
@@ -38,7 +40,7 @@ static void everything(void **state)
 
 	assert_int_equal(PARSE(&c, &why, "exec=/bin/sh\0arg=sh\0arg=-c\0arg=\0env=A=b=c\0cwd=/tmp\0hostname=h\0root=1048576:4096\0"
 			       "net=10.0.2.15/24\0gateway=10.0.2.2\0dns=1.2.3.4\0dns=8.8.8.8\0trace=1\0verbose=0\0tsc_khz=2100000\0"
-			       "time_ns=1795310400000000000\0seed=00ffA5\0"), 0);
+			       "time_ns=1795310400000000000\0seed=00ffA5\0rule=read:\0rule=read:/etc/\0policy=file/stop\0learn=1\0"), 0);
 	assert_string_equal(c.exec, "/bin/sh");
 	assert_int_equal(c.argc, 3);
 	assert_string_equal(c.argv[1], "-c");
@@ -54,6 +56,12 @@ static void everything(void **state)
 	assert_memory_equal(&c.mask, "\xff\xff\xff\0", 4);
 	assert_int_equal(c.ndns, 2);
 	assert_memory_equal(c.dns[1].bytes, "\x8\x8\x8\x8", 4);
+	assert_int_equal(c.nrules, 2);
+	assert_string_equal(c.rules[1], "read:/etc/");
+	assert_null(c.rules[2]);
+	assert_int_equal(c.npolicies, 1);
+	assert_string_equal(c.policies[0], "file/stop");
+	assert_true(c.learn);
 	assert_true(c.trace);
 	assert_false(c.verbose);
 	assert_int_equal(c.tsc_khz, 2100000);

@@ -81,6 +81,8 @@ int bootconf_make(const struct bootconf *conf, struct buf *ret_block)
 	record_list(&b, "gateway", &conf->gateway);
 	record_list(&b, "dns", &conf->dns);
 	record(&b, "allow", conf->allow_jit ? "jit" : NULL);
+	record_list(&b, "rule", &conf->rules);
+	record_list(&b, "policy", &conf->policies);
 	record(&b, "trace", conf->trace ? "1" : NULL);
 	record(&b, "verbose", conf->verbose ? "1" : NULL);
 	record_number(&b, "tsc_khz", conf->tsc_khz);
@@ -136,6 +138,10 @@ static bool record_parse(const char *key, size_t key_len, const char *value, str
 		strv_add(&conf->dns, value);
 	else if (IS("allow"))
 		conf->allow_jit = !strcmp(value, "jit");
+	else if (IS("rule"))
+		strv_add(&conf->rules, value);
+	else if (IS("policy"))
+		strv_add(&conf->policies, value);
 	else if (IS("root"))
 		return root_parse(value, conf);
 #undef IS
@@ -178,5 +184,7 @@ void bootconf_free(struct bootconf *conf)
 	strv_free(&conf->env);
 	strv_free(&conf->dns);
 	strv_free(&conf->volumes);
+	strv_free(&conf->rules);
+	strv_free(&conf->policies);
 	*conf = (struct bootconf){ 0 };
 }

@@ -14,6 +14,7 @@ struct bootconf {
 	struct strv args, env, dns;
 	struct strv volumes;            /* of this start, not of an image */
 	struct strv net, gateway;       /* net: none, dhcp, or an address of each family */
+	struct strv rules, policies;    /* rules.h */
 	uint64_t root_offset, root_len; /* root_len 0: the whole device */
 	bool trace, verbose, allow_jit;
 	uint64_t tsc_khz, time_ns;      /* 0: not said */

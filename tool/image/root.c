@@ -91,6 +91,11 @@ int root_environment(const struct opts *opts, struct bootconf *conf)
 	}
 	if (strv_has(&opts->allow, "jit"))
 		conf->allow_jit = true;
+	if (!status && rules_given(&opts->rules)) { /* those of a manifest take the place of an image's */
+		strv_free(&conf->rules);
+		strv_free(&conf->policies);
+		status = rules_records(&opts->rules, &conf->rules, &conf->policies);
+	}
 	return status;
 }
 
