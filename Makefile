@@ -91,13 +91,24 @@ $(B)/vdso.so: $(VDSO_SRC) kernel/arch/x86_64/vdso/vdso.lds
 $(B)/kernel/arch/x86_64/vdso_image.S.o: $(B)/vdso.so
 
 KLDFLAGS := -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 -z pack-relative-relocs -z separate-code \
-            --gc-sections --build-id=none --no-undefined -T kernel/boot/kernel.ld
-$(B)/pith.elf: $(KOBJ) $(LWIP_OBJ) kernel/boot/kernel.ld
+            --gc-sections --build-id=none --no-undefined
+$(B)/kernel.ld: kernel/boot/kernel.lds $(wildcard kernel/*/*.def)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -undef -nostdinc -x assembler-with-cpp -Ikernel -o $@ $<
+$(B)/pith.elf: $(KOBJ) $(LWIP_OBJ) $(B)/kernel.ld
 	$(call say,LD,$@)
-	$(Q)ld $(KLDFLAGS) -o $@ $(KOBJ) $(LWIP_OBJ)
+	$(Q)ld $(KLDFLAGS) -T $(B)/kernel.ld -o $@ $(KOBJ) $(LWIP_OBJ)
 $(B)/pith.elf.stripped: $(B)/pith.elf
 	$(call say,STRIP,$@)
 	$(Q)strip -s -o $@ $<
+# What `pith build` links a kernel from (docs/decisions/linking.md): all objects without what only a debugger reads.
+KBOOT    := $(filter $(B)/kernel/boot/%,$(KOBJ))
+$(B)/kernel.a: $(KOBJ) $(LWIP_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar qcD $@ $(filter-out $(KBOOT),$^) && strip --strip-debug -D $@
+$(B)/boot.a: $(KBOOT)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar qcD $@ $^ && strip --strip-debug -D $@
 -include $(call rwild,$(B)/kernel,*.d) $(call rwild,$(B)/lwip-obj,*.d)
 
 # ---- The command -----------------------------------------------------------------------
@@ -153,7 +164,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 .PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kvm lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
-kernel: $(B)/pith.elf $(B)/pith.elf.stripped ## build the kernel
+kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(B)/kernel.a $(B)/boot.a ## build the kernel
 tool: $(B)/pith             ## build the command
 abi: $(ABI)
 abi-coverage: all abi       ## record which calls new programs of tests/abi make, for docs/linux-abi.md
@@ -187,6 +198,7 @@ bench: all                  ## measure and write the table into bench/results/
 install: all                ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(B)/pith $(DESTDIR)$(PREFIX)/bin/pith
 	install -D -m 644 $(B)/pith.elf.stripped $(DESTDIR)$(PREFIX)/lib/pith/kernel.elf
+	for f in kernel.ld kernel.a boot.a; do install -D -m 644 $(B)/$$f $(DESTDIR)$(PREFIX)/lib/pith/$$f; done
 	install -D -m 644 $(B)/pith.elf $(DESTDIR)$(PREFIX)/lib/pith/pith.elf.debug
 	for f in docs/man/*.[1-9]; do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 clean:                      ## remove what was built (fetched sources stay)

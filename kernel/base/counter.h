@@ -6,6 +6,7 @@
 #ifndef BASE_COUNTER_H
 #define BASE_COUNTER_H
 
+#include "base/link.h"
 #include "base/types.h"
 
 struct counter {
@@ -13,11 +14,11 @@ struct counter {
 	const u64 *value;            /* NULL: read */
 	u64 (*read)(void);
 };
-/* Gathered by the linker (kernel.ld); the host's does it by the section's name. */
-extern const struct counter __start_counters[], __stop_counters[];
-#define COUNTER_LISTED       static const struct counter __attribute__((used, section("counters"), aligned(8)))
-#define COUNTER(name)        u64 counter_##name; COUNTER_LISTED counter_entry_##name = { #name, &counter_##name, NULL }
-#define GAUGE(name, read)    COUNTER_LISTED gauge_entry_##name = { #name, NULL, read }
+/* Entries that the link script picks (base/link.h); only who lists them refers to them. */
+extern const struct counter __start_pick_counter[], __stop_pick_counter[];
+#define COUNTER_LISTED(name) static const struct counter LINK_PICK(counter, name) ALIGNED(8)
+#define COUNTER(name)        u64 counter_##name; COUNTER_LISTED(name) counter_entry_##name = { #name, &counter_##name, NULL }
+#define GAUGE(name, read)    COUNTER_LISTED(name) gauge_entry_##name = { #name, NULL, read }
 #define COUNTER_DECLARE(name) extern u64 counter_##name
 #define counter_bump(name)   ((void)__atomic_fetch_add(&counter_##name, 1, __ATOMIC_RELAXED))
 #define counter_read(name)   __atomic_load_n(&counter_##name, __ATOMIC_RELAXED)

@@ -7,7 +7,7 @@
  *                    (Linux Documentation/arch/x86/boot.rst)
  *
  * Both build temporary tables that map 4 GiB one to one, call boot_start, and jump to arch_enter at the address
- * it returns. The PVH note that names the first entry is written by kernel.ld. Position-independent: registers hold the address of the code that runs.
+ * it returns. The PVH note that names the first entry is written by kernel.lds. Position-independent: registers hold the address of the code that runs.
  */
 #include "arch/x86_64/asm.h"
 

@@ -6,6 +6,7 @@
 #define DEV_DRIVER_H
 
 #include "arch/arch.h"
+#include "base/link.h"
 #include "base/list.h"
 
 enum bus_type { BUS_VIRTIO_MMIO, BUS_PCI, BUS_FAKE /* tests */ };

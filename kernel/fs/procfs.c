@@ -170,7 +170,7 @@ static int show_counters(struct pseudo_text *t, u64 arg)
 	struct heap_cache *at = NULL;
 	struct heap_cache_info i;
 
-	for (const struct counter *c = __start_counters; c < __stop_counters; c++)
+	for (const struct counter *c = __start_pick_counter; c < __stop_pick_counter; c++)
 		pseudo_printf(t, "%s %llu\n", c->name, (unsigned long long)(c->value ? __atomic_load_n(c->value, __ATOMIC_RELAXED) : c->read()));
 	while (heap_cache_tell(&at, &i))
 		pseudo_printf(t, "objects_%s %llu\n", i.name, (unsigned long long)i.used);

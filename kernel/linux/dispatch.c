@@ -18,6 +18,7 @@
 #include "linux/lx_signal.h"
 #include "linux/syscall.h"
 #include "linux/uring_ops.h"
+#include "base/link.h"
 #include "base/log.h"
 #include "proc/tripwire.h"
 
@@ -32,7 +33,11 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 #define LX_FN_PART(name)   (syscall_fn)(void (*)(void))sys_##name
 #define LX_FN_REFUSE(name) sys_refused
 #define LX_FN_NONE(name)   sys_unknown
+#ifdef PITH_HOST
 #define LX_ENTRY(nr, name, lvl, ...) [nr] = LX_FN_##lvl(name),
+#else
+#define LX_ENTRY(nr, name, lvl, ...) static const syscall_fn pick_##name LINK_PICK(syscall, name) = LX_FN_##lvl(name);
+#endif
 #define SYSCALL0 LX_ENTRY
 #define SYSCALL1 LX_ENTRY
 #define SYSCALL2 LX_ENTRY
@@ -40,9 +45,15 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 #define SYSCALL4 LX_ENTRY
 #define SYSCALL5 LX_ENTRY
 #define SYSCALL6 LX_ENTRY
-static const syscall_fn table[SYSCALL_MAX] = {
+#ifdef PITH_HOST
+static const syscall_fn syscall_table[SYSCALL_MAX] = {
 #include "linux/syscalls.def"
 };
+#else
+#include "linux/syscalls.def"
+/* The link script lays the picked entries out by number; the others are NULL. */
+extern const syscall_fn syscall_table[SYSCALL_MAX];
+#endif
 #undef LX_ENTRY
 
 #define LX_ENTRY(nr, name, lvl, ...) [nr] = #name,
@@ -131,7 +142,7 @@ static NOINLINE void result_restart(struct user_regs *regs)
 
 static NOINLINE void dispatch_slow(struct user_regs *regs, unsigned nr)
 {
-	syscall_fn fn = nr < SYSCALL_MAX && table[nr] ? table[nr] : sys_unknown;
+	syscall_fn fn = nr < SYSCALL_MAX && syscall_table[nr] ? syscall_table[nr] : sys_unknown;
 
 	if (tracing)
 		trace_enter(regs);
@@ -150,7 +161,7 @@ void syscall_dispatch(struct user_regs *regs)
 		dispatch_slow(regs, nr);
 		return;
 	}
-	syscall_fn fn = table[nr];
+	syscall_fn fn = syscall_table[nr];
 	if (unlikely(!fn))
 		fn = sys_unknown;
 	u64 r = (u64)fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);

@@ -1,5 +1,5 @@
 /*
- * inventory.c - reading the kernel's note about itself.
+ * inventory.c - reading what a kernel contains: its note, and its table of system calls.
  */
 #include "image/inventory.h"
 
@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scan/table.h"
 #include "util/file.h"
 #include "util/str.h"
 
 #define NOTE_OWNER "Pith"
 #define NOTE_TYPE  1u
 #define NOTE_MAX   (1u << 20)
+#define NAMES_MAX  4096u     /* of sections */
+#define TABLE      ".syscalls"
 
 static const struct { const char *word, *key; } kinds[] = {
 	{ "syscall ", "syscalls" }, { "driver ", "drivers" }, { "filesystem ", "filesystems" }, { "mitigation ", "mitigations" },
@@ -65,6 +68,44 @@ static bool segment_read(const char *data, size_t len, json_t *object)
 	return found;
 }
 
+/* The kernel's table: a number's handler, or 0. A handler that refuses is no call that the kernel has. */
+static void table_read(int fd, uint64_t at, uint64_t len, json_t *list)
+{
+	struct buf table = { 0 };
+	uint64_t handler;
+
+	buf_zero(&table, len);
+	if (file_pread_all(fd, table.data, table.len, at) == 0) {
+		for (unsigned int nr = 0; nr < len / sizeof handler; nr++) {
+			enum scan_level level = scan_call_level(nr);
+
+			memcpy(&handler, table.data + nr * sizeof handler, sizeof handler);
+			if (handler && level != SCAN_REFUSE && level != SCAN_NONE)
+				json_array_append_new(list, scan_call_name(nr) ? json_string(scan_call_name(nr)) : json_sprintf("%u", nr));
+		}
+	}
+	buf_free(&table);
+}
+
+/* The section with the table, found by its name. */
+static void table_find(int fd, uint64_t offset, uint64_t len, const Elf64_Ehdr *ehdr, json_t *list)
+{
+	char names[NAMES_MAX + 1] = "";
+	Elf64_Shdr shdr;
+
+	if (ehdr->e_shentsize != sizeof shdr || !ehdr->e_shoff ||
+	    file_pread_all(fd, &shdr, sizeof shdr, offset + ehdr->e_shoff + ehdr->e_shstrndx * sizeof shdr) < 0 || shdr.sh_size > NAMES_MAX ||
+	    file_pread_all(fd, names, shdr.sh_size, offset + shdr.sh_offset) < 0)
+		return;
+	for (unsigned int i = 0; i < ehdr->e_shnum; i++) {
+		if (file_pread_all(fd, &shdr, sizeof shdr, offset + ehdr->e_shoff + i * sizeof shdr) < 0)
+			return;
+		if (shdr.sh_name < NAMES_MAX && !strcmp(names + shdr.sh_name, TABLE) && shdr.sh_size <= NOTE_MAX && shdr.sh_offset <= len &&
+		    shdr.sh_size <= len - shdr.sh_offset)
+			table_read(fd, offset + shdr.sh_offset, shdr.sh_size, list);
+	}
+}
+
 bool inventory_read(int fd, uint64_t offset, uint64_t len, json_t *object)
 {
 	Elf64_Ehdr ehdr;
@@ -75,6 +116,7 @@ bool inventory_read(int fd, uint64_t offset, uint64_t len, json_t *object)
 		json_object_set_new(object, kinds[i].key, json_array());
 	if (len < sizeof ehdr || file_pread_all(fd, &ehdr, sizeof ehdr, offset) < 0)
 		return false;
+	table_find(fd, offset, len, &ehdr, json_object_get(object, "syscalls"));
 	for (unsigned int i = 0; i < ehdr.e_phnum; i++) {
 		struct buf data = { 0 };
 

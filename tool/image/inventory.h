@@ -1,9 +1,10 @@
 /*
  * inventory.h - what a kernel says it contains.
  *
- * A kernel carries an ELF note, owner "Pith", type 1: text lines "KIND NAME",
- * such as "syscall read", "driver virtio-blk", "filesystem erofs",
- * "mitigation smap". It survives stripping.
+ * A kernel carries an ELF note, owner "Pith", type 1: text lines "KIND NAME", such as
+ * "driver virtio_blk", "filesystem erofs", "mitigation smap", and its table of system calls in a
+ * section of its own, .syscalls: a word for each number, 0 where the kernel has no handler.
+ * Both survive stripping.
  */
 #ifndef TOOL_IMAGE_INVENTORY_H
 #define TOOL_IMAGE_INVENTORY_H
@@ -13,7 +14,7 @@
 #include <stdint.h>
 
 /*
- * Reads the note of a kernel that lies at an offset of a file into four lists of
+ * Reads note and table of a kernel that lies at an offset of a file into four lists of
  * an object: "syscalls", "drivers", "filesystems", "mitigations" (empty when
  * the kernel carries no note). False when it carries none.
  */

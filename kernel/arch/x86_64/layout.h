@@ -33,7 +33,7 @@ struct arch_layout {
 extern struct arch_layout arch_layout;
 extern u64 arch_map_used;       /* bytes of the region of mappings that are handed out (vmap.c) */
 
-/* First and last byte of parts of the image (kernel.ld). */
+/* First and last byte of parts of the image (kernel.lds). */
 extern char __kernel_start[], __boot_text_end[], __text_end[], __rodata_end[], __ro_after_init_end[], __kernel_end[];
 
 #endif
