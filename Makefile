@@ -178,7 +178,7 @@ check-unit: unit            ## unit tests of kernel code on the host, under ASan
 	tests/run --build $(B) unit
 check-abi: all abi          ## system calls: Linux's answers against Pith's
 	tests/run --build $(B) abi
-check-vm: all               ## programs in real VMs
+check-vm: all abi           ## programs in real VMs
 	tests/run --build $(B) vm
 check-apps: all             ## long: thirty unmodified programs on 1 and 4 vCPUs; installs their packages
 	scripts/setup apps test

@@ -289,7 +289,9 @@ static int rename_locked(struct rename *x)
 	if (r)
 		return r;
 	r = namei_lookup_locked(x->n.at, x->n.name, x->n.name_len, &x->victim);
-	if (r && r != -ENOENT)
+	if (r == -ENOENT)
+		r = x->n.at->flags & VNODE_DEAD ? -ENOENT : 0;
+	if (r)
 		return r;
 	r = rename_check(x);
 	if (r)

@@ -65,7 +65,7 @@ static int open_create(struct vnode *dir, const char *name, size_t len, u32 mode
 		return -ENOMEM;
 	rwlock_write(&dir->lock);
 	int r = namei_lookup_locked(dir, name, len, ret);
-	if (r == -ENOENT) {
+	if (r == -ENOENT && !(dir->flags & VNODE_DEAD)) {
 		if (fs_is_readonly(dir))
 			r = -EROFS;
 		else if (!dir->ops->create)

@@ -1,6 +1,6 @@
 /*
- * sys_xattr.c - extended attributes, as an unprivileged program finds them: user.* on files and directories of memory file
- * systems; trusted.* are invisible (ENODATA) and cannot be set (EPERM), security.* cannot be set; on the root nothing can.
+ * sys_xattr.c - extended attributes, as an unprivileged program finds them: user.* on files and directories of volumes and
+ * memory file systems; trusted.* are invisible (ENODATA) and cannot be set (EPERM), security.* cannot be set; on the root nothing can.
  */
 #include "linux/filecalls.h"
 #include "mm/heap.h"

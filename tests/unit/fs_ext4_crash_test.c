@@ -117,6 +117,20 @@ static void do_names(void)
 	}
 }
 
+static void do_attribute(void)
+{
+	char path[60], name[40];
+	static u8 value[3000];
+	struct vnode *v;
+	some_path(path, sizeof path);
+	if (fs_namei(NULL, path, 0, &v))
+		return;
+	snprintf(name, sizeof name, "user.name-%u", rnd(6));
+	if (v->type == VNODE_REG)
+		(void)fs_setxattr(v, name, value, rnd(3) ? rnd(60) : rnd(sizeof value), rnd(4) ? 0 : FS_XATTR_REMOVE);
+	vnode_put(v);
+}
+
 static void workload(struct disk *d, struct mount *m, unsigned ops)
 {
 	assert_int_equal(fs_mkdir(NULL, "/keep", 0755), 0);
@@ -133,8 +147,10 @@ static void workload(struct disk *d, struct mount *m, unsigned ops)
 			do_write();
 		else if (what < 60)
 			do_size();
-		else if (what < 97)
+		else if (what < 90)
 			do_names();
+		else if (what < 97)
+			do_attribute();
 		else
 			assert_int_equal(m->sync(m), 0);
 	}

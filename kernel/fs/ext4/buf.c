@@ -134,7 +134,8 @@ int buf_new(struct ext4 *e, u64 block, struct ext4_buf **ret)
 		return ext4_corrupted(e, block, "a freed block is in use");
 	}
 	memset((*ret)->data, 0, e->block_size);
-	(*ret)->uptodate = (*ret)->checked = true;
+	(*ret)->uptodate = true;
+	(*ret)->checked = 0;
 	return 0;
 }
 

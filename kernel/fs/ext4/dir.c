@@ -80,12 +80,14 @@ int dir_block(struct ext4_inode *dir, u64 lblk, struct ext4_buf **ret)
 	r = buf_read(e, m.block, &b);
 	if (r)
 		return r;
-	if (!b->checked) {
-		b->checked = htree_is_node(dir, lblk, b) ? htree_node_valid(dir, lblk, b) : leaf_valid(dir, b);
-		if (!b->checked) {
+	bool node = htree_is_node(dir, lblk, b);
+	u64 role = buf_role((u32)dir->v.ino, (lblk ? BUF_DIR : BUF_DIR_ROOT) + node);
+	if (b->checked != role) {
+		if (!(node ? htree_node_valid(dir, lblk, b) : leaf_valid(dir, b))) {
 			buf_put(e, b);
 			return ext4_corrupted(e, dir->v.ino, "a block of a directory");
 		}
+		b->checked = role;
 	}
 	*ret = b;
 	return 0;

@@ -39,10 +39,15 @@ struct ext4_buf {
 	u8 *data;                            /* block_size bytes */
 	u32 refs;
 	u32 cp_tid;                          /* committed in this transaction and not at home; 0 = at home */
-	bool uptodate, checked;              /* checked: its checksum and structure were looked at */
+	u64 checked;                         /* as what its checksum and structure were looked at (buf_role), 0: not at all */
+	bool uptodate;
 	bool in_txn;                         /* changed in the running transaction */
 	bool forgotten;                      /* freed in the running transaction: dropped when that is committed */
 };
+
+/* What a block was checked as is what it may be used as: on a broken volume one block may be two things. */
+enum { BUF_BITMAP = 1, BUF_DIR, BUF_DIR_ROOT = BUF_DIR + 2, BUF_EXTENTS = BUF_DIR_ROOT + 2 };
+static inline u64 buf_role(u32 ino, unsigned role) { return (u64)ino << 8 | role; }
 
 int buf_read(struct ext4 *e, u64 block, struct ext4_buf **ret) MUST_CHECK;
 /* The block of the superblock, which may be number 0. */
@@ -273,6 +278,8 @@ void ext4_release(struct vnode *v);
 int ext4_orphan_add(struct ext4_inode *i) MUST_CHECK;
 int ext4_orphan_remove(struct ext4_inode *i) MUST_CHECK;
 int ext4_orphans_recover(struct ext4 *e) MUST_CHECK;
+/* The machine ends: files without names that are still open are removed now. Not under M. */
+int ext4_orphans_finish(struct ext4 *e) MUST_CHECK;
 /* Free the blocks and the inode of a file without names. Not under M. */
 int ext4_inode_delete(struct ext4_inode *i) MUST_CHECK;
 extern const struct vnode_ops ext4_file_ops, ext4_dir_ops, ext4_link_ops, ext4_node_ops;
@@ -344,6 +351,9 @@ enum vnode_type ext4_vnode_type(u8 dir_type);
 
 /* ---- Extended attributes (xattr.c) ---- */
 
+ssize_t ext4_getxattr(struct vnode *v, const char *name, void *buf, size_t size);
+int ext4_setxattr(struct vnode *v, const char *name, const void *value, size_t size, u32 flags);
+ssize_t ext4_listxattr(struct vnode *v, char *buf, size_t size);
 int ext4_xattrs_free(struct ext4_inode *i) MUST_CHECK;
 
 #endif

@@ -16,6 +16,7 @@
 #define EXT4_JOURNAL_INO    8u
 #define EXT4_N_BLOCKS       15u
 #define EXT4_IND            12u
+#define EXT4_FAST_LINK_MAX  60u              /* shorter links lie in the inode */
 
 /* Superblock: s_state */
 enum { EXT4_VALID_FS = 1, EXT4_ERROR_FS = 2, EXT4_ORPHAN_FS = 4 };

@@ -105,11 +105,12 @@ static int node_read(struct ext4_inode *i, u64 block, unsigned depth, struct lev
 	if (r)
 		return r;
 	l->h = (struct ext4_ext_header *)(void *)l->buf->data;
-	if (!l->buf->checked) {
+	u64 role = buf_role((u32)i->v.ino, BUF_EXTENTS + depth);
+	if (l->buf->checked != role) {
 		r = node_check(i, l->h, depth, node_max(e));
 		if (!r && e->csum && *node_tail(l->h) != ext4_crc32c(i->csum_seed, l->h, (size_t)((u8 *)node_tail(l->h) - (u8 *)l->h)))
 			r = ext4_corrupted(e, i->v.ino, "checksum of an extent block");
-		l->buf->checked = !r;
+		l->buf->checked = r ? 0 : role;
 	} else if (l->h->magic != EXT4_EXT_MAGIC || l->h->depth != depth) {
 		r = ext4_corrupted(e, i->v.ino, "extent tree");
 	}

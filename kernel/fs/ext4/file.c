@@ -290,7 +290,7 @@ static int range_allocate(struct ext4_inode *i, u64 off, u64 end, u64 *ret_end)
 	if (r)
 		return r;
 	*ret_end = end;
-	r = range_written(i, first, count, &there);
+	r = i->deleted ? -EIO : range_written(i, first, count, &there);
 	if (!r && !there) {
 		if (end > i->v.size && off >= PREALLOC_FROM && i->prealloc <= first + count && i->flags & EXT4_FL_EXTENTS)
 			ahead = MIN(end / 2, (u64)PREALLOC_MAX) >> e->block_bits;
@@ -501,7 +501,7 @@ static int object_page_mkwrite(struct vm_object *o, struct page *p)
 	if (r)
 		return r == -EROFS ? -EIO : r;
 	block_range(i, at, end, &first, &count);
-	r = range_written(i, first, count, &there);
+	r = i->deleted ? -EIO : range_written(i, first, count, &there);
 	if (!r && !there) {
 		r = ext4_map_fill(i, first, count, &done);
 		if (!r && done < count)
@@ -510,8 +510,8 @@ static int object_page_mkwrite(struct vm_object *o, struct page *p)
 			r = ext4_map_written(i, first, count);
 		ext4_order_data(i);
 	}
-	bool times = times_changed(i);
-	if (!there || times) {
+	bool times = !r && times_changed(i);
+	if (!r && (!there || times)) {
 		int s = ext4_inode_store(i, !there);
 		r = r ? r : s;
 	}
@@ -558,6 +558,8 @@ int ext4_truncate(struct ext4_inode *i, u64 size)
 
 	if (size > max_size(i))
 		return -EFBIG;
+	if (i->deleted)
+		return -EIO;
 	if (size > old) {
 		int r = zero_tail(i);
 		if (!r)
@@ -653,6 +655,8 @@ static int ext4_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 		return -EOPNOTSUPP;
 	if (end > max_size(i))
 		return -EFBIG;
+	if (i->deleted)
+		return -EIO;
 	if (mode & (LX_FALLOC_PUNCH_HOLE | LX_FALLOC_ZERO_RANGE))
 		r = punch(i, off, end);
 	if (!r && !(mode & LX_FALLOC_PUNCH_HOLE))
@@ -673,6 +677,30 @@ static int ext4_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 	r = ext4_inode_store(i, true);
 	ext4_end(e);
 	return r;
+}
+
+/* ---- SEEK_DATA and SEEK_HOLE ---- */
+
+/* Stores make extents written before their pages are dirty: what is unwritten or not there is a hole. */
+static s64 ext4_seek(struct vnode *v, u64 off, bool hole)
+{
+	struct ext4_inode *i = ext4_inode(v);
+	struct ext4 *e = ext4_of(v);
+	u64 size = READ_ONCE(v->size);
+
+	while (off < size) {
+		struct ext4_map m;
+		mutex_lock(&e->meta);
+		int r = ext4_map(i, off >> e->block_bits, &m);
+		mutex_unlock(&e->meta);
+		if (r)
+			return r;
+		if ((!m.block || m.unwritten) == hole)
+			return (s64)off;
+		off = ((off >> e->block_bits) + m.count) << e->block_bits;
+		sched_poll();
+	}
+	return hole ? (s64)size : -ENXIO;
 }
 
 /* ---- Durability ---- */
@@ -773,4 +801,5 @@ void ext4_dirty_release(struct ext4 *e)
 
 const struct vnode_ops ext4_file_ops = {
 	.write = ext4_write, .getattr = ext4_getattr, .setattr = ext4_setattr, .fsync = ext4_fsync, .fallocate = ext4_fallocate, .release = ext4_release,
+	.getxattr = ext4_getxattr, .setxattr = ext4_setxattr, .listxattr = ext4_listxattr, .seek = ext4_seek,
 };

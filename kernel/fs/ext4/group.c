@@ -274,9 +274,9 @@ static int bitmap_get(struct ext4 *e, u32 n, bool inodes, struct ext4_buf **ret)
 		return 0;
 	}
 	r = buf_read(e, block, &b);
-	if (!r && e->csum && !b->checked) {
+	if (!r && e->csum && b->checked != BUF_BITMAP) {
 		r = bitmap_csum_check(e, n, b->data, inodes, &ok);
-		b->checked = !r && ok;
+		b->checked = !r && ok ? BUF_BITMAP : 0;
 		if (r || !ok)
 			buf_put(e, b);
 	}

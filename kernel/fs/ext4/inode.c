@@ -390,7 +390,7 @@ int ext4_setattr(struct vnode *v, const struct vattr *a, u32 which)
 int ext4_inode_delete(struct ext4_inode *i)
 {
 	struct ext4 *e = ext4_of(&i->v);
-	bool dir = i->v.type == VNODE_DIR, more = i->v.type == VNODE_REG || dir;
+	bool dir = i->v.type == VNODE_DIR, more = true;
 	int r = 0;
 
 	vm_object_drop(&i->obj, 0, UINT64_MAX);
@@ -421,6 +421,36 @@ int ext4_inode_delete(struct ext4_inode *i)
 		r = ext4_free_inode(e, (u32)i->v.ino, dir);
 	i->deleted = true;
 	ext4_end(e);
+	return r;
+}
+
+/* The next file without names that is still open, with a reference; NULL: none. */
+static struct ext4_inode *find_orphan(struct ext4 *e)
+{
+	struct ext4_inode *i, *found = NULL;
+
+	mutex_lock(&e->meta);
+	list_for_each_entry(i, &e->orphans, orphan_link)
+		if (!i->nlink && !i->deleted && vnode_tryget(&i->v)) {
+			found = i;
+			break;
+		}
+	mutex_unlock(&e->meta);
+	return found;
+}
+
+/* The machine ends: mappings and working directories do not keep files alive any more. */
+int ext4_orphans_finish(struct ext4 *e)
+{
+	struct ext4_inode *i;
+	int r = 0;
+
+	while (!r && (i = find_orphan(e))) {
+		rwlock_write(&i->v.lock);
+		r = i->deleted ? 0 : ext4_inode_delete(i);
+		rwlock_unlock_write(&i->v.lock);
+		vnode_put(&i->v);
+	}
 	return r;
 }
 

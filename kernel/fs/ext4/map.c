@@ -109,7 +109,7 @@ int ext4_map_free(struct ext4_inode *i, u64 from, u64 to, bool *ret_more)
 	if (from > to)
 		return 0;
 	/* Short links keep their text where blocks would be; devices their numbers. */
-	if (i->v.type != VNODE_REG && i->v.type != VNODE_DIR && (i->v.type != VNODE_LINK || !i->sectors))
+	if (i->v.type != VNODE_REG && i->v.type != VNODE_DIR && (i->v.type != VNODE_LINK || i->v.size < EXT4_FAST_LINK_MAX))
 		return 0;
 	return i->flags & EXT4_FL_EXTENTS ? extent_free(i, from, to, ret_more) : indirect_free(i, from, to, ret_more);
 }

@@ -9,8 +9,6 @@
  */
 #include "fs/ext4/htree.h"
 
-#define FAST_LINK_MAX 60u                    /* bytes of a link that lies in the inode */
-
 /* ---- Looking up ---- */
 
 static int ext4_lookup(struct vnode *v, const char *name, size_t len, struct vnode **ret)
@@ -85,7 +83,7 @@ static int link_fill(struct ext4_inode *i, const char *target)
 	if (len > e->block_size - 1)
 		return -ENAMETOOLONG;
 	i->v.size = i->disk_size = len;
-	if (len < FAST_LINK_MAX) {
+	if (len < EXT4_FAST_LINK_MAX) {
 		memcpy(i->block, target, len);
 		return 0;
 	}
@@ -502,7 +500,7 @@ static ssize_t ext4_readlink(struct vnode *v, char *buf, size_t size)
 	struct ext4_map m;
 	struct ext4_buf *b;
 
-	if (v->size < FAST_LINK_MAX) {
+	if (v->size < EXT4_FAST_LINK_MAX) {
 		memcpy(buf, i->block, n);
 		return (ssize_t)n;
 	}
@@ -523,7 +521,7 @@ static ssize_t ext4_readlink(struct vnode *v, char *buf, size_t size)
 const struct vnode_ops ext4_dir_ops = {
 	.lookup = ext4_lookup, .create = ext4_create, .mkdir = ext4_mkdir, .symlink = ext4_symlink, .link = ext4_link, .unlink = ext4_unlink,
 	.rmdir = ext4_rmdir, .rename = ext4_rename, .readdir = ext4_readdir, .getattr = ext4_getattr, .setattr = ext4_setattr, .fsync = ext4_dir_fsync,
-	.release = ext4_release, .tmpfile = ext4_tmpfile,
+	.release = ext4_release, .tmpfile = ext4_tmpfile, .getxattr = ext4_getxattr, .setxattr = ext4_setxattr, .listxattr = ext4_listxattr,
 };
 const struct vnode_ops ext4_link_ops = {
 	.readlink = ext4_readlink, .getattr = ext4_getattr, .setattr = ext4_setattr, .release = ext4_release,

@@ -349,6 +349,8 @@ static int writing_end(struct ext4 *e)
 {
 	int r = ext4_write_dirty(e, 0);
 
+	if (!r)
+		r = ext4_orphans_finish(e);
 	ext4_trim_all(e);
 	if (!r)
 		r = ext4_commit_now(e);
