@@ -217,7 +217,7 @@ static void blk_call(struct blkdev *d, u8 call)
 		return;
 	busy[i] = true;
 	begun++;
-	requests[i] = (struct blk_request){ .op = call % 4, .sector = fuzz_u16(&in), .segs = segs[i], .nsegs = call / 4 % 5, .done = rq_done };
+	requests[i] = (struct blk_request){ .op = call % BLK_OPS, .sector = fuzz_u16(&in), .segs = segs[i], .nsegs = call / 8 % 5, .done = rq_done };
 	for (unsigned k = 0; k < 4; k++)
 		segs[i][k] = (struct blk_seg){ arch_virt_to_phys(buffer + k * 8192), fuzz_u8(&in) % 16 * 512u };
 	if (requests[i].nsegs > 4)

@@ -1,8 +1,8 @@
 /*
  * blk.h - synchronous and asynchronous access to block devices over dev/blkdev.h.
  *
- * Each device has a queue: requests go to the driver in order; what its ring has no room for waits
- * here and is passed on when room becomes free. At most BLK_QUEUE_MAX requests wait; then
+ * Requests go to the driver's queue of the CPU that they come from, in order; what its ring has no room for waits
+ * here and is passed on when room becomes free, adjacent ones as one. At most BLK_QUEUE_MAX requests wait; then
  * submitters sleep. Offsets and lengths are checked here, so that drivers need not.
  *
  * A last page that the device's end cuts is read as if zeroes followed, and written up to the end.
@@ -15,7 +15,7 @@
 #include "dev/blkdev.h"
 #include "mm/page.h"
 
-#define BLK_QUEUE_MAX 128u           /* requests waiting, for a device */
+#define BLK_QUEUE_MAX 128u           /* requests waiting, for a queue of a device; a batch of blk_submit_many may go over it */
 
 COUNTER_DECLARE(blk_io_errors);      /* requests that the device failed */
 
@@ -39,10 +39,14 @@ int blk_write_pieces_sync(struct blkdev *d, const struct blk_piece *pieces, unsi
 int blk_flush_sync(struct blkdev *d) MUST_CHECK;
 /* Tell the device that sectors are unused: what they read as afterwards is not defined. -EOPNOTSUPP. Sleeps. */
 int blk_discard_sync(struct blkdev *d, u64 sector, u64 nsectors) MUST_CHECK;
+/* The sectors read as zeroes afterwards: told to the device if it can do that by itself, written if not. -EINVAL, -EROFS, -EIO, -ENOMEM. Sleeps. */
+int blk_write_zeroes_sync(struct blkdev *d, u64 sector, u64 nsectors) MUST_CHECK;
 /*
  * Queue a request; rq->done is called later, or from here if rq is refused. At most d->max_segs
  * segments of at most d->max_seg_len bytes (refused with -EINVAL). Sleeps only if the queue is over its limit.
  */
 void blk_submit(struct blkdev *d, struct blk_request *rq);
+/* The same for several, of which the device is told once, and those of them that follow each other on it become one. The array is not kept. */
+void blk_submit_many(struct blkdev *d, struct blk_request *const *requests, unsigned n);
 
 #endif

@@ -91,6 +91,7 @@ struct virtio_device {
 	u64 features;                /* negotiated */
 	bool broken;                 /* atomic */
 	bool reported;
+	bool irq_per_cpu;            /* before virtio_irq_setup: the interrupt of queue i goes to CPU i, where it can have one of its own */
 	const char *broken_why;
 	void *driver;                /* the driver's own */
 	/* The device changed its configuration (or broke: look at broken). Interrupts masked. May be NULL. */

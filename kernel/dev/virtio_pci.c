@@ -245,13 +245,13 @@ static void line_irq(void *arg)
 		config_irq(p);
 }
 
-static int msix_bind(struct vpci *p, unsigned entry, arch_irq_handler handler, void *arg)
+static int msix_bind(struct vpci *p, unsigned entry, unsigned cpu, arch_irq_handler handler, void *arg)
 {
 	unsigned vector;
 	int r = arch_vector_alloc(handler, arg, &vector);
 
 	if (r == 0)
-		pci_msix_set(&p->msix, entry, vector, 0);
+		pci_msix_set(&p->msix, entry, vector, cpu);
 	return r;
 }
 
@@ -262,18 +262,18 @@ static int msix_setup(struct vpci *p, unsigned nqueues, bool shared)
 	if (p->msix.count == 1) {
 		p->config_entry = p->queue_entry = 0;
 		p->nqueue_irqs = 1;
-		return msix_bind(p, 0, everything_irq, p);
+		return msix_bind(p, 0, 0, everything_irq, p);
 	}
 	p->config_entry = 0;
 	p->queue_entry = 1;
 	p->per_queue = !shared && nqueues < p->msix.count && nqueues <= VIRTIO_MAX_QUEUES;
 	p->nqueue_irqs = p->per_queue ? nqueues : 1;
-	r = msix_bind(p, 0, config_irq, p);
+	r = msix_bind(p, 0, 0, config_irq, p);
 	if (r == 0 && !p->per_queue)
-		r = msix_bind(p, 1, all_queues_irq, p);
+		r = msix_bind(p, 1, 0, all_queues_irq, p);
 	for (unsigned i = 0; r == 0 && p->per_queue && i < nqueues; i++) {
 		p->irqs[i] = (struct vpci_irq){ p, i };
-		r = msix_bind(p, 1 + i, queue_irq, &p->irqs[i]);
+		r = msix_bind(p, 1 + i, p->d->irq_per_cpu ? i % arch_cpu_count() : 0, queue_irq, &p->irqs[i]);
 	}
 	return r;
 }

@@ -114,13 +114,25 @@ static void machine_add(struct making *m)
 	}
 }
 
+/* A disk; with several vCPUs a queue for each, which virtio-blk-pci has by itself. */
+static void disk_add(struct making *m, const char *drive)
+{
+	char *extra = NULL;
+	unsigned int cpus = m->vm->opts->cpu_count;
+
+	if (m->vm->machine == OPTS_MACHINE_MICROVM && cpus > 1)
+		extra = xasprintf("%s,num-queues=%u", drive, cpus);
+	device_add(m, "blk", extra ? extra : drive);
+	free(extra);
+}
+
 static void root_add(struct making *m)
 {
 	char *path = escape(m->vm->root);
 
 	strv_add(m->argv, "-blockdev");
 	strv_printf(m->argv, "driver=raw,node-name=root,read-only=on,file.driver=file,file.filename=%s", path);
-	device_add(m, "blk", "drive=root");
+	disk_add(m, "drive=root");
 	free(path);
 }
 
@@ -136,7 +148,7 @@ static void volumes_add(struct making *m)
 		strv_printf(m->argv, "driver=raw,node-name=vol%zu,read-only=%s,discard=unmap,file.driver=file,file.filename=%s", i,
 			    opts->volumes[i].readonly ? "on" : "off", path);
 		snprintf(device, sizeof device, "drive=vol%zu,serial=vol%zu", i, i);
-		device_add(m, "blk", device);
+		disk_add(m, device);
 		free(path);
 	}
 }

@@ -72,7 +72,8 @@ void host_sched_start(void)
 }
 
 unsigned arch_cpu_id(void) { return 0; }
-unsigned arch_cpu_count(void) { return 1; }
+unsigned host_cpus = 1;
+unsigned arch_cpu_count(void) { return host_cpus; }
 struct thread *arch_current(void) { return current; }
 void arch_cpu_relax(void) { now_ns += 1000; }  /* the virtual clock: who waits in a loop sees time pass */
 void arch_cpu_kick(unsigned cpu) {}

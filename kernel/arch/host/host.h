@@ -13,6 +13,8 @@ void host_sched_start(void);
 /* Called instead of aborting when the CPU idles: a test's fake device makes progress here. NULL: none. */
 extern void (*host_idle_hook)(void);
 void host_clock_advance(u64 ns);
+/* What arch_cpu_count says: for what sizes itself by it while it is set up. Everything runs on CPU 0. */
+extern unsigned host_cpus;
 /* RAM of the machine; a test may set it in a constructor of higher priority. */
 extern size_t host_ram_bytes;
 /* Forget every mapping of the program. */
