@@ -60,7 +60,7 @@ include kernel/net/lwip/files.mk
 LWIP_OBJ := $(LWIP_SRC:%.c=$(B)/lwip-obj/%.o)
 LWIP_CFLAGS = $(filter-out $(WARN),$(KCFLAGS)) -w -Ikernel/net/lwip -I$(LWIP)/src/include
 KOBJ     := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.S.o)
-$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_HOT))
+$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_HOT) $(value speed_or_size))
 
 $(B)/kernel/%.o: kernel/%.c $(B)/.cmd-kernel | $(LWIP)/.stamp
 	@mkdir -p $(@D)
