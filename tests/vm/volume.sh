@@ -64,14 +64,18 @@ for n in $(seq "$KILLS"); do
         "$PITH" run --accel tcg --net none -v s.img:/data /usr/bin/sqlite3 -batch /data/k.db >acks 2>/dev/null &
     machine=$!
     pids="$pids $machine"
-    sleep "$((1 + n % 3)).$((n * 37 % 10))"
-    # The command and the VMM, at once: nobody may write anything more.
-    for p in $(pgrep -P "$machine"); do kill -KILL "$p"; done
-    kill -KILL "$machine"
+    # shellcheck disable=SC2034 # wait_for gives up when this one is gone
+    pid=$machine
+    wait_for 60 test -s acks
+    sleep "$((n % 3)).$((n * 37 % 10))"
+    # The command and the VMM, at once: nobody may write anything more, and the VMM, which is not our child, is waited for as well.
+    vmm=$(pgrep -P "$machine")
+    for p in $vmm "$machine"; do kill -KILL "$p"; done
     wait "$machine" 2>/dev/null
+    for p in $vmm; do timeout 60 tail --pid="$p" -f /dev/null; done
     acked=$(tail -n 2 acks | grep -E '^[0-9]+$' | sort -n | tail -n 1)
     is "volume/kill-$n/fsck" "$(recovered s.img)" 0
-    have=$("$PITH" volume cp s.img:/k.db k.db 2>/dev/null; rm -f k.db-journal; "$PITH" volume cp s.img:/k.db-journal k.db-journal 2>/dev/null; sqlite3 k.db 'pragma integrity_check; select max(a) from t')
+    have=$("$PITH" volume cp s.img:/k.db k.db 2>&1; rm -f k.db-journal; "$PITH" volume cp s.img:/k.db-journal k.db-journal 2>/dev/null; sqlite3 k.db 'pragma integrity_check; select max(a) from t')
     max=$(printf '%s' "$have" | tail -n 1)
     if [ "$(printf '%s' "$have" | head -n 1)" = ok ] && [ -n "$max" ] && [ "$max" -ge "${acked:-0}" ]; then
         ok "volume/kill-$n/rows"
