@@ -52,8 +52,8 @@ def load_address(path):
             return int(f[3], 16) - int(f[2], 16)
 
 def counter_plugin(out, marks=None):
-    """QEMU's -plugin value; marks: name to address, or to "syscall" for the first system call."""
-    return f"{BUILD}/bench/count.so,out={out}" + "".join(f",mark={n}:{a if a == 'syscall' else hex(a)}" for n, a in (marks or {}).items())
+    """QEMU's -plugin value; marks: name to address, "syscall" or "after-OTHER" (bench/plugin/count.c)."""
+    return f"{BUILD}/bench/count.so,out={out}" + "".join(f",mark={n}:{a if isinstance(a, str) else hex(a)}" for n, a in (marks or {}).items())
 
 def vmm(options, program, args=(), marks=None, out=None, cpu=None):
     """The VMM's command line for a program, with the counter plugin."""

@@ -1,14 +1,15 @@
 /*
  * count.c - a QEMU TCG plugin (API version 1, QEMU 7.0 and later) that counts guest instructions.
  *
- *   -plugin count.so,out=FILE[,mark=NAME:ADDRESS|NAME:syscall]...
+ *   -plugin count.so,out=FILE[,mark=NAME:ADDRESS|NAME:syscall|NAME:after-OTHER]...
  *
  * The counters lie in FILE, which is mapped, so that a script reads them while the guest runs:
  *   u64 magic, counters, marks, 0;  u64 counter[8];  marks x { char name[16]; u64 address, hits, counter[8] }
  * Counters: 0 instructions below 2^47 (the program, firmware, early boot), 1 above (the kernel),
  * 2 and 3 the iterations of repeated string instructions in each half, 4 system calls, 5 hlt.
  * A mark keeps the counters of the first time its address was executed; mark=NAME:syscall, of the first
- * SYSCALL instruction. Counts are exact with one
+ * SYSCALL instruction; mark=NAME:after-OTHER, of the second one after the mark OTHER (which stands before it
+ * in the list): when OTHER is right before an execve, that is the new program's first call. Counts are exact with one
  * vCPU (the additions are not atomic). The plugin API has no package of headers on Debian 12, so the
  * few declarations that are used stand here.
  */
@@ -53,10 +54,14 @@ struct shared {
 	struct mark mark[MARKS];
 };
 static struct shared *shared;
+static struct mark *after[MARKS]; /* the mark that has to be hit before, by index */
+static uint64_t passed[MARKS];    /* SYSCALL instructions since then */
 
 static void on_mark(unsigned vcpu, void *arg)
 {
-	struct mark *m = arg;
+	struct mark *m = arg, *other = after[m - shared->mark];
+	if (other && (!other->hits || passed[m - shared->mark]++ == 0))
+		return;
 	if (!m->hits++)
 		memcpy(m->counter, shared->counter, sizeof m->counter);
 }
@@ -98,7 +103,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
-	const char *out = NULL;
+	const char *out = NULL, *others[MARKS + 1] = { 0 };
 	struct mark marks[MARKS] = { 0 };
 	uint64_t n = 0;
 
@@ -109,7 +114,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		} else if (!strncmp(argv[i], "mark=", 5) && n < MARKS && (colon = strchr(argv[i] + 5, ':'))) {
 			*colon = 0;
 			snprintf(marks[n].name, sizeof marks[n].name, "%s", argv[i] + 5);
-			marks[n++].address = strcmp(colon + 1, "syscall") ? strtoull(colon + 1, NULL, 0) : ON_SYSCALL;
+			others[n] = strncmp(colon + 1, "after-", 6) ? NULL : colon + 7;
+			marks[n].address = others[n] || !strcmp(colon + 1, "syscall") ? ON_SYSCALL : strtoull(colon + 1, NULL, 0);
+			n++;
 		} else {
 			fprintf(stderr, "count: unknown argument %s\n", argv[i]);
 			return -1;
@@ -128,6 +135,10 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 	shared->counters = COUNTERS;
 	shared->marks = n;
 	memcpy(shared->mark, marks, sizeof marks);
+	for (uint64_t i = 0; i < n; i++)
+		for (uint64_t k = 0; others[i] && k < n; k++)
+			if (!strcmp(marks[k].name, others[i]))
+				after[i] = &shared->mark[k];
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
 	return 0;
 }
