@@ -191,8 +191,9 @@ check-kvm: all abi          ## long: under KVM's rules, in a nested machine (tes
 	tests/beds/kvm.sh --build $(B)
 lint:                       ## the layer rules, formatting of tables, banned words
 	scripts/lint
-soak: all                   ## a server under load for SOAK_SECONDS (1800): nothing may leak
+soak: all                   ## a server under load for SOAK_SECONDS (1800): nothing may leak; then the JVM and Go on 4 vCPUs for 600
 	sh tests/soak/soak.sh
+	SOAK_SECONDS=$${SOAK_LANGUAGES_SECONDS:-600} sh tests/soak/languages.sh
 bench: all                  ## measure and write the table into bench/results/
 	bench/run
 install: all                ## install under PREFIX (default /usr/local)

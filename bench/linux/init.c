@@ -163,6 +163,8 @@ int main(void)
 		mount_or_fail("sysfs", "/root/sys", "sysfs", 0);
 	if (chroot("/root") || chdir(cwd))
 		fail("chroot");
+	if (symlink("/proc/self/fd", "/dev/fd") || symlink("fd/0", "/dev/stdin") || symlink("fd/1", "/dev/stdout") || symlink("fd/2", "/dev/stderr"))
+		fail("/dev/stderr");
 	mkdir("/dev/shm", 01777);
 	mount_or_fail("tmpfs", "/dev/shm", "tmpfs", 0);
 	if (!exec)
