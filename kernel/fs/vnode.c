@@ -13,6 +13,7 @@
 #include "fs/tmpfs.h"
 
 u32 fs_owner_uid = 1000, fs_owner_gid = 1000;
+void (*fs_failed_hook)(const struct mount *m, const char *what, int error);
 
 void vnode_init(struct vnode *v, const struct vnode_ops *ops, enum vnode_type type, struct mount *m, u64 ino)
 {
@@ -288,6 +289,13 @@ int fs_fsync(struct vnode *v, bool data_only)
 	if (v->type != VNODE_REG && v->type != VNODE_DIR)
 		return v->ops->fsync ? v->ops->fsync(v, data_only) : -EINVAL;
 	return v->ops->fsync ? v->ops->fsync(v, data_only) : 0;
+}
+
+int fs_write_out(struct vnode *v, u64 off, u64 len)
+{
+	int r = v->object && len ? vm_object_sync(v->object, off / PAGE_SIZE, (off + len - 1) / PAGE_SIZE) : 0;
+
+	return READ_ONCE(v->mount->failed) ? -EIO : r;
 }
 
 u32 fs_poll(struct vnode *v, struct poll_table *pt)

@@ -118,6 +118,7 @@ struct mount {
 	struct vnode *root;
 	struct vnode *covers;        /* the directory it is mounted on; NULL for the root */
 	bool readonly;
+	u8 failed;                   /* FS_FAILED_*: what was written last may not be on the device; atomic */
 	u32 dev;                     /* st_dev */
 	char path[64];
 	int (*statfs)(struct mount *m, struct fs_statfs *ret);
@@ -126,6 +127,11 @@ struct mount {
 	void *priv;
 	struct list link;
 };
+
+/* A write or flush failed, or what is on the device makes no sense: read-only from then on. SEEN: somebody's sync said so. */
+enum { FS_FAILED = 1, FS_FAILED_SEEN = 2 };
+/* Told once for each mount that fails; proc/ sets it. Locks of the file system may be held; may sleep. */
+extern void (*fs_failed_hook)(const struct mount *m, const char *what, int error);
 
 void vnode_init(struct vnode *v, const struct vnode_ops *ops, enum vnode_type type, struct mount *m, u64 ino);
 static inline void vnode_get(struct vnode *v) { __atomic_fetch_add(&v->refs, 1, __ATOMIC_RELAXED); }
@@ -193,7 +199,10 @@ int fs_setxattr(struct vnode *v, const char *name, const void *value, size_t siz
 ssize_t fs_listxattr(struct vnode *v, char *buf, size_t size);
 int fs_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg);
 int fs_truncate(struct vnode *v, u64 size);
+/* Everything of v is durable. On a mount that failed always -EIO: proc/file.h tells each open file once. */
 int fs_fsync(struct vnode *v, bool data_only);
+/* The bytes of [off, off + len) are given to the device, not flushed: what O_DIRECT adds to a write. */
+int fs_write_out(struct vnode *v, u64 off, u64 len);
 int fs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len);
 /* What a mapping of v shows, with a reference: -ENODEV where v cannot be mapped. */
 int fs_mmap_object(struct vnode *v, bool shared, struct vm_object **ret);

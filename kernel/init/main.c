@@ -14,6 +14,7 @@
 #include "proc/exec.h"
 #include "proc/file.h"
 #include "proc/process.h"
+#include "proc/tripwire.h"
 #include "sched/thread.h"
 #include "vm/aspace.h"
 
@@ -51,6 +52,7 @@ NORETURN void kernel_main(void)
 	arch_irq_restore(ARCH_IRQ_ON);
 	arch_smp_start(sched_start_cpu);
 
+	fs_failed_hook = tripwire_volume_failed;
 	if (vm_init(&exec_area_ops))
 		panic("no memory for the address space");
 	vm_policy_allow_jit = conf.allow_jit;

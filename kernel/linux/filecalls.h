@@ -92,7 +92,6 @@ int path_open(int dirfd, const char *path, const struct lx_open_how *how, struct
 int file_allocate(struct file *f, int mode, s64 off, s64 len);
 int file_advise(struct file *f, s64 off, s64 len, int advice);
 int file_sync_range(struct file *f, s64 off, s64 len, unsigned flags);
-int file_sync(struct file *f, bool data_only);
 /* The range of a positioned transfer ends before the largest offset: -ESPIPE, -EINVAL. */
 int rw_offset_check(const struct file *f, s64 off, size_t count);
 /* RWF_ flags that this file can honour: -EOPNOTSUPP. */

@@ -306,11 +306,6 @@ long sys_readahead(int fd, s64 off, size_t count)
 
 /* ---- Writing back ---- */
 
-int file_sync(struct file *f, bool data_only)
-{
-	return f->vnode && (f->vnode->type == VNODE_REG || f->vnode->type == VNODE_DIR) ? fs_fsync(f->vnode, data_only) : -EINVAL;
-}
-
 static long sync_fd(int fd, bool data_only)
 {
 	struct file *f = fd_lookup(fd);
@@ -334,7 +329,17 @@ long sys_sync(void)
 
 long sys_syncfs(int fd)
 {
-	return WITH_FD(fd, v, v->mount && v->mount->sync ? v->mount->sync(v->mount) : 0);
+	struct file *f = fd_lookup(fd);
+	long r = 0;
+
+	if (!f)
+		return -EBADF;
+	if (f->vnode && f->vnode->mount->sync)
+		r = f->vnode->mount->sync(f->vnode->mount);
+	if (f->vnode && file_failed_once(f, FILE_TOLD_SYNCFS))
+		r = -EIO;
+	file_put(f);
+	return r;
 }
 
 int file_sync_range(struct file *f, s64 off, s64 len, unsigned flags)
@@ -349,7 +354,8 @@ int file_sync_range(struct file *f, s64 off, s64 len, unsigned flags)
 		return -ESPIPE;
 	if (!flags || !f->vnode->object)
 		return 0;
-	return vm_object_sync(f->vnode->object, (u64)off / PAGE_SIZE, len ? (u64)(end - 1) / PAGE_SIZE : UINT64_MAX);
+	int r = vm_object_sync(f->vnode->object, (u64)off / PAGE_SIZE, len ? (u64)(end - 1) / PAGE_SIZE : UINT64_MAX);
+	return READ_ONCE(f->vnode->mount->failed) ? file_failed_once(f, FILE_TOLD_SYNC) ? -EIO : 0 : r;
 }
 
 long sys_sync_file_range(int fd, s64 off, s64 len, unsigned flags)

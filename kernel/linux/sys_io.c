@@ -150,7 +150,7 @@ ssize_t rw_transfer(struct file *f, struct uio *u, const u64 *off, int flags, bo
 	if (n > 0 && flags & RWF_APPEND && !off)
 		(void)file_seek(f, (s64)end + n, 0);
 	if (n > 0 && flags & (RWF_SYNC | RWF_DSYNC) && f->vnode) {
-		int r = fs_fsync(f->vnode, !(flags & RWF_SYNC));
+		int r = file_sync(f, !(flags & RWF_SYNC));
 		if (r < 0)
 			return r;
 	}

@@ -83,7 +83,7 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags)
 	f->priv = f->handle = NULL;
 	list_init(&f->epoll_links);
 	f->async_owner = f->async_sig = f->async_type = 0;
-	f->rw_hint = f->fifo_seen = 0;
+	f->rw_hint = f->fifo_seen = f->told_failed = 0;
 	f->async = NULL;
 	f->pool_next = NULL;
 	__atomic_store_n(&f->refs, 1, __ATOMIC_RELEASE);

@@ -63,6 +63,7 @@ struct file {
 	struct list epoll_links;     /* epoll.c: the items that watch this file (its lock) */
 	int async_owner, async_sig, async_type; /* F_SETOWN(_EX), F_SETSIG */
 	struct file_async *async;    /* async.c: while O_ASYNC is on */
+	u8 told_failed;              /* FILE_TOLD_*: whom the failure of the volume was told; atomic */
 	u32 fifo_seen;               /* fifo read ends: writer_opens when opened without a writer */
 	u64 rw_hint;                 /* F_SET_RW_HINT, kept only */
 	struct file *pool_next;      /* file.c: while the structure is free */
@@ -118,6 +119,14 @@ static inline u32 file_poll(struct file *f, struct poll_table *pt)
 /* A pipe, fifo or standard stream: what Linux answers -ESPIPE for. */
 bool file_is_fifo(const struct file *f);
 int file_getattr(struct file *f, struct vattr *ret);
+/*
+ * fsync and fdatasync. When a write or flush of the volume failed each open file gets -EIO once, -EROFS afterwards; one
+ * opened when somebody has got the error only -EROFS. -EINVAL: nothing that can be synced.
+ */
+int file_sync(struct file *f, bool data_only);
+/* The volume of f failed and this open file was not told yet: it is now. kind: FILE_TOLD_*. */
+enum { FILE_TOLD_SYNC = 1, FILE_TOLD_SYNCFS = 2 };
+bool file_failed_once(struct file *f, unsigned kind);
 ssize_t file_describe(struct file *f, char *buf, size_t size);
 /* A number for st_ino of things without a vnode. */
 u64 file_next_ino(void);

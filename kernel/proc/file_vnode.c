@@ -60,13 +60,33 @@ static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool non
 		n = fs_write(v, u, off, append, nonblock, ret_new_off);
 	if (n > 0) {
 		notify_vnode(v, LX_IN_MODIFY);
-		if (unlikely(flags & LX_O_DSYNC)) {
-			int r = fs_fsync(v, (flags & LX_O_SYNC) != LX_O_SYNC);
+		if (unlikely(flags & (LX_O_DSYNC | LX_O_DIRECT)) && v->type == VNODE_REG) {
+			int r = flags & LX_O_DSYNC ? file_sync(f, (flags & LX_O_SYNC) != LX_O_SYNC) : fs_write_out(v, *ret_new_off - (u64)n, (u64)n);
 			if (r < 0)
 				return r;
 		}
 	}
 	return n;
+}
+
+bool file_failed_once(struct file *f, unsigned kind)
+{
+	struct mount *m = f->vnode->mount;
+
+	if (likely(!READ_ONCE(m->failed)) || __atomic_fetch_or(&f->told_failed, (u8)kind, __ATOMIC_RELAXED) & kind)
+		return false;
+	WRITE_ONCE(m->failed, FS_FAILED_SEEN);
+	return true;
+}
+
+int file_sync(struct file *f, bool data_only)
+{
+	struct vnode *v = f->vnode;
+
+	if (!v || (v->type != VNODE_REG && v->type != VNODE_DIR))
+		return -EINVAL;
+	int r = fs_fsync(v, data_only);
+	return unlikely(READ_ONCE(v->mount->failed)) ? file_failed_once(f, FILE_TOLD_SYNC) ? -EIO : -EROFS : r;
 }
 
 static u32 vnode_file_poll(struct file *f, struct poll_table *pt)
@@ -151,6 +171,8 @@ int file_from_vnode(struct vnode *v, u32 flags, struct file **ret)
 	if (!f)
 		return -ENOMEM;
 	f->vnode = v;
+	if (unlikely(READ_ONCE(v->mount->failed) == FS_FAILED_SEEN))
+		f->told_failed = FILE_TOLD_SYNC | FILE_TOLD_SYNCFS;
 	if (!(flags & LX_O_PATH)) {
 		if (v->type == VNODE_FIFO)
 			r = fifo_open(v, f);

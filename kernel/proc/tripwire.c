@@ -9,6 +9,7 @@
 #include "proc/tripwire.h"
 #include "proc/crash.h"
 #include "proc/process.h"
+#include "fs/vnode.h"
 #include "base/print.h"
 #include "base/string.h"
 
@@ -92,6 +93,13 @@ static bool place_recall(struct place *p)
 	return found;
 }
 
+static void plain(char *text)
+{
+	for (char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
+			*c = '?';
+}
+
 /* The function that an instruction belongs to, in characters that need no quoting; pc 0: nothing. */
 static void place_name(struct place *p)
 {
@@ -99,9 +107,7 @@ static void place_name(struct place *p)
 	if (!p->pc || place_recall(p))
 		return;
 	crash_symbol(p->pc, p->text, sizeof(p->text));
-	for (char *c = p->text; *c; c++)
-		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
-			*c = '?';
+	plain(p->text);
 	spin_lock(&known_lock);
 	known[known_next++ % KNOWN_PLACES] = *p;
 	spin_unlock(&known_lock);
@@ -133,6 +139,20 @@ void tripwire_report(const char *event, const char *call, const u64 *args, unsig
 	}
 	control_line("event {\"time\":\"%s\",\"event\":\"%s\",\"call\":\"%s\",\"args\":[%s],\"pc\":\"0x%llx\",\"symbol\":\"%s\"%s,\"action\":\"%s\",\"seq\":%llu%s}",
 		     time, event, call, list, (unsigned long long)regs->rip, where.text, caller, action, (unsigned long long)n, extra);
+}
+
+void tripwire_volume_failed(const struct mount *m, const char *what, int error)
+{
+	u64 now = arch_clock_mono_ns(), n, dropped;
+	char time[40], path[sizeof(m->path)];
+
+	if (!bucket_take(now, &n, &dropped))
+		return;
+	memcpy(path, m->path, sizeof(path));
+	plain(path);
+	time_text(time, sizeof(time), now + arch_clock_real_offset_ns());
+	control_line("event {\"time\":\"%s\",\"event\":\"volume-failed\",\"path\":\"%s\",\"what\":\"%s\",\"error\":%d,\"action\":\"read-only\",\"seq\":%llu}",
+		     time, path, what, error, (unsigned long long)n);
 }
 
 u64 tripwire_count(void)

@@ -22,6 +22,9 @@ struct user_regs;
  * call; action: "refused". No spinlock may be held.
  */
 void tripwire_report(const char *event, const char *call, const u64 *args, unsigned nargs, const struct user_regs *regs, const char *action);
+/* A volume turned read-only by itself: fs/ calls it (fs_failed_hook). The event has path, what and error in place of call, args and pc. */
+struct mount;
+void tripwire_volume_failed(const struct mount *m, const char *what, int error);
 /* All events so far, also the dropped ones. */
 u64 tripwire_count(void);
 COUNTER_DECLARE(tripwire_dropped);

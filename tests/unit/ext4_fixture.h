@@ -37,6 +37,8 @@ struct disk {
 	size_t nevents, max_events;
 	u64 nwrites, nreads, nflushes;
 	u64 fail_after_writes;       /* from this write on -EIO; 0: never */
+	bool fail_flush, gone;       /* flushes fail; everything does */
+	u64 bad_from, bad_to;        /* writes to these bytes fail */
 };
 
 static struct disk *disk_current;
@@ -59,8 +61,12 @@ static inline int disk_transfer(struct disk *d, struct blk_request *rq)
 {
 	u64 at = rq->sector * 512;
 
+	if (d->gone)
+		return -EIO;
 	if (rq->op == BLK_FLUSH) {
 		d->nflushes++;
+		if (d->fail_flush)
+			return -EIO;
 		disk_record(d, true, 0, NULL, 0);
 		return d->fail_after_writes && d->nwrites >= d->fail_after_writes ? -EIO : 0;
 	}
@@ -74,6 +80,8 @@ static inline int disk_transfer(struct disk *d, struct blk_request *rq)
 			d->nreads++;
 		} else {
 			if (d->fail_after_writes && ++d->nwrites >= d->fail_after_writes)
+				return -EIO;
+			if (at < d->bad_to && at + len > d->bad_from)
 				return -EIO;
 			memcpy(d->data + at, mem, len);
 			disk_record(d, false, at, mem, len);
@@ -141,7 +149,7 @@ static inline void tool_path(char *buf, size_t size, const char *name)
 	snprintf(buf, size, "%s/pith-ext4-%d-%s", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (int)getpid(), name);
 }
 
-static inline void file_put(const char *path, const u8 *data, size_t size)
+static inline void image_put(const char *path, const u8 *data, size_t size)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	assert_true(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
@@ -155,7 +163,7 @@ static inline void file_put(const char *path, const u8 *data, size_t size)
 	close(fd);
 }
 
-static inline void file_get(const char *path, u8 *data, size_t size)
+static inline void image_get(const char *path, u8 *data, size_t size)
 {
 	int fd = open(path, O_RDONLY);
 	assert_true(fd >= 0);
@@ -176,7 +184,7 @@ static inline void volume_make(struct disk *d, size_t size, const char *options)
 	snprintf(cmd, sizeof cmd, "rm -f %s && truncate -s %zu %s && PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -E lazy_itable_init=1 %s %s >/dev/null 2>&1", path, size,
 		 path, options, path);
 	assert_int_equal(system(cmd), 0);
-	file_get(path, d->data, size);
+	image_get(path, d->data, size);
 	unlink(path);
 }
 
@@ -185,7 +193,7 @@ static inline int volume_check(const u8 *data, size_t size)
 {
 	char path[200], cmd[1200];
 	tool_path(path, sizeof path, "ck");
-	file_put(path, data, size);
+	image_put(path, data, size);
 	snprintf(cmd, sizeof cmd, "PATH=$PATH:/sbin:/usr/sbin e2fsck -fn %s >%s.out 2>&1", path, path);
 	int status = system(cmd);
 	if (status) {

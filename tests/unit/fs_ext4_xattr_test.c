@@ -197,13 +197,13 @@ static void debugfs(struct disk *d, const char *commands, char *out, size_t size
 {
 	char path[200], cmd[2000];
 	tool_path(path, sizeof path, "db");
-	file_put(path, d->data, d->size);
+	image_put(path, d->data, d->size);
 	snprintf(cmd, sizeof cmd, "printf '%s' | PATH=$PATH:/sbin:/usr/sbin debugfs -w %s 2>/dev/null", commands, path);
 	FILE *p = popen(cmd, "r");
 	assert_non_null(p);
 	out[fread(out, 1, size - 1, p)] = 0;
 	assert_int_equal(pclose(p), 0);
-	file_get(path, d->data, d->size);
+	image_get(path, d->data, d->size);
 	unlink(path);
 }
 

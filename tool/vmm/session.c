@@ -75,14 +75,17 @@ static bool starts_processes(const char *call)
 /* The first time that the program wants to start another one: what is refused, where, and what helps. */
 static void event_hint(struct session *s, const char *text)
 {
-	json_t *event = s->told_process ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_t *event = s->told_process && !strstr(text, "volume-failed") ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	const char *path = json_string_value(json_object_get(event, "path")), *what = json_string_value(json_object_get(event, "what"));
 	const char *call = json_string_value(json_object_get(event, "call"));
 	const char *kind = json_string_value(json_object_get(event, "event"));
 	const char *symbol = json_string_value(json_object_get(event, "symbol")), *caller = json_string_value(json_object_get(event, "caller"));
 	const char *slash = strrchr(s->vm->exec, '/'), *name = slash ? slash + 1 : s->vm->exec;
 	const char *advice = advice_single_process(s->vm->exec);
 
-	if (call && kind && !strcmp(kind, "refused-call") && starts_processes(call)) {
+	if (kind && path && what && !strcmp(kind, "volume-failed"))
+		err_notice(path, "the volume failed (%s) and can only be read now; what was not synced may be lost", what);
+	if (!s->told_process && call && kind && !strcmp(kind, "refused-call") && starts_processes(call)) {
 		s->told_process = true;
 		err_notice(name, "%s (%s) is refused%s%s%s%s; %s", str_starts(call, "exec") ? "another program" : "a second process", call, symbol ? " at " : "", symbol ? symbol : "",
 			   caller ? ", called from " : "", caller ? caller : "",

@@ -440,6 +440,8 @@ static int commit_locked(struct ext4 *e)
 		return r < 0 ? r : 0;
 	}
 	r = ordered_write(e, &c.txn);
+	if (!r && READ_ONCE(e->failed))
+		r = -EIO;                    /* the data may be what failed */
 	if (!r && j->inode && log_room(j) < log_need(e, &(struct ext4_txn){ .nbufs = c.n, .nrevoked = c.txn.nrevoked }))
 		r = -ENOSPC;                 /* (J1) */
 	if (!r)

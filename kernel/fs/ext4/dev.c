@@ -9,18 +9,28 @@
 COUNTER(ext4_corrupt);
 COUNTER(ext4_io_errors);
 
-/* The volume is only read from now on. Any context that may log. */
-static void turn_readonly(struct ext4 *e)
+#define COMPLAINTS 20u                       /* a broken volume does not fill the log */
+
+/* The volume is only read from now on. Any context that may sleep. */
+static void turn_readonly(struct ext4 *e, const char *what, int error)
 {
-	e->failed = true;
+	bool told = __atomic_exchange_n(&e->failed, true, __ATOMIC_SEQ_CST);
+
 	e->m.readonly = true;
+	if (told || !e->m.path[0])
+		return;
+	WRITE_ONCE(e->m.failed, FS_FAILED);
+	ext4_wake_thread(e);
+	if (fs_failed_hook)
+		fs_failed_hook(&e->m, what, error);
 }
 
 int ext4_corrupted(struct ext4 *e, u64 where, const char *what)
 {
 	counter_bump(ext4_corrupt);
-	log_error("ext4: %s: %s (at %lu); the volume is read-only now", e->m.path[0] ? e->m.path : "volume", what, (unsigned long)where);
-	turn_readonly(e);
+	if (e->complaints++ < COMPLAINTS)
+		log_error("ext4: %s: %s (at %lu); the volume is read-only now", e->m.path[0] ? e->m.path : "volume", what, (unsigned long)where);
+	turn_readonly(e, what, -EUCLEAN);
 	return -EUCLEAN;
 }
 
@@ -29,7 +39,7 @@ int ext4_fail(struct ext4 *e, const char *what, int error)
 	if (!e->failed)
 		log_error("ext4: %s: %s failed (%d); the volume is read-only now", e->m.path[0] ? e->m.path : "volume", what, error);
 	counter_bump(ext4_io_errors);
-	turn_readonly(e);
+	turn_readonly(e, what, error);
 	return -EIO;
 }
 

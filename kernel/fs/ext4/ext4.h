@@ -157,6 +157,7 @@ struct ext4 {
 	bool gdt_csum;                       /* group descriptors have crc16 instead */
 	bool super_dirty;                    /* M: counts changed */
 	bool failed;                         /* an error: read-only from now on, -EIO */
+	u32 complaints;
 	u32 hash_seed[4];
 	u8 hash_version;
 	bool hash_unsigned;
@@ -256,7 +257,6 @@ struct ext4_inode {
 	bool linkable;                       /* O_TMPFILE that may get a name */
 	bool growing;                        /* M: an orphan only while a write makes it longer (file.c) */
 	u64 dirty_bytes;                     /* atomic: this file's share of ext4.dirty_bytes */
-	int write_error;                     /* the first that no fsync has reported; atomic */
 	u32 ordered_tid;                     /* M: the newest transaction that must write its data first */
 	struct list icache_link, dirty_link, orphan_link, ordered_link;
 };

@@ -186,15 +186,15 @@ static int object_write_pages(struct vm_object *o, struct page **pages, unsigned
 {
 	struct ext4_inode *i = container_of(o, struct ext4_inode, obj);
 
+	/* What a failed volume was to take is lost: syncs say so, and the pages may go. */
+	if (READ_ONCE(ext4_of(&i->v)->failed))
+		return 0;
 	for (unsigned k = 0; k < npages; k++)
 		zero_beyond(i, pages[k]);
 	while (npages) {
 		int n = write_run(i, pages, npages);
-		if (n < 0) {
-			int none = 0;
-			__atomic_compare_exchange_n(&i->write_error, &none, -EIO, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		if (n < 0)
 			return ext4_fail(ext4_of(&i->v), "data", n);
-		}
 		pages += n;
 		npages -= (unsigned)n;
 	}
@@ -709,9 +709,8 @@ int ext4_file_sync(struct ext4_inode *i, bool data_only)
 {
 	struct ext4 *e = ext4_of(&i->v);
 	int r = i->v.type == VNODE_REG ? vm_object_sync(&i->obj, 0, UINT64_MAX) : 0;
-	int error = __atomic_exchange_n(&i->write_error, 0, __ATOMIC_RELAXED);
 
-	if (r || error || READ_ONCE(e->failed))
+	if (r || READ_ONCE(e->failed))
 		return r ? r : -EIO;
 	mutex_lock(&e->meta);
 	u32 tid = data_only ? i->data_tid : i->sync_tid;

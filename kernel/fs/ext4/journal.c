@@ -12,6 +12,7 @@
  * What can fail: -EIO, -EUCLEAN (the journal makes no sense), -EOPNOTSUPP (a feature of it), -ENOMEM, -EROFS.
  */
 #include "fs/ext4/ext4.h"
+#include "fs/ext4/mount.h"
 
 #define COMMIT_EVERY_NS (5 * NSEC_PER_SEC)
 #define JBD_KNOWN (JBD_INCOMPAT_REVOKE | JBD_INCOMPAT_64BIT | JBD_INCOMPAT_ASYNC_COMMIT | JBD_INCOMPAT_CSUM_V2 | JBD_INCOMPAT_CSUM_V3)
@@ -234,8 +235,10 @@ static void journal_thread(void *arg)
 			return;
 		__atomic_store_n(&j->active, false, __ATOMIC_SEQ_CST);
 		/* Failures turn the volume read-only and are told to those who sync. */
-		if (!READ_ONCE(e->failed) && !ext4_write_dirty(e, 0) && ext4_commit_now(e))
+		if (!ext4_write_dirty(e, 0) && !READ_ONCE(e->failed) && ext4_commit_now(e))
 			log_debug("ext4: commit failed");
+		if (READ_ONCE(e->failed))
+			ext4_forget_changes(e);
 	}
 }
 
