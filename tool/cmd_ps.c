@@ -82,6 +82,16 @@ static json_t *ps_object(const struct instance *instance, enum instance_state st
 	return object;
 }
 
+/* The end of a listing: with --json all of it is printed now, unless it failed. */
+static void list_end(const struct opts *opts, json_t *list, int status)
+{
+	if (!status && opts->json) {
+		json_dumpf(list, stdout, JSON_INDENT(2));
+		printf("\n");
+	}
+	json_decref(list);
+}
+
 static int ps_print(const struct opts *opts)
 {
 	json_t *list = json_array();
@@ -105,11 +115,7 @@ static int ps_print(const struct opts *opts)
 		}
 		instance_close(&instance);
 	}
-	if (!status && opts->json) {
-		json_dumpf(list, stdout, JSON_INDENT(2));
-		printf("\n");
-	}
-	json_decref(list);
+	list_end(opts, list, status);
 	strv_free(&names);
 	return status;
 }
@@ -202,11 +208,7 @@ static int stats_print(const struct opts *opts)
 			status = err_report(PITH_FAILED, names.items[i], "it does not run; pith ps -a tells how it ended");
 		instance_close(&instance);
 	}
-	if (!status && opts->json) {
-		json_dumpf(list, stdout, JSON_INDENT(2));
-		printf("\n");
-	}
-	json_decref(list);
+	list_end(opts, list, status);
 	strv_free(&names);
 	return status;
 }
