@@ -267,12 +267,13 @@ long sys_getsockopt(int fd, int level, int name, struct uaddr val, struct uaddr 
 
 /* ---- Plain send and receive ---- */
 
-static int buffer(struct uio *u, struct uaddr buf, size_t len)
+/* The buffer is looked at before the descriptor, as in Linux. */
+static int buffer_and_socket(struct uio *u, struct uaddr buf, size_t len, int fd, struct file **ret)
 {
 	if (!user_range_ok(buf, len))
 		return -EFAULT;
 	uio_init_user_one(u, buf, MIN(len, LX_MAX_RW_COUNT));
-	return 0;
+	return socket_lookup(fd, ret);
 }
 
 long sys_sendto(int fd, struct uaddr buf, size_t len, int flags, struct uaddr addr, int alen)
@@ -283,10 +284,7 @@ long sys_sendto(int fd, struct uaddr buf, size_t len, int flags, struct uaddr ad
 	struct file *f;
 	long r;
 
-	r = buffer(&u, buf, len);
-	if (r < 0)
-		return r;
-	r = socket_lookup(fd, &f);
+	r = buffer_and_socket(&u, buf, len, fd, &f);
 	if (r < 0)
 		return r;
 	if (!uaddr_is_null(addr)) {
@@ -310,10 +308,7 @@ long sys_recvfrom(int fd, struct uaddr buf, size_t len, int flags, struct uaddr 
 	struct file *f;
 	long r;
 
-	r = buffer(&u, buf, len);
-	if (r < 0)
-		return r;
-	r = socket_lookup(fd, &f);
+	r = buffer_and_socket(&u, buf, len, fd, &f);
 	if (r < 0)
 		return r;
 	if (!uaddr_is_null(addr)) {

@@ -50,6 +50,13 @@ int inet_addr_parse(int family, const struct sock_addr *a, struct inet_name *ret
 	return 0;
 }
 
+int inet_addr_parse_bind(int family, const struct sock_addr *a, struct inet_name *ret)
+{
+	int r = inet_addr_parse(family, a, ret);
+
+	return r == -EAFNOSUPPORT && family == LX_AF_INET && ret->family == LX_AF_UNSPEC && ip_addr_isany_val(ret->addr) ? 0 : r;
+}
+
 void inet_addr_fill(int family, struct sock_addr *ret, const ip_addr_t *addr, u16 port)
 {
 	if (family == LX_AF_INET) {

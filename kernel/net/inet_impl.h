@@ -260,6 +260,8 @@ struct inet_name {
 
 /* By the socket's family: -EINVAL (too short), -EAFNOSUPPORT. */
 int inet_addr_parse(int family, const struct sock_addr *a, struct inet_name *ret);
+/* For bind: Linux takes AF_UNSPEC with INADDR_ANY for AF_INET. */
+int inet_addr_parse_bind(int family, const struct sock_addr *a, struct inet_name *ret);
 void inet_addr_fill(int family, struct sock_addr *ret, const ip_addr_t *addr, u16 port);
 /* bind, as far as it is the same for TCP and UDP: Linux's checks of the address, then the port. */
 int inet_bind(struct inet_sock *s, const struct inet_name *n);

@@ -217,11 +217,8 @@ static int tcp_op_bind(struct socket *sock, const struct sock_addr *a)
 {
 	struct inet_sock *s = inet_sock_of(sock);
 	struct inet_name n;
-	int r = inet_addr_parse(s->sock.family, a, &n);
+	int r = inet_addr_parse_bind(sock->family, a, &n);
 
-	/* Linux takes AF_UNSPEC with INADDR_ANY for AF_INET. */
-	if (r == -EAFNOSUPPORT && sock->family == LX_AF_INET && n.family == LX_AF_UNSPEC && ip_addr_isany_val(n.addr))
-		r = 0;
 	if (r < 0)
 		return r;
 	inet_lock();

@@ -6,62 +6,20 @@
  * (behind the router) comes back with its addresses exchanged. The device answers solicitations for
  * PEER and the router, and router solicitations.
  */
-#include "net_util.h"
-#include "dev/netdev.h"
+#include "fake_wire.h"
 #include "net/netinfo.h"
 
-#define QUEUE 4096
-
-static const u8 peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
 static const u8 ROUTER[16] = { 0xfe, 0x80, [15] = 0xfe };
 static const u8 PEER[16] = { 0xfd, 0, 0, 0, 0, 0, 0, 1, [15] = 2 };
 static const u8 FAR[16] = { 0x20, 1, 0xd, 0xb8, [15] = 9 };
 static const u8 FIXED[16] = { 0xfd, 0x77, [15] = 5 };
 static const u8 FIXED_PEER[16] = { 0xfd, 0x77, 0, 0, 0xff, [15] = 6 };
 
-struct frame {
-	u32 len;
-	bool csum_valid;
-	u8 data[66000];
-};
-static struct frame *queue[QUEUE];
-static unsigned head, tail, lent, released, gso_frames, largest_gso, solicited_routers, dad_probes, reports, packets, too_long;
+static unsigned solicited_routers, dad_probes, reports, packets, too_long;
 static unsigned lose_percent, path_mtu = 1500;
 static bool answers_ra = true, router_answers = true;
-static struct netdev dev;
 
-static void put16(u8 *p, unsigned v) { p[0] = (u8)(v >> 8); p[1] = (u8)v; }
-static unsigned get16(const u8 *p) { return (unsigned)(p[0] << 8 | p[1]); }
-static u32 get32(const u8 *p) { return (u32)get16(p) << 16 | get16(p + 2); }
-static void put32(u8 *p, u32 v) { put16(p, v >> 16); put16(p + 2, v & 0xffff); }
-
-static u16 sum(const u8 *p, size_t n, u32 s)
-{
-	for (size_t i = 0; i + 1 < n; i += 2)
-		s += get16(p + i);
-	if (n & 1)
-		s += (u32)p[n - 1] << 8;
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return (u16)s;
-}
 static u16 l4_sum(const u8 *ip, const u8 *l4, u32 len, u8 proto) { return sum(l4, len, (u32)proto + len + sum(ip + 8, 32, 0)); }
-
-static void enqueue(const u8 *data, u32 len, bool valid)
-{
-	if (tail - head >= QUEUE)
-		return;
-	struct frame *f = malloc(sizeof(*f));
-	f->len = len;
-	f->csum_valid = valid;
-	memcpy(f->data, data, len);
-	queue[tail++ % QUEUE] = f;
-}
-static void announce(void)
-{
-	if (head != tail && dev.on_event)
-		dev.on_event(&dev);
-}
 
 /* A frame from the router or peer to us, with an ICMPv6 message (its sum filled in). */
 static void send_icmp(const u8 *src, const u8 *dst, u8 hops, u8 *m, u32 len)
@@ -231,34 +189,6 @@ static int fake_transmit(struct netdev *d, const struct netdev_tx *tx, bool noti
 	return 0;
 }
 
-static unsigned fake_receive(struct netdev *d, struct netdev_buf **ret, unsigned max, bool rearm)
-{
-	unsigned n = 0;
-
-	while (n < max && head != tail) {
-		struct frame *f = queue[head++ % QUEUE];
-		struct netdev_buf *b = calloc(1, sizeof(*b));
-		b->data = malloc(f->len ? f->len : 1);   /* exactly: the sanitizer sees any byte read beyond */
-		memcpy(b->data, f->data, f->len);
-		b->len = f->len;
-		b->dev = d;
-		b->csum_valid = f->csum_valid;
-		lent++;
-		free(f);
-		ret[n++] = b;
-	}
-	return n;
-}
-static void fake_release(struct netdev *d, struct netdev_buf *b)
-{
-	while (b) {
-		struct netdev_buf *next = b->next;
-		free(b->data);
-		free(b);
-		released++;
-		b = next;
-	}
-}
 static const struct netdev_ops fake_ops = { .transmit = fake_transmit, .receive = fake_receive, .release = fake_release };
 
 static unsigned configured, ndns_seen;

@@ -6,72 +6,34 @@
  * one stack has both ends of a connection, each with the other at 10.0.0.2. The device answers ARP
  * for 10.0.0.2 itself, and speaks DHCP for the first test.
  */
-#include "net_util.h"
-#include "dev/netdev.h"
+#include "fake_wire.h"
 #include "net/netinfo.h"
 
 #define ME    0x0100000au            /* 10.0.0.1 */
 #define PEER  0x0200000au
-#define QUEUE 4096
 
-static const u8 peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
-
-struct frame {
-	u32 len;
-	bool csum_valid;
-	u8 data[66000];
-};
-static struct frame *queue[QUEUE];
-static unsigned head, tail;
 static unsigned lose_percent, reorder_percent, duplicate_percent;
-static unsigned sent_frames, gso_frames, released, lent, largest_gso, dhcp_acks;
+static unsigned sent_frames, dhcp_acks;
 static bool refuse;                  /* the ring is full */
 static bool merge;                   /* deliver large frames uncut, as guest TSO does */
 
-static void put16(u8 *p, unsigned v) { p[0] = (u8)(v >> 8); p[1] = (u8)v; }
-static unsigned get16(const u8 *p) { return (unsigned)(p[0] << 8 | p[1]); }
-static u32 get32(const u8 *p) { return (u32)get16(p) << 16 | get16(p + 2); }
-static void put32(u8 *p, u32 v) { put16(p, v >> 16); put16(p + 2, v & 0xffff); }
-
-static u16 sum(const u8 *p, size_t n, u32 s)
-{
-	for (size_t i = 0; i + 1 < n; i += 2)
-		s += get16(p + i);
-	if (n & 1)
-		s += (u32)p[n - 1] << 8;
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return (u16)s;
-}
 static u16 l4_sum(const u8 *ip, size_t len)
 {
 	size_t l4 = len - 20;
 	return sum(ip + 20, l4, (u32)ip[9] + (u32)l4 + get16(ip + 12) + get16(ip + 14) + get16(ip + 16) + get16(ip + 18));
 }
 
-static void enqueue(const u8 *data, u32 len, bool valid)
+/* The newest frame changes places with one that waits. */
+static void reorder(void)
 {
-	if (tail - head >= QUEUE)
-		return;
-	struct frame *f = malloc(sizeof(*f));
-	f->len = len;
-	f->csum_valid = valid;
-	memcpy(f->data, data, len);
-	unsigned at = tail++;
-	queue[at % QUEUE] = f;
-	if (reorder_percent && at > head && random_below(100) < reorder_percent) {
-		unsigned other = head + (unsigned)random_below(at - head);
-		struct frame *t = queue[other % QUEUE];
-		queue[other % QUEUE] = f;
-		queue[at % QUEUE] = t;
-	}
-}
+	unsigned at = tail - 1;
 
-static struct netdev dev;
-static void announce_frames(void)
-{
-	if (head != tail && dev.on_event)
-		dev.on_event(&dev);
+	if (!reorder_percent || at <= head || random_below(100) >= reorder_percent)
+		return;
+	unsigned other = head + (unsigned)random_below(at - head);
+	struct frame *t = queue[other % QUEUE];
+	queue[other % QUEUE] = queue[at % QUEUE];
+	queue[at % QUEUE] = t;
 }
 
 static void answer_arp(const u8 *d, u32 len)
@@ -156,6 +118,7 @@ static void on_wire(u8 *d, u32 len)
 	memcpy(d, d + 6, 6);
 	memcpy(d + 6, t, 6);
 	enqueue(d, len, random_below(2));
+	reorder();
 	if (random_below(100) < duplicate_percent)
 		enqueue(d, len, false);
 }
@@ -210,48 +173,10 @@ static int fake_transmit(struct netdev *d, const struct netdev_tx *tx, bool noti
 		}
 	}
 	tx->done(tx->arg);
-	announce_frames();
+	announce();
 	return 0;
 }
 
-static unsigned fake_receive(struct netdev *d, struct netdev_buf **ret, unsigned max, bool rearm)
-{
-	unsigned n = 0;
-
-	while (n < max && head != tail) {
-		struct frame *f = queue[head++ % QUEUE];
-		struct netdev_buf *first = NULL, **at = &first;
-		/* In pieces of a page, as mergeable buffers come. */
-		for (u32 off = 0; off < f->len || off == 0;) {
-			u32 k = MIN(f->len - off, 4000u);
-			struct netdev_buf *b = calloc(1, sizeof(*b));
-			b->data = malloc(k ? k : 1);
-			memcpy(b->data, f->data + off, k);
-			b->len = k;
-			b->dev = d;
-			b->csum_valid = f->csum_valid;
-			*at = b;
-			at = &b->next;
-			off += k;
-			lent++;
-			if (!k)
-				break;
-		}
-		free(f);
-		ret[n++] = first;
-	}
-	return n;
-}
-static void fake_release(struct netdev *d, struct netdev_buf *b)
-{
-	while (b) {
-		struct netdev_buf *next = b->next;
-		free(b->data);
-		free(b);
-		released++;
-		b = next;
-	}
-}
 static const struct netdev_ops fake_ops = { .transmit = fake_transmit, .receive = fake_receive, .release = fake_release };
 
 static unsigned configured;
@@ -475,7 +400,7 @@ static void hostile_frames(void **state)
 			ip[33] &= 0x3f;
 		enqueue(d, len, true);
 		if (i % 64 == 0) {
-			announce_frames();
+			announce();
 			let_run(1);
 		}
 	}
@@ -493,7 +418,7 @@ static void hostile_frames(void **state)
 		put16(ip + 20, 67); put16(ip + 22, 68); put16(ip + 24, 480);
 		put32(ip + 28 + 236, 0x63825363);
 		enqueue(d, 514, true);
-		announce_frames();
+		announce();
 		if (i % 64 == 0)
 			let_run(1);
 	}
@@ -526,7 +451,7 @@ static void syn_flood(void **state)
 		put16(ip + 20, 1000 + i); put16(ip + 22, port);
 		ip[32] = 0x50; ip[33] = 2; put16(ip + 34, 1000);
 		enqueue(d, sizeof d, true);
-		announce_frames();
+		announce();
 		let_run(3);
 		if (i == 4000)
 			assert_int_equal(sock_connect(c, &a, true), -EINPROGRESS);
