@@ -310,7 +310,9 @@ static int run_prepare(struct run *run)
 
 	run->vm.opts = &run->opts;
 	run->vm.program = run->opts.args[0];
-	run->vm.machine = run->opts.machine_kind == OPTS_MACHINE_AUTO ? OPTS_MACHINE_MICROVM : run->opts.machine_kind;
+	run->vm.machine = run->opts.machine_kind;
+	if (run->vm.machine == OPTS_MACHINE_AUTO)
+		run->vm.machine = run->opts.disk_kind == OPTS_DISK_NVME ? OPTS_MACHINE_Q35 : OPTS_MACHINE_MICROVM;
 	if (!status)
 		status = program_classify(path, &kind);
 	if (!status)

@@ -51,6 +51,7 @@ static const struct opt_def defs[] = {
 	{ "dns", 0, OPT_LIST, AT(dns), BOTH, "ADDR", "a name server (repeats)" },
 	{ "accel", 0, OPT_TEXT, AT(accel), OPTS_RUN, "auto|kvm|tcg", "how the VM's instructions run (default auto)" },
 	{ "machine", 0, OPT_TEXT, AT(machine), OPTS_RUN, "auto|microvm|q35|pc", "the machine type (default auto: microvm)" },
+	{ "disk", 0, OPT_TEXT, AT(disk), OPTS_RUN, "auto|virtio|nvme", "what the disks look like (default auto: virtio; nvme needs q35 or pc)" },
 	{ "vmm", 0, OPT_TEXT, AT(vmm), OPTS_RUN, "auto|qemu", "the virtual machine monitor" },
 	{ "detach", 'd', OPT_FLAG, AT(detach), OPTS_RUN, NULL, "run in the background and print the instance's name" },
 	{ "name", 0, OPT_TEXT, AT(name), OPTS_RUN, "NAME", "the instance's name, with -d (default: made up)" },

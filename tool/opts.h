@@ -28,6 +28,7 @@ enum opts_command {
 
 enum opts_net { OPTS_NET_USER, OPTS_NET_NONE, OPTS_NET_TAP };
 enum opts_accel { OPTS_ACCEL_AUTO, OPTS_ACCEL_KVM, OPTS_ACCEL_TCG };
+enum opts_disk { OPTS_DISK_VIRTIO, OPTS_DISK_NVME };
 enum opts_machine { OPTS_MACHINE_AUTO, OPTS_MACHINE_MICROVM, OPTS_MACHINE_Q35, OPTS_MACHINE_PC };
 
 /* One --publish, parsed. */
@@ -51,7 +52,7 @@ struct opts {
 	/* as written */
 	struct strv publish, volume, add, packages, env, env_file, dns, allow;
 	struct strv ip, gateway;        /* at most one of each family */
-	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *vmm, *output, *stop_timeout, *manifest, *program, *name;
+	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *disk, *vmm, *output, *stop_timeout, *manifest, *program, *name;
 	bool trace, verbose, dry_run, detach, json, all, follow, force, help;
 	size_t first_env_count, first_env_file_count; /* how many of these the manifest brought: the command line's come after all of them */
 	/* PROGRAM or IMAGE and what follows it */
@@ -73,6 +74,7 @@ struct opts {
 	const char *tap_name;
 	enum opts_accel accel_kind;
 	enum opts_machine machine_kind;
+	enum opts_disk disk_kind;
 };
 
 /*

@@ -255,6 +255,7 @@ int opts_check(struct opts *opts)
 	static const struct choice accels[] = { { "auto", OPTS_ACCEL_AUTO }, { "kvm", OPTS_ACCEL_KVM }, { "tcg", OPTS_ACCEL_TCG } };
 	static const struct choice machines[] = { { "auto", OPTS_MACHINE_AUTO }, { "microvm", OPTS_MACHINE_MICROVM },
 						  { "q35", OPTS_MACHINE_Q35 }, { "pc", OPTS_MACHINE_PC } };
+	static const struct choice disks[] = { { "auto", OPTS_DISK_VIRTIO }, { "virtio", OPTS_DISK_VIRTIO }, { "nvme", OPTS_DISK_NVME } };
 	static const struct choice vmms[] = { { "auto", 0 }, { "qemu", 0 } };
 	uint64_t number;
 	int value = 0, status;
@@ -289,6 +290,14 @@ int opts_check(struct opts *opts)
 			return status;
 		opts->machine_kind = (enum opts_machine)value;
 	}
+	if (opts->disk) {
+		status = choice_parse(opts, "disk", opts->disk, disks, 3, &value);
+		if (status)
+			return status;
+		opts->disk_kind = (enum opts_disk)value;
+	}
+	if (opts->disk_kind == OPTS_DISK_NVME && opts->machine_kind == OPTS_MACHINE_MICROVM)
+		return bad(opts, "disk", 0, "microvm has no PCI, which NVMe disks need; use --machine q35 or pc");
 	if (opts->name && !instance_name_valid(opts->name))
 		return bad(opts, "name", 0, "\"%s\" is no name for an instance; use up to 63 letters, digits, '-', '_' and '.', a letter or digit first",
 			   opts->name);

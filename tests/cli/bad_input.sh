@@ -122,6 +122,8 @@ expect flag-with-value 2 'takes no value' "$PITH" run --trace=1 /bin/true
 expect bad-memory 2 'no size' "$PITH" run -m lots /bin/true
 expect bad-cpus 2 'no number' "$PITH" run -c 0 /bin/true
 expect bad-machine 2 'choose one of' "$PITH" run --machine toaster /bin/true
+expect bad-disk 2 'choose one of' "$PITH" run --accel tcg --disk floppy /bin/true
+expect nvme-microvm 2 'microvm has no PCI' "$PITH" run --accel tcg --machine microvm --disk nvme /bin/true
 expect bad-accel 2 'choose one of' "$PITH" run --accel warp /bin/true
 expect bad-net 2 'choose one of' "$PITH" run --net carrier /bin/true
 expect bad-publish 2 'names no ports' "$PITH" run -p 80 /bin/true

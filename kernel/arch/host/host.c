@@ -75,7 +75,15 @@ unsigned arch_cpu_id(void) { return 0; }
 unsigned host_cpus = 1;
 unsigned arch_cpu_count(void) { return host_cpus; }
 struct thread *arch_current(void) { return current; }
-void arch_cpu_relax(void) { now_ns += 1000; }  /* the virtual clock: who waits in a loop sees time pass */
+const struct host_machine *host_machine;
+
+/* The virtual clock: who waits in a loop sees time pass. */
+void arch_cpu_relax(void)
+{
+	now_ns += 1000;
+	if (host_machine && host_machine->relax)
+		host_machine->relax();
+}
 void arch_cpu_kick(unsigned cpu) {}
 bool arch_irq_enabled(void) { return irq_on; }
 
@@ -187,7 +195,7 @@ void *arch_phys_to_virt(phys_t pa)
 	return ram + (pa - RAM_BASE);
 }
 phys_t arch_virt_to_phys(const void *p) { return (phys_t)((const u8 *)p - ram) + RAM_BASE; }
-volatile void *arch_map_device(phys_t pa, size_t len) { return NULL; }
+volatile void *arch_map_device(phys_t pa, size_t len) { return host_machine ? host_machine->map_device(pa, len) : NULL; }
 void arch_seal(void) {}
 
 unsigned arch_random_seed(u8 buf[32])
@@ -201,11 +209,14 @@ void arch_machine_halt_others_and_off(void) { exit(0); }
 
 /* ---- Interrupts and ports: none here; drivers are tested against fake devices. ---- */
 
-int arch_vector_alloc(arch_irq_handler handler, void *arg, unsigned *ret_vector) { return -ENOSPC; }
+int arch_vector_alloc(arch_irq_handler handler, void *arg, unsigned *ret_vector)
+{
+	return host_machine ? host_machine->vector_alloc(handler, arg, ret_vector) : -ENOSPC;
+}
 void arch_msi_message(unsigned vector, unsigned cpu, u64 *ret_address, u32 *ret_data)
 {
 	*ret_address = 0;
-	*ret_data = 0;
+	*ret_data = vector;
 }
 int arch_gsi_route(unsigned gsi, unsigned vector, bool level, bool active_low) { return -ENODEV; }
 u8 arch_in8(u16 port) { return 0xff; }
