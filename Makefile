@@ -162,7 +162,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kvm lint bench soak install clean abi unit fuzz
+.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kvm check-security entropy lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(B)/kernel.a $(B)/boot.a ## build the kernel
 tool: $(B)/pith             ## build the command
@@ -185,6 +185,10 @@ check-apps: all             ## long: thirty unmodified programs on 1 and 4 vCPUs
 	tests/run --build $(B) apps
 check-cli: all              ## the command: bad input, reproducible images
 	tests/run --build $(B) cli
+check-security: all         ## mitigations, refused calls, randomness, from inside and outside the machine
+	tests/run --build $(B) security
+entropy: all                ## long: how random are the addresses of ENTROPY_BOOTS (1000) boots?
+	PITH=$(abspath $(B))/pith ENTROPY_BOOTS=$(or $(ENTROPY_BOOTS),1000) tests/security/random.sh
 check-crash: $(B)/unit/fs_ext4_crash_test ## long: 10,000 power cuts on ext4 volumes
 	PITH_CRASH_CUTS=2500 $(B)/unit/fs_ext4_crash_test
 check-kvm: all abi          ## long: under KVM's rules, in a nested machine (tests/beds/kvm.md)

@@ -13,10 +13,10 @@
 #define LOG_LINE 240u
 
 enum log_level log_threshold = LOG_WARN;
-static void (*log_sink)(const char *line, size_t len);
+static void (*log_sink)(const char *line, size_t len) RO_AFTER_INIT;
 static char ring[LOG_RING];
 static u32 ring_next;
-NORETURN void (*log_panic_handler)(const char *message);
+NORETURN void (*log_panic_handler)(const char *message) RO_AFTER_INIT;
 
 void log_set_sink(void (*sink)(const char *line, size_t len)) { log_sink = sink; }
 

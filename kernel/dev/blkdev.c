@@ -7,7 +7,7 @@
 
 #define LOOK_NS (BLKDEV_TIMEOUT_NS / BLKDEV_LOOKS)
 
-const struct blkdev_hooks *blkdev_hooks;
+const struct blkdev_hooks *blkdev_hooks RO_AFTER_INIT;
 
 static struct list blkdevs = LIST_INIT(blkdevs);
 static unsigned ndevices;

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "shared/bootconf.h"
 
-static const struct port_ops *port_ops;
+static const struct port_ops *port_ops RO_AFTER_INIT;
 static struct waitq read_waitq[PITH_NPORTS], write_waitq[PITH_NPORTS];
 
 static void port_log_sink(const char *line, size_t len)

@@ -10,10 +10,10 @@
 #include "sched/thread.h"
 #include "vm/aspace.h"
 
-const char *(*procfs_hostname)(void);
-void (*procfs_tasks)(unsigned *ret_count, unsigned *ret_running, unsigned *ret_last_tid);
+const char *(*procfs_hostname)(void) RO_AFTER_INIT;
+void (*procfs_tasks)(unsigned *ret_count, unsigned *ret_running, unsigned *ret_last_tid) RO_AFTER_INIT;
 
-u64 (*procfs_switches)(void);
+u64 (*procfs_switches)(void) RO_AFTER_INIT;
 
 #define USER_HZ_NS (NSEC_PER_SEC / 100)
 

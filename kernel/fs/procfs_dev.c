@@ -76,7 +76,7 @@ static int show_vmstat(struct pseudo_text *t, u64 arg)
 	return 0;
 }
 
-void (*procfs_faults)(u64 *ret_minor, u64 *ret_major);
+void (*procfs_faults)(u64 *ret_minor, u64 *ret_major) RO_AFTER_INIT;
 
 static const struct pseudo_file files[] = {
 	{ .path = "cmdline", .mode = 0444, .show = show_cmdline },

@@ -7,7 +7,7 @@
 #include "sched/random.h"
 #include "sched/thread.h"
 
-unsigned (*procfs_open_files)(void);
+unsigned (*procfs_open_files)(void) RO_AFTER_INIT;
 
 static int show_hostname(struct pseudo_text *t, u64 arg)
 {

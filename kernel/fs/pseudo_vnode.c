@@ -35,7 +35,7 @@ struct pseudo_handle {
 
 static struct mutex populate_lock = MUTEX_INIT(populate_lock);
 #define POPULATE_MAX 4u
-static int (*populate_fns[2][POPULATE_MAX])(void);
+static int (*populate_fns[2][POPULATE_MAX])(void) RO_AFTER_INIT;
 static unsigned populate_pending[2];     /* atomic: how many are still to be called */
 
 static const struct vnode_ops dir_ops, proc_dir_ops, file_ops, file_ro_ops, link_ops, magic_ops;

@@ -44,7 +44,7 @@ struct free_object {
 static struct heap_cache classes[] = { CLASS(16), CLASS(32), CLASS(64), CLASS(128), CLASS(192), CLASS(256),
 	CLASS(384), CLASS(512), CLASS(768), CLASS(1024), CLASS(1344), CLASS(2048) };
 static u8 class_of[SMALL_MAX / 16 + 1];    /* (size + 15) / 16 -> index into classes */
-static u64 secret_link, secret_mark, shuffle;
+static u64 secret_link RO_AFTER_INIT, secret_mark RO_AFTER_INIT, shuffle;
 static u64 large_bytes;
 static struct heap_cache *caches;   /* S: setup_lock; a list that only grows */
 static u64 fail_countdown;

@@ -27,7 +27,7 @@ static bool thread_event;            /* atomic */
 
 u32 inet_tcp_wnd_more, inet_tcp_sndbuf_more;
 
-static struct net_config config;
+static struct net_config config RO_AFTER_INIT;
 static char config_hostname[65];
 static char domain[128];
 static struct net_ip dns_servers[NET_DNS_MAX];

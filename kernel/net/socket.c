@@ -10,7 +10,7 @@
 #include "net/socket_impl.h"
 #include "base/string.h"
 
-void (*sock_for_each)(bool (*fn)(struct socket *s, void *arg), void *arg);
+void (*sock_for_each)(bool (*fn)(struct socket *s, void *arg), void *arg) RO_AFTER_INIT;
 
 static u64 next_ino = 1;             /* atomic */
 

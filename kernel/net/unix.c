@@ -19,7 +19,7 @@
 #include "net/unix_impl.h"
 
 struct mutex unix_lock = MUTEX_INIT(unix_lock);
-const struct unix_fs_ops *unix_fs_ops;
+const struct unix_fs_ops *unix_fs_ops RO_AFTER_INIT;
 struct sock_identity sock_identity = { 1, 1000, 1000 };
 
 struct list unix_sockets = LIST_INIT(unix_sockets);

@@ -7,7 +7,7 @@
 #include "proc/task.h"
 
 /*
- * A report on the log port: signal, address, registers, backtrace with symbols. For process_crash_hook:
+ * A report on the log port: signal, address, registers, backtrace with symbols. When a signal ends the process:
  * in the dying task's context; sleeps (files are read). info and regs may be NULL.
  */
 void crash_report(int signo, const struct siginfo *info, const struct user_regs *regs);

@@ -7,6 +7,7 @@
  * flushed, the line goes to the control port, the machine is switched off.
  * Locks: none held. Cannot fail.
  */
+#include "proc/crash.h"
 #include "proc/process.h"
 #include "proc/signal.h"
 #include "proc/file.h"
@@ -19,8 +20,6 @@
 #define LEAVE_NS (2 * NSEC_PER_SEC)
 /* How long peers may take to receive what was written before the end. */
 #define FINISH_NS (5 * NSEC_PER_SEC)     /* less than the time that the host gives a stopped machine */
-
-void (*process_crash_hook)(int signo, const struct siginfo *info, const struct user_regs *regs);
 
 /* True for the one who may end the process. */
 static bool ending_begin(void)
@@ -86,8 +85,8 @@ void process_kill(int signo, const struct siginfo *info)
 
 	if (!ending_begin())
 		ending_join();
-	if (process_crash_hook && signal_default_of(signo) == SIGNAL_DUMPS)
-		process_crash_hook(signo, info, t ? arch_user_regs(&t->thread->arch) : NULL);
+	if (signal_default_of(signo) == SIGNAL_DUMPS)
+		crash_report(signo, info, t ? arch_user_regs(&t->thread->arch) : NULL);
 	process_tidy();
 	control_line("signal %d", signo);
 	machine_end();

@@ -18,7 +18,7 @@ struct futex_bucket {
 } ALIGNED(32);
 
 static struct futex_bucket buckets[FUTEX_BUCKETS];
-static u64 hash_secret;
+static u64 hash_secret RO_AFTER_INIT;
 
 void futex_init(void)
 {

@@ -75,8 +75,6 @@ void process_set_hostname(const char *name);
 
 /* The current task goes, quietly: its robust futexes and CLEARTID are done. The last one ends the process with its status. */
 NORETURN void task_leave(int status);
-/* Who tells about a deadly signal with core semantics (proc/crash.c); in the dying task's context, may sleep. */
-extern void (*process_crash_hook)(int signo, const struct siginfo *info, const struct user_regs *regs);
 /* Boot failed to start the program: `cannot-run N TEXT`, and the machine ends. */
 NORETURN void process_cannot_run(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -5,7 +5,6 @@
  */
 #include "proc/file.h"
 #include "proc/process.h"
-#include "proc/crash.h"
 #include "proc/exec.h"
 #include "base/string.h"
 
@@ -26,7 +25,6 @@ int process_start(const struct exec_args *a)
 	struct task *t;
 
 	start_args = *a;
-	process_crash_hook = crash_report;
 	str_copy(process.name, base ? base + 1 : a->path, sizeof(process.name));
 	if (a->cwd && cwd_set_path(a->cwd) < 0)
 		process_cannot_run(126, "%s: no such working directory", a->cwd);

@@ -15,7 +15,7 @@
 #define TID_MAX 4194304
 
 static struct heap_cache task_cache = HEAP_CACHE(task);
-static const struct task_ops *task_ops;
+static const struct task_ops *task_ops RO_AFTER_INIT;
 
 void task_set_ops(const struct task_ops *ops)
 {

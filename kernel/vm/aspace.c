@@ -6,8 +6,8 @@
 #include "vm/vm_impl.h"
 
 struct aspace vm_as;
-bool vm_policy_allow_jit;
-void (*vm_policy_event)(const char *what, uintptr_t addr, size_t len, u32 prot);
+bool vm_policy_allow_jit RO_AFTER_INIT;
+void (*vm_policy_event)(const char *what, uintptr_t addr, size_t len, u32 prot) RO_AFTER_INIT;
 
 int vm_init(const struct vm_area_ops *ops)
 {
