@@ -13,7 +13,7 @@
 #include "fs/tmpfs.h"
 
 u32 fs_owner_uid = 1000, fs_owner_gid = 1000;
-void (*fs_failed_hook)(const struct mount *m, const char *what, int error);
+void (*fs_failed_hook)(const struct mount *m, const char *what, int error) RO_AFTER_INIT;
 
 void vnode_init(struct vnode *v, const struct vnode_ops *ops, enum vnode_type type, struct mount *m, u64 ino)
 {
