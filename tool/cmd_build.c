@@ -58,18 +58,23 @@ static void network_configure(const struct opts *opts, struct bootconf *conf)
 static int image_make(const struct opts *opts, const struct plan *plan, struct bootconf *conf)
 {
 	char *kernel = NULL, *root = NULL;
+	struct sign_key *key = NULL;
 	json_t *meta = NULL;
-	int status = kernel_file_find(&kernel);
+	int status = opts->sign ? sign_key_read(opts->sign, &key) : 0;
+
+	if (!status)
+		status = kernel_file_find(&kernel);
 
 	if (!status)
 		status = root_cached(plan, &root);
 	if (!status) {
 		err_progress("writing the image");
 		meta = meta_make(opts, plan, conf);
-		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta });
+		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta, .key = key });
 		err_progress(NULL);
 	}
 	json_decref(meta);
+	sign_key_free(key);
 	free(kernel);
 	free(root);
 	return status;
