@@ -7,6 +7,7 @@
  * are moved into the program's memory, so that most of them mean something. After each input everything is closed, and
  * nothing may be left.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "arch/host/host.h"
@@ -26,10 +27,13 @@
 /* linux/uring_ops.h; what it includes does not go together with fs/internal.h. */
 void uring_linux_init(void);
 
-static void must(bool ok)
+#define must(ok) must_at(ok, __LINE__)
+static void must_at(bool ok, int line)
 {
-	if (!ok)
+	if (!ok) {
+		fprintf(stderr, "uring_fuzz.c:%d: not as it must be\n", line);
 		abort();
+	}
 }
 
 static void start_machine(void)

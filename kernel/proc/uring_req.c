@@ -280,13 +280,15 @@ static void req_work(struct job *j)
 		uring_unlock(r, f);
 	}
 	long res = req_issue(rq, 0);
+	thread_clear_work(thread_current(), THREAD_WORK_SIGNAL);
+	if (res == URING_PENDING)
+		return;                  /* it waits for its time and is not ours any more, and may be gone already */
 	f = uring_lock(r);
 	rq->state = URING_RUNNING;
 	rq->worker = NULL;
 	uring_unlock(r, f);
 	thread_clear_work(thread_current(), THREAD_WORK_SIGNAL);
-	if (res != URING_PENDING)
-		uring_req_complete(rq, res);
+	uring_req_complete(rq, res);
 }
 
 static void req_to_worker(struct uring_req *rq)
