@@ -208,8 +208,9 @@ lint:                       ## the layer rules, formatting of tables, banned wor
 soak: all                   ## a server under load for SOAK_SECONDS (1800): nothing may leak; then the JVM and Go on 4 vCPUs for 600
 	sh tests/soak/soak.sh
 	SOAK_SECONDS=$${SOAK_LANGUAGES_SECONDS:-600} sh tests/soak/languages.sh
-bench: all                  ## measure and write the table into bench/results/
+bench: all                  ## measure and write the tables into bench/results/: Pith, then programs in Pith and in Linux (scripts/setup bench)
 	bench/run
+	bench/compare
 install: all                ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(B)/pith $(DESTDIR)$(PREFIX)/bin/pith
 	install -D -m 644 $(B)/pith.elf.stripped $(DESTDIR)$(PREFIX)/lib/pith/kernel.elf

@@ -173,8 +173,8 @@ last = quiet()
 compare(first, last)
 print(f"{rounds} rounds: " + ", ".join(f"{v} {k}" for k, v in done.items()))
 print("pages now and after the first round: " + ", ".join(f"{k[6:]} {last[k]} ({first[k]})" for k in sorted(last) if k.startswith("pages_")))
-changed = [f"{k[8:]} {last[k]} ({first.get(k, 0)})" for k in sorted(last) if k.startswith("objects_") and last[k] != first.get(k, 0)]
-print("objects that changed: " + (", ".join(changed) or "none"))
+changed = [f"{k} {last[k]} ({first.get(k, 0)})" for k in sorted(last) if not k.startswith("pages_") and last[k] != first.get(k, 0)]
+print("counters that changed: " + (", ".join(changed) or "none"))
 for b in bad[:10]:
     print("bad: " + b)
 sys.exit(1 if bad else 0)
