@@ -395,7 +395,7 @@ static u64 request_fill_pages(const struct blkdev *d, struct sync_request *s, st
 {
 	unsigned max_segs = d->max_segs < SYNC_SEGS ? d->max_segs : SYNC_SEGS, n = 0;
 	u32 max_len = ROUND_DOWN(d->max_seg_len, (u32)PAGE_SIZE);
-	struct blk_seg *seg = s->segs - 1;
+	struct blk_seg *seg = s->segs;
 	phys_t end = 0;
 	u64 k;
 
@@ -409,8 +409,8 @@ static u64 request_fill_pages(const struct blkdev *d, struct sync_request *s, st
 		} else {
 			if (n == max_segs)
 				break;
-			n++;
-			*++seg = (struct blk_seg){ pa, PAGE_SIZE };
+			seg = &s->segs[n++];
+			*seg = (struct blk_seg){ pa, PAGE_SIZE };
 		}
 		end = pa + PAGE_SIZE;
 	}

@@ -3,7 +3,7 @@
  * that records writes and flushes; then the volume is put together as it may look after a cut, with writes since
  * the last flush all there, some there, or torn, and must recover: e2fsck finds nothing, and what fsync promised is there.
  *
- * PITH_CRASH_CUTS sets how many cuts each kind of volume gets (default 120).
+ * PITH_CRASH_CUTS sets how many cuts each kind of volume gets (default 250).
  */
 #include "ext4_fixture.h"
 
@@ -222,7 +222,7 @@ static void check_cut(struct disk *d, size_t cut, bool reorder)
 static void cuts(const char *options, size_t size, unsigned ops)
 {
 	struct disk d, after;
-	unsigned n = getenv("PITH_CRASH_CUTS") ? (unsigned)atoi(getenv("PITH_CRASH_CUTS")) : 120;
+	unsigned n = getenv("PITH_CRASH_CUTS") ? (unsigned)atoi(getenv("PITH_CRASH_CUTS")) : 250;
 	npromises = 0;
 	seed = (u32)(size + ops + strlen(options));
 	volume_make(&d, size, options);

@@ -21,6 +21,12 @@ for on in ${MACHINES_VOLUME:-microvm:1 q35:4 pc:1}; do
         "/bin/cp: cannot create regular file '/data/x': Read-only file system"
 done
 
+# A larger file is a larger volume from the next start on.
+truncate -s 200M v.img
+is volume/grown "$(vm microvm:1 --net none -v v.img:/data /bin/df --output=size -m /data 2>&1 </dev/null | awk 'NR == 2 && $1 > 180 && $1 < 200 { print "yes" }')" yes
+is volume/grown-fsck "$(fsck v.img)" 0
+is volume/grown-read "$(vm microvm:1 --net none -v v.img:/data /bin/cat /data/h.txt 2>&1 </dev/null)" "from the host"
+
 # One writer: a second machine is refused while the first one runs.
 held() { ! flock -n v.img true; }
 start first microvm:1 --net none -v v.img:/data /bin/sleep 60

@@ -206,13 +206,22 @@ bool ext4_block_valid(const struct ext4 *e, u64 block, u64 count);
 
 /* Put counts that changed into descriptors and superblock; M; before a commit. */
 int ext4_groups_flush(struct ext4 *e) MUST_CHECK;
-int ext4_groups_load(struct ext4 *e) MUST_CHECK;
+/* strict: every descriptor must make sense. Before the journal is replayed only the journal's inode is looked for. */
+int ext4_groups_load(struct ext4 *e, bool strict) MUST_CHECK;
 void ext4_super_store(struct ext4 *e);
+/* Its checksum, if the volume has them. */
+void ext4_super_seal(const struct ext4 *e, struct ext4_super *s);
 u64 ext4_group_first(const struct ext4 *e, u32 g);
 u32 ext4_group_blocks(const struct ext4 *e, u32 g);
 bool ext4_group_has_super(const struct ext4 *e, u32 g);
 /* Blocks at the start of a group for superblock and descriptors, theirs and those kept for growth. */
 u32 ext4_group_base(const struct ext4 *e, u32 g);
+/* Descriptors: how many lie in a block, how many blocks they take, the one that holds group g's. */
+u32 ext4_descs_a_block(const struct ext4 *e);
+u32 ext4_desc_blocks(const struct ext4 *e);
+u64 ext4_desc_block(const struct ext4 *e, u32 g);
+/* Make the volume as large as its device, where that is possible (grow.c). At mount, not under M. */
+int ext4_grow(struct ext4 *e) MUST_CHECK;
 /* The bitmap of a group, initialised or checked. */
 int ext4_block_bitmap(struct ext4 *e, u32 g, struct ext4_buf **ret) MUST_CHECK;
 int ext4_inode_bitmap(struct ext4 *e, u32 g, struct ext4_buf **ret) MUST_CHECK;

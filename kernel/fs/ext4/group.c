@@ -41,24 +41,24 @@ bool ext4_group_has_super(const struct ext4 *e, u32 g)
 	return g % 2 && (is_power_of(g, 3) || is_power_of(g, 5) || is_power_of(g, 7));
 }
 
-static u32 descs_a_block(const struct ext4 *e) { return e->block_size / e->desc_size; }
-static u32 desc_blocks(const struct ext4 *e) { return (u32)DIV_ROUND_UP(e->ngroups, descs_a_block(e)); }
+u32 ext4_descs_a_block(const struct ext4 *e) { return e->block_size / e->desc_size; }
+u32 ext4_desc_blocks(const struct ext4 *e) { return (u32)DIV_ROUND_UP(e->ngroups, ext4_descs_a_block(e)); }
 
 u32 ext4_group_base(const struct ext4 *e, u32 g)
 {
-	u32 per = descs_a_block(e), meta = g / per;
+	u32 per = ext4_descs_a_block(e), meta = g / per;
 	bool has = ext4_group_has_super(e, g);
 
 	if (!(e->incompat & EXT4_INCOMPAT_META_BG) || meta < e->super->first_meta_bg)
-		return has ? 1 + (e->incompat & EXT4_INCOMPAT_META_BG ? e->super->first_meta_bg : desc_blocks(e)) + e->super->reserved_gdt_blocks : 0;
+		return has ? 1 + (e->incompat & EXT4_INCOMPAT_META_BG ? e->super->first_meta_bg : ext4_desc_blocks(e)) + e->super->reserved_gdt_blocks : 0;
 	u32 place = g % per;
 	return (has ? 1 : 0) + (place == 0 || place == 1 || place == per - 1 ? 1 : 0);
 }
 
 /* The block that holds the descriptors of group g. */
-static u64 desc_block(const struct ext4 *e, u32 g)
+u64 ext4_desc_block(const struct ext4 *e, u32 g)
 {
-	u32 per = descs_a_block(e), n = g / per;
+	u32 per = ext4_descs_a_block(e), n = g / per;
 
 	if (!(e->incompat & EXT4_INCOMPAT_META_BG) || n < e->super->first_meta_bg)
 		return (EXT4_SB_OFFSET >> e->block_bits) + 1 + n;
@@ -94,31 +94,32 @@ static bool desc_sane(const struct ext4 *e, u32 n, const struct ext4_group *g)
 	       g->used_dirs <= e->inodes_per_group;
 }
 
-int ext4_groups_load(struct ext4 *e)
+int ext4_groups_load(struct ext4 *e, bool strict)
 {
 	struct ext4_buf *b = NULL;
 	u64 free_blocks = 0;
 	u32 free_inodes = 0;
 	int r = 0;
 
+	heap_free(e->groups);
 	e->groups = heap_alloc_array(e->ngroups, sizeof *e->groups);
 	if (!e->groups)
 		return -ENOMEM;
 	mutex_lock(&e->meta);
 	for (u32 n = 0; n < e->ngroups && !r; n++) {
-		if (n % descs_a_block(e) == 0) {
+		if (n % ext4_descs_a_block(e) == 0) {
 			if (b)
 				buf_put(e, b);
 			b = NULL;
-			r = buf_read(e, desc_block(e, n), &b);
+			r = buf_read(e, ext4_desc_block(e, n), &b);
 			if (r)
 				break;
 		}
-		struct ext4_group_desc *d = (struct ext4_group_desc *)(void *)(b->data + n % descs_a_block(e) * e->desc_size);
-		if ((e->csum || e->gdt_csum) && d->checksum != ext4_group_csum(e, n, d))
+		struct ext4_group_desc *d = (struct ext4_group_desc *)(void *)(b->data + n % ext4_descs_a_block(e) * e->desc_size);
+		if (strict && (e->csum || e->gdt_csum) && d->checksum != ext4_group_csum(e, n, d))
 			r = ext4_corrupted(e, n, "checksum of a group descriptor");
 		desc_read(e, d, &e->groups[n]);
-		if (!r && !desc_sane(e, n, &e->groups[n]))
+		if (!r && strict && !desc_sane(e, n, &e->groups[n]))
 			r = ext4_corrupted(e, n, "group descriptor");
 		free_blocks += e->groups[n].free_blocks;
 		free_inodes += e->groups[n].free_inodes;
@@ -136,11 +137,14 @@ static int desc_store(struct ext4 *e, u32 n)
 {
 	struct ext4_group *g = &e->groups[n];
 	struct ext4_buf *b;
-	int r = buf_read(e, desc_block(e, n), &b);
+	int r = buf_read(e, ext4_desc_block(e, n), &b);
 
 	if (r)
 		return r;
-	struct ext4_group_desc *d = (struct ext4_group_desc *)(void *)(b->data + n % descs_a_block(e) * e->desc_size);
+	struct ext4_group_desc *d = (struct ext4_group_desc *)(void *)(b->data + n % ext4_descs_a_block(e) * e->desc_size);
+	d->block_bitmap_lo = (u32)g->block_bitmap;
+	d->inode_bitmap_lo = (u32)g->inode_bitmap;
+	d->inode_table_lo = (u32)g->inode_table;
 	d->free_blocks_lo = (u16)g->free_blocks;
 	d->free_inodes_lo = (u16)g->free_inodes;
 	d->used_dirs_lo = (u16)g->used_dirs;
@@ -149,6 +153,9 @@ static int desc_store(struct ext4 *e, u32 n)
 		d->flags = g->flags;
 	}
 	if (e->desc_size >= 64) {
+		d->block_bitmap_hi = (u32)(g->block_bitmap >> 32);
+		d->inode_bitmap_hi = (u32)(g->inode_bitmap >> 32);
+		d->inode_table_hi = (u32)(g->inode_table >> 32);
 		d->free_blocks_hi = (u16)(g->free_blocks >> 16);
 		d->free_inodes_hi = (u16)(g->free_inodes >> 16);
 		d->used_dirs_hi = (u16)(g->used_dirs >> 16);
@@ -218,11 +225,11 @@ static int bitmap_csum_store(struct ext4 *e, u32 n, const u8 *map, bool inodes)
 {
 	struct ext4_buf *b;
 	u32 crc = bitmap_csum(e, map, inodes);
-	int r = buf_read(e, desc_block(e, n), &b);
+	int r = buf_read(e, ext4_desc_block(e, n), &b);
 
 	if (r)
 		return r;
-	struct ext4_group_desc *d = (struct ext4_group_desc *)(void *)(b->data + n % descs_a_block(e) * e->desc_size);
+	struct ext4_group_desc *d = (struct ext4_group_desc *)(void *)(b->data + n % ext4_descs_a_block(e) * e->desc_size);
 	*(inodes ? &d->inode_bitmap_csum_lo : &d->block_bitmap_csum_lo) = (u16)crc;
 	if (e->desc_size >= 64)
 		*(inodes ? &d->inode_bitmap_csum_hi : &d->block_bitmap_csum_hi) = (u16)(crc >> 16);
@@ -235,11 +242,11 @@ static int bitmap_csum_check(struct ext4 *e, u32 n, const u8 *map, bool inodes, 
 {
 	struct ext4_buf *b;
 	u32 crc = bitmap_csum(e, map, inodes), have;
-	int r = buf_read(e, desc_block(e, n), &b);
+	int r = buf_read(e, ext4_desc_block(e, n), &b);
 
 	if (r)
 		return r;
-	const struct ext4_group_desc *d = (const struct ext4_group_desc *)(const void *)(b->data + n % descs_a_block(e) * e->desc_size);
+	const struct ext4_group_desc *d = (const struct ext4_group_desc *)(const void *)(b->data + n % ext4_descs_a_block(e) * e->desc_size);
 	have = inodes ? d->inode_bitmap_csum_lo : d->block_bitmap_csum_lo;
 	if (e->desc_size >= 64)
 		have |= (u32)(inodes ? d->inode_bitmap_csum_hi : d->block_bitmap_csum_hi) << 16;

@@ -197,9 +197,9 @@ static int replay_one(struct recovery *x, const struct tag *t, u32 tid, u32 log_
 		u32 magic = be32(JBD_MAGIC);
 		memcpy(x->data, &magic, 4);
 	}
-	/* Block 0 is the superblock's where blocks are larger than 1 KiB. */
-	if (t->block >= e->nblocks)
-		return ext4_corrupted(e, t->block, "journal: block beyond the volume");
+	/* Block 0 is the superblock's where blocks are larger than 1 KiB. A volume that was growing is larger after the replay. */
+	if (t->block >= (e->dev->nsectors * 512 - e->dev_off) >> e->block_bits)
+		return ext4_corrupted(e, t->block, "journal: block beyond the device");
 	x->replayed++;
 	return ext4_dev_write(e, t->block, x->data, 1);
 }

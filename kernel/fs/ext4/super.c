@@ -149,6 +149,12 @@ static int super_hold(struct ext4 *e)
 	return super_check(e, e->super);
 }
 
+void ext4_super_seal(const struct ext4 *e, struct ext4_super *s)
+{
+	if (e->csum)
+		s->checksum = super_csum(s);
+}
+
 void ext4_super_store(struct ext4 *e)
 {
 	struct ext4_super *s = e->super;
@@ -161,16 +167,14 @@ void ext4_super_store(struct ext4 *e)
 	s->free_inodes = e->free_inodes;
 	s->wtime = (u32)now.sec;
 	s->wtime_hi = (u8)((u64)now.sec >> 32);
-	if (e->csum)
-		s->checksum = super_csum(s);
+	ext4_super_seal(e, s);
 	buf_dirty(e, e->super_buf);
 }
 
 /* The superblock at once, past the journal: before the first and after the last transaction. */
 static int super_write(struct ext4 *e)
 {
-	if (e->csum)
-		e->super->checksum = super_csum(e->super);
+	ext4_super_seal(e, e->super);
 	int r = ext4_dev_write(e, e->super_buf->block, e->super_buf->data, 1);
 
 	return r ? r : blk_flush_sync(e->dev);
@@ -254,6 +258,8 @@ static int writing_begin(struct ext4 *e)
 		r = journal_start(e);
 	if (!r)
 		r = ext4_orphans_recover(e);
+	if (!r)
+		r = ext4_grow(e);
 	return r;
 }
 
@@ -263,7 +269,7 @@ static int journal_use(struct ext4 *e)
 	int r = journal_open(e);
 
 	if (r || !e->j.sb.start)
-		return r;
+		return r ? r : ext4_groups_load(e, true);
 	if (e->dev->readonly) {
 		log_error("ext4: the journal must be replayed and the device is read-only");
 		return -EROFS;
@@ -277,13 +283,11 @@ static int journal_use(struct ext4 *e)
 	heap_free(j.map);
 	e->j.inode = NULL;
 	e->j.map = NULL;
-	heap_free(e->groups);
-	e->groups = NULL;
 	e->super_buf = NULL;
 	buf_drop_all(e);
 	r = super_hold(e);
 	if (!r)
-		r = ext4_groups_load(e);
+		r = ext4_groups_load(e, true);
 	return r ? r : journal_open(e);
 }
 
@@ -295,7 +299,7 @@ static int volume_open(struct ext4 *e)
 	if (!r)
 		r = super_hold(e);
 	if (!r)
-		r = ext4_groups_load(e);
+		r = ext4_groups_load(e, !(e->compat & EXT4_COMPAT_HAS_JOURNAL));
 	if (!r && e->compat & EXT4_COMPAT_HAS_JOURNAL)
 		r = journal_use(e);
 	if (!r && !(e->compat & EXT4_COMPAT_HAS_JOURNAL) && e->incompat & EXT4_INCOMPAT_RECOVER)
