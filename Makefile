@@ -43,7 +43,7 @@ KCFLAGS  := -std=gnu17 -O2 -fno-align-functions -fno-align-jumps -fno-align-loop
             -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fwrapv $(KCFLAGS_CC) \
             -Ikernel -I. -DPITH_VERSION='"$(VERSION)"'
 # What runs for each system call, fault, packet or switch is made for speed; the rest, most of the kernel, for size.
-KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c) $(addprefix kernel/sched/,run.c waitq.c mutex.c thread.c) kernel/mm/% kernel/blk/blk.c \
+KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c) $(addprefix kernel/sched/,run.c waitq.c mutex.c thread.c) kernel/mm/% kernel/blk/blk.c \
             $(addprefix kernel/arch/x86_64/,trap.c tlb.c pagetable.c thread.c lapic.c clock.c fpu.c irq.c) \
             $(addprefix kernel/dev/,virtqueue.c virtio.c port.c) $(addprefix kernel/drivers/,virtio_net.c virtio_blk.c virtio_console.c) \
             $(addprefix kernel/vm/,aspace.c area.c fault.c map.c object.c object_fill.c object_io.c object_map.c place.c uio.c usercopy.c zap.c) \
@@ -97,18 +97,17 @@ $(B)/kernel.ld: kernel/boot/kernel.lds $(wildcard kernel/*/*.def)
 	$(Q)$(CC) -E -P -undef -nostdinc -x assembler-with-cpp -Ikernel -o $@ $<
 $(B)/pith.elf: $(KOBJ) $(LWIP_OBJ) $(B)/kernel.ld
 	$(call say,LD,$@)
-	$(Q)ld $(KLDFLAGS) -T $(B)/kernel.ld -o $@ $(KOBJ) $(LWIP_OBJ)
+	$(Q)ld $(KLDFLAGS) -T $(B)/kernel.ld -Map=$(B)/kernel.map -o $@ $(KOBJ) $(LWIP_OBJ)
 $(B)/pith.elf.stripped: $(B)/pith.elf
 	$(call say,STRIP,$@)
 	$(Q)strip -s -o $@ $<
-# What `pith build` links a kernel from (docs/decisions/linking.md): all objects without what only a debugger reads.
-KBOOT    := $(filter $(B)/kernel/boot/%,$(KOBJ))
+# What `pith build` links a kernel from (docs/decisions/linking.md): the objects without what only a debugger reads, with
+# their folders in their names.
 $(B)/kernel.a: $(KOBJ) $(LWIP_OBJ)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar qcD $@ $(filter-out $(KBOOT),$^) && strip --strip-debug -D $@
-$(B)/boot.a: $(KBOOT)
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar qcD $@ $^ && strip --strip-debug -D $@
+	$(Q)rm -rf $@ $(B)/link && mkdir -p $(B)/link
+	$(Q)printf '%s\n' $^ | awk '{ n = $$0; sub("^$(B)/", "", n); gsub("/", "+", n); print "strip --strip-debug -o $(B)/link/" n " " $$0 }' | sh -e
+	$(Q)cd $(B)/link && ar qcD ../kernel.a $$(LC_ALL=C ls)
 -include $(call rwild,$(B)/kernel,*.d) $(call rwild,$(B)/lwip-obj,*.d)
 
 # ---- The command -----------------------------------------------------------------------
@@ -116,7 +115,7 @@ $(B)/boot.a: $(KBOOT)
 -include tool/libs.mk
 TSRC     := $(call rwild,tool,*.c)
 TOBJ     := $(TSRC:%.c=$(B)/%.o)
-TCFLAGS  := -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -Itool -I. -DPITH_VERSION='"$(VERSION)"'
+TCFLAGS  := -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -Itool -I. -DPITH_VERSION='"$(VERSION)"' -DPITH_KLDFLAGS='"$(strip $(KLDFLAGS))"'
 $(call cmdline,tool,$(HOSTCC) $(TCFLAGS))
 $(B)/tool/%.o: tool/%.c $(B)/.cmd-tool
 	@mkdir -p $(@D)
@@ -131,9 +130,7 @@ $(B)/pith: $(TOBJ)
 
 # Kernel sources as a host library, under the sanitizers.
 HSRC     := $(filter-out kernel/mm/heap.c kernel/arch/x86_64/% kernel/boot/% kernel/platform/% kernel/init/%,$(call rwild,kernel,*.c)) kernel/init/bootconf.c
-# Assembly that touches nothing but its arguments runs on the host too.
-HASM     := kernel/arch/x86_64/sha256_ni.S
-HOBJ     := $(HSRC:%.c=$(B)/host/%.o) $(HASM:%.S=$(B)/host/%.S.o) $(LWIP_SRC:%.c=$(B)/host/lwip-obj/%.o)
+HOBJ     := $(HSRC:%.c=$(B)/host/%.o) $(LWIP_SRC:%.c=$(B)/host/lwip-obj/%.o)
 HCFLAGS  := -std=gnu17 -O1 -g $(WARN) -DPITH_HOST -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
             -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections -Ikernel -I. -Itests/unit -DPITH_VERSION='"$(VERSION)"'
 $(call cmdline,host,$(HOSTCC) $(HCFLAGS))
@@ -141,10 +138,6 @@ $(B)/host/%.o: %.c $(B)/.cmd-host | $(LWIP)/.stamp
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(HOSTCC) $(HCFLAGS) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
-$(B)/host/%.S.o: %.S
-	@mkdir -p $(@D)
-	$(call say,CC,$@)
-	$(Q)$(HOSTCC) -c -o $@ $<
 $(B)/host/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-host kernel/net/lwip/lwipopts.h kernel/net/lwip/inet_hooks.h kernel/net/lwip/files.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -168,9 +161,9 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kill check-kvm check-security entropy lint bench soak install clean abi unit fuzz
+.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kvm check-security entropy lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
-kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(B)/kernel.a $(B)/boot.a ## build the kernel
+kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(B)/kernel.a ## build the kernel
 tool: $(B)/pith             ## build the command
 abi: $(ABI)
 abi-coverage: all abi       ## record which calls new programs of tests/abi make, for docs/linux-abi.md
@@ -197,10 +190,6 @@ entropy: all                ## long: how random are the addresses of ENTROPY_BOO
 	PITH=$(abspath $(B))/pith ENTROPY_BOOTS=$(or $(ENTROPY_BOOTS),1000) tests/security/random.sh
 check-crash: $(B)/unit/fs_ext4_crash_test ## long: 10,000 power cuts on ext4 volumes
 	PITH_CRASH_CUTS=2500 $(B)/unit/fs_ext4_crash_test
-check-kill: all             ## long: 200 machines with databases on volumes killed at odd moments
-	scripts/setup apps test
-	PITH=$(abspath $(B))/pith KILLS="$${KILLS:-sqlite:80 redis:60 mariadb:60}" sh tests/vm/kill_volume.sh | tee $(B)/kills
-	grep -q '^ok' $(B)/kills && ! grep '^not ok' $(B)/kills
 check-kvm: all abi          ## long: under KVM's rules, in a nested machine (tests/beds/kvm.md)
 	tests/beds/kvm.sh --build $(B)
 lint:                       ## the layer rules, formatting of tables, banned words
@@ -214,7 +203,7 @@ bench: all                  ## measure and write the tables into bench/results/:
 install: all                ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(B)/pith $(DESTDIR)$(PREFIX)/bin/pith
 	install -D -m 644 $(B)/pith.elf.stripped $(DESTDIR)$(PREFIX)/lib/pith/kernel.elf
-	for f in kernel.ld kernel.a boot.a; do install -D -m 644 $(B)/$$f $(DESTDIR)$(PREFIX)/lib/pith/$$f; done
+	for f in kernel.ld kernel.a kernel.map; do install -D -m 644 $(B)/$$f $(DESTDIR)$(PREFIX)/lib/pith/$$f; done
 	install -D -m 644 $(B)/pith.elf $(DESTDIR)$(PREFIX)/lib/pith/pith.elf.debug
 	for f in docs/man/*.[1-9]; do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 clean:                      ## remove what was built (fetched sources stay)

@@ -12,9 +12,9 @@
 #include "image/packages.h"
 #include "image/program.h"
 #include "image/root.h"
+#include "link/kernel_link.h"
 #include "opts.h"
 #include "util/err.h"
-#include "vmm/kernel_file.h"
 
 /* The files of a plan, in its order: path and length. */
 static void files_list(const struct plan_node *node, const char *path, json_t *list)
@@ -58,23 +58,21 @@ static void network_configure(const struct opts *opts, struct bootconf *conf)
 static int image_make(const struct opts *opts, const struct plan *plan, struct bootconf *conf)
 {
 	char *kernel = NULL, *root = NULL;
-	struct sign_key *key = NULL;
-	json_t *meta = NULL;
-	int status = opts->sign ? sign_key_read(opts->sign, &key) : 0;
-
-	if (!status)
-		status = kernel_file_find(&kernel);
+	json_t *meta = NULL, *map = NULL;
+	int status = kernel_for(opts, &kernel, &map);
 
 	if (!status)
 		status = root_cached(plan, &root);
 	if (!status) {
 		err_progress("writing the image");
 		meta = meta_make(opts, plan, conf);
-		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta, .key = key });
+		if (map)
+			json_object_set(meta, "kernel_functions", map);
+		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta });
 		err_progress(NULL);
 	}
 	json_decref(meta);
-	sign_key_free(key);
+	json_decref(map);
 	free(kernel);
 	free(root);
 	return status;

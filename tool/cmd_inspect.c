@@ -10,6 +10,7 @@
 #include "cmd.h"
 #include "image/image.h"
 #include "image/inventory.h"
+#include "link/map.h"
 #include "opts.h"
 #include "util/err.h"
 #include "util/hash.h"
@@ -68,6 +69,8 @@ static int report_make(const char *path, struct image *image, json_t *report)
 	json_object_set_new(report, "net", net_text(&image->conf.net));
 	/* Those of the manifest; an image without one does not promise any port. */
 	json_object_set_new(report, "ports", meta_list(image, "ports"));
+	json_object_set_new(report, "kernel_functions", meta_list(image, "kernel_functions"));
+	json_object_set_new(report, "kernel_rooms", map_rooms(json_object_get(report, "kernel_functions")));
 	inventory_read(image->fd, image->kernel_offset, image->kernel_len, report);
 	json_object_set_new(report, "packages", meta_list(image, "packages"));
 	json_object_set_new(report, "files", meta_list(image, "files"));
@@ -109,6 +112,9 @@ static void report_print(json_t *report)
 	json_array_foreach(args, i, item)
 		printf(" %s", json_string_value(item));
 	printf("\n%-12s %lld bytes\n", "kernel", (long long)json_integer_value(json_object_get(report, "kernel_bytes")));
+	json_array_foreach(json_object_get(report, "kernel_rooms"), i, item)
+		printf("  %-10s %8lld bytes, %lld functions\n", json_string_value(json_object_get(item, "room")),
+		       (long long)json_integer_value(json_object_get(item, "bytes")), (long long)json_integer_value(json_object_get(item, "functions")));
 	printf("%-12s %lld bytes, %lld inodes\n", "root", (long long)json_integer_value(json_object_get(report, "root_bytes")),
 	       (long long)json_integer_value(json_object_get(report, "root_inodes")));
 	list_print("files", json_object_get(report, "files"), "path");
@@ -129,7 +135,7 @@ int cmd_inspect(int argc, char **argv)
 	else if (opts.arg_count != 1)
 		status = err_report(PITH_USAGE, "inspect", "give one image: pith inspect [--json] IMAGE");
 	else
-		status = image_open(opts.args[0], IMAGE_CHECK_ALWAYS, &image);
+		status = image_open(opts.args[0], &image);
 	if (!status && !opts.help)
 		status = report_make(opts.args[0], &image, report);
 	if (!status && !opts.help && opts.json) {

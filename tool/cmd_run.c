@@ -12,9 +12,11 @@
 
 #include "cmd.h"
 #include "image/image.h"
+#include "image/inventory.h"
 #include "image/program.h"
 #include "image/root.h"
 #include "instance/detach.h"
+#include "link/kernel_link.h"
 #include "opts.h"
 #include "util/err.h"
 #include "util/file.h"
@@ -41,6 +43,18 @@ struct run {
 	int fds[4 + OPTS_VOLUMES_MAX], fd_count;    /* handed to the VMM by /dev/fd/N */
 };
 
+static bool json_has(const json_t *list, const char *text)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(list, i, item) {
+		if (json_is_string(item) && !strcmp(json_string_value(item), text))
+			return true;
+	}
+	return false;
+}
+
 /* Names a descriptor in a way that the VMM can open; it takes it over. */
 static char *fd_name(struct run *run, int fd)
 {
@@ -56,15 +70,13 @@ static int program_prepare(struct run *run, const char *path)
 	int status, fd;
 
 	plan_init(&plan);
-	if (opts->require_signed)
-		return err_report(PITH_USAGE, "--require-signed", "%s is a program, and programs are not signed; make an image: pith build --sign KEY", opts->args[0]);
 	status = program_open(opts->args[0], path, opts->args + 1, opts->arg_count - 1, getenv("PATH"), &program);
 	if (!status)
 		status = root_plan(opts, &program, &plan, &run->conf, &run->load_len);
 	if (!status)
 		status = root_cached(&plan, &run->vm.root);
 	if (!status)
-		status = kernel_file_find(&run->vm.kernel);
+		status = kernel_for(opts, &run->vm.kernel, NULL);
 	if (!status) {
 		fd = open(run->vm.kernel, O_RDONLY | O_CLOEXEC);
 		run->kernel_end = fd < 0 ? 0 : kernel_file_load_end(fd, 0);
@@ -83,9 +95,12 @@ static int image_kernel_take(struct run *run)
 {
 	const struct image *image = &run->image;
 	struct buf kernel = { 0 };
-	int fd, status;
+	int error, fd, status = 0;
 
-	status = image_kernel_read(image, run->opts.args[0], &kernel);
+	buf_zero(&kernel, image->kernel_len);
+	error = file_pread_all(image->fd, kernel.data, kernel.len, image->kernel_offset);
+	if (error)
+		status = err_report(PITH_FAILED, run->opts.args[0], "cannot read its kernel: %s", strerror(-error));
 	if (!status && run->opts.dry_run) {
 		char *cache;
 
@@ -113,20 +128,41 @@ static int image_kernel_take(struct run *run)
 	return status;
 }
 
+/* One line if the machine needs what the image's kernel was linked without. */
+static int image_kernel_check(struct run *run)
+{
+	struct opts *opts = &run->opts;
+	json_t *kernel = json_object();
+	const struct { bool wanted; const char *list, *name, *option, *what; } needs[] = {
+		{ opts->publish.count || opts->net_given, "drivers", "virtio_net", opts->publish.count ? "-p" : "--net", "a network; name sockets in the manifest" },
+		{ opts->volume.count, "filesystems", "ext4", "-v", "ext4; name a volume in the manifest" },
+		{ opts->disk_kind == OPTS_DISK_NVME, "drivers", "nvme", "--disk", "a driver for NVMe; give --disk nvme to pith build" },
+		{ opts->trace, "kernel_parts", "strace", "--trace", "the tracer; run the program itself with the manifest" },
+	};
+	int status = 0;
+
+	if (inventory_read(run->image.fd, run->image.kernel_offset, run->image.kernel_len, kernel)) {
+		for (size_t i = 0; i < sizeof needs / sizeof *needs && !status; i++) {
+			bool there = json_has(json_object_get(kernel, needs[i].list), needs[i].name);
+
+			if (needs[i].wanted && !there && !(i == 0 && opts->net_kind == OPTS_NET_NONE))
+				status = err_report(PITH_USAGE, needs[i].option, "the image's kernel is linked without %s", needs[i].what);
+			else if (i == 0 && !there)
+				opts->net_kind = OPTS_NET_NONE;
+		}
+	}
+	json_decref(kernel);
+	return status;
+}
+
 static int image_prepare(struct run *run, const char *path)
 {
 	const struct opts *opts = &run->opts;
-	uint8_t public[SIGN_KEY_LEN];
-	int status = 0;
+	int status;
 
 	if (opts->add.count || opts->packages.count)
 		return err_report(PITH_USAGE, opts->add.count ? "--add" : "--package", "an image's root is finished; add to it with pith build");
-	if (opts->require_signed)
-		status = sign_public_read(opts->require_signed, public);
-	if (!status)
-		status = image_open(path, 0, &run->image);
-	if (!status && opts->require_signed)
-		status = image_signed_check(&run->image, path, public);
+	status = image_open(path, &run->image);
 	if (status)
 		return status;
 	run->conf = run->image.conf;
@@ -141,6 +177,8 @@ static int image_prepare(struct run *run, const char *path)
 			strv_add(&run->conf.args, opts->args[i]);
 	}
 	status = root_environment(opts, &run->conf);
+	if (!status)
+		status = image_kernel_check(run);
 	if (!status)
 		status = image_kernel_take(run);
 	if (!status)

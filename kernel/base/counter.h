@@ -16,7 +16,7 @@ struct counter {
 };
 /* Entries that the link script picks (base/link.h); only who lists them refers to them. */
 extern const struct counter __start_pick_counter[], __stop_pick_counter[];
-#define COUNTER_LISTED(name) static const struct counter LINK_PICK(counter, name) ALIGNED(8)
+#define COUNTER_LISTED(name) static const struct counter LINK_PICK(counter, name)
 #define COUNTER(name)        u64 counter_##name; COUNTER_LISTED(name) counter_entry_##name = { #name, &counter_##name, NULL }
 #define GAUGE(name, read)    COUNTER_LISTED(name) gauge_entry_##name = { #name, NULL, read }
 #define COUNTER_DECLARE(name) extern u64 counter_##name

@@ -1,25 +1,30 @@
 /*
  * link.h - what a kernel is made of is decided when it is linked (docs/decisions/linking.md).
  *
- * LINK_PICK(table, name) marks an entry of a table that the link script picks by name: shared/parts.def lists the
- * tables, kernel/boot/everything.lds picks all, and `pith build` writes a script that picks what a manifest names. What no
- * entry refers to is not linked (--gc-sections).
- * LINK_TIE(entry) in a function: where this function is linked, that entry is too. It costs nothing at run time.
- * Entries that nobody picks but that are tied lie in sections of LINK_TIED(table, name).
+ * LINK_PICK(table, name) marks an entry of a table that the link script picks by name: kernel/boot/kernel.lds
+ * picks all, `pith build` what a manifest names. What no entry refers to is not linked (--gc-sections).
  * On the host everything is linked and tables are arrays.
  */
 #ifndef BASE_LINK_H
 #define BASE_LINK_H
 
+/*
+ * The picked entries of a table, in the script's order. LINK_TABLE declares it at file scope, LINK_EACH is a for statement's head,
+ * LINK_FIRST the first entry or NULL.
+ */
+#define LINK_TABLE(type, table) extern const type __start_pick_##table[], __stop_pick_##table[]
+/* The compiler must not know that this is another object than the first entry. */
+#define LINK_END(table) ({ __typeof__(&__stop_pick_##table[0]) end_ = __stop_pick_##table; __asm__("" : "+r"(end_)); end_; })
+#define LINK_EACH(p, table) p = __start_pick_##table; p < LINK_END(table); p++
+#define LINK_FIRST(table) (&__start_pick_##table[0] < LINK_END(table) ? &__start_pick_##table[0] : NULL)
+
+/* Called at the end of the boot, with others of the table "init", in the script's order; 0 or a negative errno, which ends the boot. */
+#define LINK_INIT(name, fn) static int (*const link_init_##name)(void) LINK_PICK(init, name) = fn
+
 #ifdef PITH_HOST
-#define LINK_PICK(table, name) __attribute__((used, section("pick_" #table)))
-#define LINK_TIED(table, name) __attribute__((used, section("tied_" #table)))
-#define LINK_TIE(entry) ((void)0)
+#define LINK_PICK(table, name) __attribute__((used, section("pick_" #table), aligned(8)))
 #else
-#define LINK_PICK(table, name) __attribute__((used, section(".pick." #table "." #name)))
-#define LINK_TIED(table, name) __attribute__((used, section(".tied." #table "." #name)))
-/* A relocation without effect from the function's section to the entry's: the collector of unused sections follows it. */
-#define LINK_TIE(entry) __asm__ volatile(".reloc ., R_X86_64_NONE, %c0" : : "i"(&(entry)))
+#define LINK_PICK(table, name) __attribute__((used, section(".pick." #table "." #name), aligned(8)))
 #endif
 
 #endif

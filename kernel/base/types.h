@@ -40,7 +40,9 @@ typedef s64  off_t;
 #ifdef PITH_HOST
 #define RO_AFTER_INIT
 #else
-#define RO_AFTER_INIT  __attribute__((section(".data.ro_after_init")))
+#define RO_AFTER_INIT  RO_AFTER_INIT_AT(__LINE__)    /* a section each, so that what is unused goes */
+#define RO_AFTER_INIT_AT(line) RO_AFTER_INIT_IN(line)
+#define RO_AFTER_INIT_IN(line) __attribute__((section(".data.ro_after_init." #line)))
 #endif
 #define likely(x)      __builtin_expect(!!(x), 1)
 #define unlikely(x)    __builtin_expect(!!(x), 0)

@@ -5,6 +5,7 @@
  * Locks: load_lock around the load averages. What can fail: memory.
  */
 #include "base/counter.h"
+#include "base/link.h"
 #include "base/print.h"
 #include "fs/procfs_impl.h"
 #include "sched/thread.h"
@@ -209,7 +210,13 @@ static int procfs_populate(void)
 	return r ? r : procfs_add_sys();
 }
 
+int procfs_init(void)
+{
+	return pseudo_on_look(PSEUDO_PROC, procfs_populate);
+}
+LINK_INIT(procfs, procfs_init);
+
 int fs_mount_procfs(const char *path)
 {
-	return pseudo_mount(PSEUDO_PROC, "proc", path, LX_PROC_MAGIC, procfs_populate);
+	return pseudo_mount(PSEUDO_PROC, "proc", path, LX_PROC_MAGIC, NULL);
 }

@@ -488,7 +488,7 @@ int pseudo_mount(enum pseudo_fs fs, const char *fstype, const char *path, u64 ma
 	mount_init(m, fstype);
 	m->statfs = pseudo_statfs;
 	m->priv = (void *)(uintptr_t)magic;
-	if (pseudo_on_look(fs, populate) < 0) {
+	if (populate && pseudo_on_look(fs, populate) < 0) {
 		heap_free(m);
 		return -ENOMEM;
 	}

@@ -215,12 +215,7 @@ u32 fs_poll(struct vnode *v, struct poll_table *pt);
 
 /* ---- Mounting, at boot ---- */
 
-struct verity;
-/*
- * The EROFS at [off, off + len) of d (len 0: to its end) as the root. v (blk/verity.h): what every block of it is checked
- * against, the root's from here on if this works; NULL: nothing is.
- */
-int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len, struct verity *v);
+int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len);
 /* Mount an ext4 volume, the whole device, at an existing directory. */
 int fs_mount_ext4(struct blkdev *d, const char *path, bool readonly);
 /* Mount a memory file system at an existing directory. */
@@ -232,7 +227,8 @@ int fs_mount_tmpfs(const char *path, u32 mode, u64 max_bytes);
 int fs_mount_tmpfs_over(const char *path, u32 mode, u64 max_bytes);
 /* With its shm, a tmpfs of up to half the memory. */
 int fs_mount_devfs(const char *path);
-int fs_mount_procfs(const char *path);
+int fs_mount_procfs(const char *path);               /* with links; files come by procfs_init and from the rooms above */
+int procfs_init(void) MUST_CHECK;                    /* what /proc says about the machine */
 int fs_mount_sysfs(const char *path);
 void fs_for_each_mount(bool (*fn)(struct mount *m, void *arg), void *arg);
 /* The mount of vnodes that lie on no file system: ports and pipes that are reached through /proc/self/fd. Never attached. */

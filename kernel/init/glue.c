@@ -3,6 +3,7 @@
  * reaches the host through dev/'s ports. Also the seeding of the random generator.
  */
 #include "arch/arch.h"
+#include "base/link.h"
 #include "base/print.h"
 #include "base/string.h"
 #include "dev/port.h"
@@ -76,4 +77,17 @@ void glue_wait_random(void)
 			process_cannot_run(126, "no randomness: the CPU has no generator, and neither virtio-rng nor a seed is there");
 		(void)sched_sleep_until(arch_clock_mono_ns() + RANDOM_POLL_NS, false);
 	}
+}
+
+typedef int (*init_fn)(void);
+LINK_TABLE(init_fn, init);
+
+int glue_init_calls(void)
+{
+	int r = 0;
+
+	for (const init_fn *LINK_EACH(fn, init))
+		if (!r)
+			r = (*fn)();
+	return r;
 }

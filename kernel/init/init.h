@@ -12,13 +12,16 @@ void glue_seed(struct bootconf *c);
 /* Wait until the generator has its 256 bits (virtio-rng may be on its way); the machine ends if they do not come. */
 void glue_wait_random(void);
 
+/* What rooms registered with LINK_INIT. 0 or the first error. */
+int glue_init_calls(void);
+
 /* bootmodule.c: find and read the configuration. NULL or the reason why it cannot be used. */
 const char *bootmodule_read(struct bootconf *ret);
 
 /* mounts.c: the root and the memory file systems; the machine ends if the root cannot be mounted. */
 void mounts_make(const struct bootconf *c);
 
-/* network.c: bring up the first interface as configured and wait for its address. */
-void network_start(const struct bootconf *c);
+/* network.c: bring up the first interface as configured and wait for its address; nothing in a kernel without network. */
+void network_make(const struct bootconf *c);
 
 #endif

@@ -12,11 +12,17 @@
 #define LINE(place, id, text) static const char line_##id[sizeof(text) - 1] __attribute__((used, section(place), aligned(1))) = text;
 
 LINE(".note.always", always,
-     "filesystem erofs\nfilesystem tmpfs\nfilesystem devfs\nfilesystem procfs\nfilesystem sysfs\n"
+     "filesystem erofs\n"
      "mitigation kernel-aslr\nmitigation user-aslr\nmitigation kernel-wx\nmitigation nx\n"
      "mitigation smep\nmitigation smap\nmitigation umip\nmitigation stack-canary\n"
      "mitigation stack-clash-protection\nmitigation zeroed-locals\nmitigation guard-pages\n"
      "mitigation one-process\n")
+LINE(".pick.note.mount.tmp", tmpfs, "filesystem tmpfs\n")
+LINE(".pick.note.mount.dev", devfs, "filesystem devfs\n")
+LINE(".pick.note.mount.proc", procfs, "filesystem procfs\n")
+LINE(".pick.note.mount.sys", sysfs, "filesystem sysfs\n")
+LINE(".pick.note.volume.ext4", ext4, "filesystem ext4\n")
+LINE(".pick.note.tracer.strace", strace, "part strace\n")
 #define DRIVER(name, class, help) LINE(".pick.note.driver." #name, driver_##name, "driver " #name "\n")
 #include "drivers/drivers.def"
 #endif

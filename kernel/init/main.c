@@ -64,11 +64,11 @@ NORETURN void kernel_main(void)
 	glue_wait_random();
 
 	mounts_make(&conf);
-	if (process_init() || files_init())
+	if (process_init() || files_init() || glue_init_calls())
 		panic("no memory for the process");
 	process_set_hostname(conf.hostname);
 	linux_init(conf.trace);
-	network_start(&conf);
+	network_make(&conf);
 	if (control_start())
 		panic("no memory for the control thread");
 	arch_seal();

@@ -1,6 +1,7 @@
 /*
  * network.c - the network as the boot configuration says, and /run/resolv.conf, to which the root's /etc/resolv.conf points.
  */
+#include "base/link.h"
 #include "base/log.h"
 #include "base/print.h"
 #include "base/string.h"
@@ -54,12 +55,18 @@ static void on_configured(const struct net_ip *dns, unsigned ndns, const char *d
 	write_file("/run/resolv.conf", text, len);
 }
 
-void network_start(const struct bootconf *c)
+typedef void (*network_fn)(const struct bootconf *c);
+typedef void (*configured_fn)(const struct net_ip *dns, unsigned ndns, const char *domain);
+LINK_TABLE(network_fn, network);
+LINK_TABLE(configured_fn, resolver);
+
+static void network_start(const struct bootconf *c)
 {
+	const configured_fn *resolver = LINK_FIRST(resolver);
 	struct net_config n = {
 		.mode = c->net == BOOTCONF_NET_DHCP ? NET_DHCP : c->net == BOOTCONF_NET_STATIC ? NET_STATIC : NET_NONE,
 		.addr = c->addr, .mask = c->mask, .gateway = c->gateway, .ndns = c->ndns, .prefix6 = c->prefix6, .has_gateway6 = c->has_gateway6,
-		.hostname = c->hostname, .on_configured = on_configured,
+		.hostname = c->hostname, .on_configured = resolver ? *resolver : NULL,
 	};
 	int err;
 
@@ -75,4 +82,14 @@ void network_start(const struct bootconf *c)
 		log_error("the network does not start (error %d)\n", -err);
 	else if (c->net != BOOTCONF_NET_NONE && net_wait_configured(arch_clock_mono_ns() + ADDRESS_WAIT_NS))
 		log_warn("the network has no address yet; the program starts without\n");
+}
+
+static const network_fn start LINK_PICK(network, start) = network_start;
+/* For programs that can open the file. */
+static const configured_fn write_conf LINK_PICK(resolver, file) = on_configured;
+
+void network_make(const struct bootconf *c)
+{
+	for (const network_fn *LINK_EACH(fn, network))
+		(*fn)(c);
 }

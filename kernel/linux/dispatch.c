@@ -17,9 +17,9 @@
 #include "proc/process.h"
 #include "linux/lx_signal.h"
 #include "linux/syscall.h"
-#include "linux/uring_ops.h"
 #include "base/link.h"
 #include "base/log.h"
+#include "base/print.h"
 #include "proc/tripwire.h"
 
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
@@ -60,6 +60,10 @@ extern const syscall_fn syscall_table[SYSCALL_MAX];
 static const char *const names[SYSCALL_MAX] = {
 #include "linux/syscalls.def"
 };
+/* A kernel that is linked for one program does without: it says "#NUMBER", and the command puts the name there. */
+typedef const char *const *name_list;
+static const name_list known_names LINK_PICK(names, syscalls) = names;
+LINK_TABLE(name_list, names);
 
 #undef LX_ENTRY
 #undef SYSCALL0
@@ -81,12 +85,15 @@ static const u8 nargs[SYSCALL_MAX] = {
 #include "linux/syscalls.def"
 };
 
-static bool tracing;
+static const struct syscall_tracer *tracing; /* NULL: calls are not printed */
+LINK_TABLE(struct syscall_tracer, tracer);
 static u8 told[SYSCALL_MAX];         /* the line of an unknown call has been printed */
 
 const char *syscall_name(unsigned nr)
 {
-	return nr < SYSCALL_MAX ? names[nr] : NULL;
+	const name_list *known = LINK_FIRST(names);
+
+	return nr < SYSCALL_MAX && known ? (*known)[nr] : NULL;
 }
 
 static struct user_regs *current_regs(void)
@@ -96,9 +103,13 @@ static struct user_regs *current_regs(void)
 
 static const char *current_name(void)
 {
-	const char *n = syscall_name((unsigned)current_regs()->orig_rax);
+	static char number[] = "#4294967295";
+	unsigned nr = (unsigned)current_regs()->orig_rax;
+	const char *n = syscall_name(nr);
 
-	return n ? n : "?";
+	if (!n)
+		fmt_buf(number, sizeof(number), "#%u", nr);
+	return n ? n : number;
 }
 
 long syscall_refuse_event(const char *event, int errno_to_return)
@@ -124,8 +135,16 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	if (nr >= SYSCALL_MAX)
 		log_warn("system call %u is not known: ENOSYS\n", nr);
 	else if (!__atomic_exchange_n(&told[nr], 1, __ATOMIC_RELAXED))
-		log_warn("system call %u (%s) is not supported: ENOSYS; see docs/linux-abi.md\n", nr, names[nr] ? names[nr] : "?");
+		log_warn("system call %u (%s) is not supported: ENOSYS; see docs/linux-abi.md\n", nr, current_name());
 	return -ENOSYS;
+}
+
+/* No entry in the table: a number that nobody uses, or a call that this kernel was linked without. */
+static long sys_absent(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	const name_list *whole = LINK_FIRST(names);
+
+	return whole ? sys_unknown(a, b, c, d, e, f) : syscall_refuse_event("absent-call", ENOSYS);
 }
 
 /* A restart code is settled on the exit path, when it is known whether a handler runs. */
@@ -142,13 +161,13 @@ static NOINLINE void result_restart(struct user_regs *regs)
 
 static NOINLINE void dispatch_slow(struct user_regs *regs, unsigned nr)
 {
-	syscall_fn fn = nr < SYSCALL_MAX && syscall_table[nr] ? syscall_table[nr] : sys_unknown;
+	syscall_fn fn = nr >= SYSCALL_MAX ? sys_unknown : syscall_table[nr] ? syscall_table[nr] : sys_absent;
 
 	if (tracing)
-		trace_enter(regs);
+		tracing->enter(regs);
 	long r = fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
 	if (tracing)
-		trace_leave(regs, r);
+		tracing->leave(regs, r);
 	regs->rax = (u64)r;
 	result_restart(regs);
 }
@@ -163,7 +182,7 @@ void syscall_dispatch(struct user_regs *regs)
 	}
 	syscall_fn fn = syscall_table[nr];
 	if (unlikely(!fn))
-		fn = sys_unknown;
+		fn = sys_absent;
 	u64 r = (u64)fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
 	regs->rax = r;
 	if (unlikely(r >= (u64)-ERESTART_RESTARTBLOCK && r <= (u64)-ERESTARTSYS))
@@ -174,9 +193,8 @@ void linux_init(bool trace)
 {
 	static const struct task_ops ops = { .leave = robust_leave };
 
-	tracing = trace;
+	tracing = trace ? LINK_FIRST(tracer) : NULL;
 	task_set_ops(&ops);
-	uring_linux_init();
 	arch_hooks.syscall = syscall_dispatch;
 	arch_hooks.user_fault = lx_user_fault;
 	arch_hooks.user_trap = lx_user_trap;

@@ -24,9 +24,11 @@ long syscall_refuse_mapping(int errno_to_return);
 /* sys_pidfd.c: 0 if the descriptor is a pidfd (it is the process's), else -EBADF. */
 int pidfd_check(int fd);
 
-/* trace.c: before and after a call, while tracing is on. */
-void trace_enter(const struct user_regs *regs);
-void trace_leave(const struct user_regs *regs, long result);
+/* Before and after each call, while tracing is on; picked as tracer.strace (trace.c). */
+struct syscall_tracer {
+	void (*enter)(const struct user_regs *regs);
+	void (*leave)(const struct user_regs *regs, long result);
+};
 
 /* rseq.c: the program's restartable sequence, on the way back to user mode after a preemption, a move or a signal. */
 void rseq_on_return(struct user_regs *regs);

@@ -117,7 +117,9 @@ static long command(struct file *f, int fd, unsigned cmd, struct uaddr arg)
 	case SIOCGPGRP:
 		return owner(f, cmd, arg);
 	}
-	return ioctl_net(f, cmd, arg);
+	for (const ioctl_fn *LINK_EACH(fn, ioctl))
+		return (*fn)(f, cmd, arg);
+	return -ENOTTY;
 }
 
 long sys_ioctl(int fd, unsigned cmd, struct uaddr arg)

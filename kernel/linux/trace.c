@@ -8,6 +8,7 @@
  */
 #include "linux/dispatch.h"
 #include "linux/syscall.h"
+#include "base/link.h"
 #include "base/print.h"
 #include "dev/port.h"
 #include "proc/process.h"
@@ -143,7 +144,7 @@ static bool returns(unsigned nr)
 	return nr != 60 && nr != 231 && nr != 15;
 }
 
-void trace_enter(const struct user_regs *regs)
+static void trace_enter(const struct user_regs *regs)
 {
 	struct line l = { .len = 0 };
 
@@ -169,7 +170,7 @@ static const char *error_name(int e)
 	return e >= 0 && (unsigned)e < ARRAY_SIZE(common) && common[e] ? common[e] : "";
 }
 
-void trace_leave(const struct user_regs *regs, long result)
+static void trace_leave(const struct user_regs *regs, long result)
 {
 	struct line l = { .len = 0 };
 	unsigned nr = (unsigned)regs->orig_rax;
@@ -187,3 +188,5 @@ void trace_leave(const struct user_regs *regs, long result)
 		put(&l, " = %ld", result);
 	line_out(&l);
 }
+
+static const struct syscall_tracer strace LINK_PICK(tracer, strace) = { trace_enter, trace_leave };

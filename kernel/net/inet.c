@@ -111,8 +111,6 @@ void inet_drain(void)
 	inet_unlock();
 }
 
-void net_drain(void) { inet_drain(); }
-
 /* ---- What lwIP asks for ---- */
 
 /* RFC 6528: a keyed hash of the addresses plus a clock of 4 microseconds. Each 12 bytes make the key for the next. */
@@ -267,7 +265,10 @@ int net_init(const struct net_config *c)
 {
 	int r;
 
+	static const struct net_stack stack = { .drain = inet_drain, .finish = inet_finish };
+
 	config = *c;
+	net_stack = &stack;
 	if (c->hostname)
 		str_copy(config_hostname, c->hostname, sizeof(config_hostname));
 	ndns = MIN(c->ndns, (unsigned)ARRAY_SIZE(dns_servers));

@@ -20,7 +20,7 @@ static u64 owed_locked(void)
 	return n;
 }
 
-void net_finish(u64 max_ns)
+void inet_finish(u64 max_ns)
 {
 	u64 now = arch_clock_mono_ns(), end = now + max_ns, idle_end = now + FINISH_IDLE_NS, last = UINT64_MAX;
 

@@ -416,5 +416,7 @@ u32 inet_tcp_syn(const struct tcp_pcb *pcb, const ip_addr_t *local, u16 lport);
 void inet_tcp_push(struct inet_sock *s);
 /* Before sleeping: look whether the device has something. Not C. */
 void inet_drain(void);
+/* inet_finish.c: net_stack.finish */
+void inet_finish(u64 max_ns);
 
 #endif

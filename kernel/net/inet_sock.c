@@ -4,15 +4,35 @@
  * Locks: inet_core where lwIP is asked. Can fail: memory.
  */
 #include "net/inet_impl.h"
+#include "base/link.h"
+
+/* What this kernel has of them is picked by the link script. */
+struct inet_transport {
+	int type;
+	const struct sock_ops *ops;
+	int (*open)(struct inet_sock *s);        /* or NULL */
+};
+LINK_TABLE(struct inet_transport, inet);
+static const struct inet_transport transport_stream LINK_PICK(inet, stream) = { LX_SOCK_STREAM, &inet_tcp_ops, NULL };
+static const struct inet_transport transport_dgram LINK_PICK(inet, dgram) = { LX_SOCK_DGRAM, &inet_udp_ops, inet_udp_open };
+
+static const struct inet_transport *transport_of(int type)
+{
+	for (const struct inet_transport *LINK_EACH(t, inet))
+		if (t->type == type)
+			return t;
+	return NULL;
+}
 
 struct inet_sock *inet_sock_alloc(int family, int type, int protocol)
 {
-	struct inet_sock *s = heap_alloc(sizeof(*s));
+	const struct inet_transport *t = transport_of(type);
+	struct inet_sock *s = t ? heap_alloc(sizeof(*s)) : NULL;
 
 	if (!s)
 		return NULL;
 	bool tcp = type == LX_SOCK_STREAM;
-	socket_init(&s->sock, tcp ? &inet_tcp_ops : &inet_udp_ops, family, type, protocol);
+	socket_init(&s->sock, t->ops, family, type, protocol);
 	/* Linux's defaults, which programs read. */
 	s->sock.rcvbuf = tcp ? 131072 : 212992;
 	s->sock.sndbuf = tcp ? 16384 : 212992;
@@ -81,13 +101,17 @@ int inet_socket_create(int family, int type, int protocol, struct socket **ret)
 	struct inet_sock *s;
 	int r = protocol_check(family, type, &protocol);
 
+	const struct inet_transport *t = transport_of(type);
+
 	if (r < 0)
 		return r;
+	if (!t)
+		return -EPROTONOSUPPORT;
 	s = inet_sock_alloc(family, type, protocol);
 	if (!s)
 		return -ENOBUFS;
-	if (type == LX_SOCK_DGRAM) {
-		r = inet_udp_open(s);
+	if (t->open) {
+		r = t->open(s);
 		if (r < 0) {
 			heap_free(s);
 			return r;

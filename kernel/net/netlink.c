@@ -23,7 +23,7 @@ static const struct netlink_protocol *const protocols[] = { &netlink_route, &net
 static int uevent_request(const struct netlink_request *rq) { return netlink_fail(rq->ack, -EPERM, "missing CAP_SYS_ADMIN capability"); }
 const struct netlink_protocol netlink_uevent = { LX_NETLINK_KOBJECT_UEVENT, 32, uevent_request };
 
-int netlink_socket_create(int type, int protocol, struct socket **ret)
+int netlink_socket_create(int family, int type, int protocol, struct socket **ret)
 {
 	const struct netlink_protocol *p = NULL;
 	struct netlink_sock *s;

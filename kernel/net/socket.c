@@ -8,6 +8,7 @@
  * Locks: none here; members of struct socket that options set are single words.
  */
 #include "net/socket_impl.h"
+#include "base/link.h"
 #include "base/string.h"
 
 void (*sock_for_each)(bool (*fn)(struct socket *s, void *arg), void *arg) RO_AFTER_INIT;
@@ -31,6 +32,23 @@ u64 socket_deadline(u64 timeo_ns)
 	return timeo_ns ? arch_clock_mono_ns() + timeo_ns : WAIT_FOREVER;
 }
 
+/* What this kernel has of them is picked by the link script. */
+struct sock_family {
+	int family;
+	int (*create)(int family, int type, int protocol, struct socket **ret);
+	int (*pair)(int type, int protocol, struct socket **ret_a, struct socket **ret_b);
+	void (*descriptor_closed)(struct socket *s);
+};
+LINK_TABLE(struct sock_family, family);
+static const struct sock_family family_inet LINK_PICK(family, inet) = { .family = LX_AF_INET, .create = inet_socket_create };
+static const struct sock_family family_inet6 LINK_PICK(family, inet6) = { .family = LX_AF_INET6, .create = inet_socket_create };
+static const struct sock_family family_unix LINK_PICK(family, unix) = {
+	.family = LX_AF_UNIX, .create = unix_socket_create, .pair = unix_socket_pair, .descriptor_closed = unix_descriptor_closed,
+};
+static const struct sock_family family_netlink LINK_PICK(family, netlink) = { .family = LX_AF_NETLINK, .create = netlink_socket_create };
+
+const struct net_stack *net_stack;
+
 static int check_type(int type)
 {
 	return type < 0 || type >= LX_SOCK_MAX ? -EINVAL : 0;
@@ -44,26 +62,19 @@ int sock_create(int family, int type, int protocol, struct socket **ret)
 		return -EAFNOSUPPORT;
 	if (r < 0)
 		return r;
-	switch (family) {
-	case LX_AF_INET: case LX_AF_INET6:
-		return inet_socket_create(family, type, protocol, ret);
-	case LX_AF_UNIX:
-		return unix_socket_create(type, protocol, ret);
-	case LX_AF_NETLINK:
-		return netlink_socket_create(type, protocol, ret);
-	case LX_AF_PACKET:
-		return -EPERM;
-	default:
-		return -EAFNOSUPPORT;
-	}
+	for (const struct sock_family *LINK_EACH(f, family))
+		if (f->family == family)
+			return f->create(family, type, protocol, ret);
+	return family == LX_AF_PACKET ? -EPERM : -EAFNOSUPPORT;
 }
 
 int sock_pair(int family, int type, int protocol, struct socket **ret_a, struct socket **ret_b)
 {
 	int r = check_type(type);
 
-	if (r == 0 && family == LX_AF_UNIX)
-		return unix_socket_pair(type, protocol, ret_a, ret_b);
+	for (const struct sock_family *LINK_EACH(f, family))
+		if (r == 0 && f->family == family && f->pair)
+			return f->pair(type, protocol, ret_a, ret_b);
 	/* The others have no pairs, which is said of sockets that can be made. */
 	r = sock_create(family, type, protocol, ret_a);
 	if (r < 0)
@@ -97,8 +108,9 @@ int sock_pending(struct socket *s, bool output) { return s->ops->pending ? s->op
 
 void sock_descriptor_closed(struct socket *s)
 {
-	if (s->family == LX_AF_UNIX)
-		unix_descriptor_closed(s);
+	for (const struct sock_family *LINK_EACH(f, family))
+		if (f->family == s->family && f->descriptor_closed)
+			f->descriptor_closed(s);
 }
 
 /* ---- SOL_SOCKET ---- */

@@ -148,10 +148,15 @@ struct net_config {
 	void (*on_configured)(const struct net_ip *dns, unsigned ndns, const char *domain);
 };
 int net_init(const struct net_config *c);
-/* A thread that is about to sleep for sockets (poll, epoll) calls this first: received frames are taken from the device. May sleep (briefly). */
-void net_drain(void);
-/* The program is gone and its sockets are closed: wait until peers have what it wrote, at most max_ns, or 2 s without progress. */
-void net_finish(u64 max_ns);
+struct net_stack {
+	/* A thread that is about to sleep for sockets (poll, epoll) calls this first: received frames are taken from the device. May sleep (briefly). */
+	void (*drain)(void);
+	/* The program is gone and its sockets are closed: wait until peers have what it wrote, at most max_ns, or 2 s without progress. */
+	void (*finish)(u64 max_ns);
+};
+extern const struct net_stack *net_stack;                            /* NULL before net_init, and in a kernel without it */
+static inline void net_drain(void) { if (net_stack) net_stack->drain(); }
+static inline void net_finish(u64 max_ns) { if (net_stack) net_stack->finish(max_ns); }
 /* Wait until the first interface has its address or the time is over. */
 int net_wait_configured(u64 deadline_ns);
 

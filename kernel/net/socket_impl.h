@@ -11,8 +11,8 @@
 
 /* A family makes its own objects, with a struct socket inside. ops->release frees them. */
 int inet_socket_create(int family, int type, int protocol, struct socket **ret);
-int netlink_socket_create(int type, int protocol, struct socket **ret);
-int unix_socket_create(int type, int protocol, struct socket **ret);
+int netlink_socket_create(int family, int type, int protocol, struct socket **ret);
+int unix_socket_create(int family, int type, int protocol, struct socket **ret);
 void unix_descriptor_closed(struct socket *s);
 /* The inode number of a unix socket's peer, 0: none. */
 u64 unix_peer_ino(struct socket *s);

@@ -81,7 +81,7 @@ static int check_type(int *type, int protocol)
 	return *type == LX_SOCK_STREAM || *type == LX_SOCK_DGRAM || *type == LX_SOCK_SEQPACKET ? 0 : -ESOCKTNOSUPPORT;
 }
 
-int unix_socket_create(int type, int protocol, struct socket **ret)
+int unix_socket_create(int family, int type, int protocol, struct socket **ret)
 {
 	int r = check_type(&type, protocol);
 	struct unix_sock *s;

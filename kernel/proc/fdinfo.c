@@ -3,7 +3,7 @@
  *
  * Locks: none of its own. What can fail: memory; -ENOENT when the descriptor is gone.
  */
-#include "proc/fdinfo.h"
+#include "base/link.h"
 #include "base/print.h"
 #include "fs/pseudo.h"
 #include "mm/heap.h"
@@ -45,7 +45,8 @@ static int show_fdinfo(struct pseudo_text *t, u64 fd)
 static const struct pseudo_file info_file = { .mode = 0444, .show = show_fdinfo };
 static const struct pseudo_dir info_dir = { .path = "self/fdinfo", .next = fd_next_used, .file = &info_file };
 
-int fdinfo_init(void)
+static int fdinfo_init(void)
 {
 	return pseudo_add_dir(PSEUDO_PROC, &info_dir);
 }
+LINK_INIT(proc_fdinfo, fdinfo_init);

@@ -5,11 +5,11 @@
  * Locks: none of its own. What can fail: memory.
  */
 #include "proc/file.h"
+#include "base/link.h"
 #include "base/log.h"
 #include "base/print.h"
 #include "fs/pseudo.h"
 #include "proc/cwd.h"
-#include "proc/fdinfo.h"
 #include "proc/link_vnode.h"
 #include "proc/task.h"
 #include "mm/heap.h"
@@ -48,6 +48,8 @@ static int fd_link_resolve(u64 fd, struct vnode **ret)
 
 static const struct pseudo_link fd_link = { .target = fd_link_target, .resolve = fd_link_resolve };
 static const struct pseudo_dir fd_dir = { .path = "self/fd", .next = fd_next_used, .link = &fd_link };
+static int fd_dir_init(void) { return pseudo_add_dir(PSEUDO_PROC, &fd_dir); }
+LINK_INIT(proc_fd, fd_dir_init);
 
 /* ---- Unix sockets with a path ---- */
 
@@ -83,7 +85,14 @@ static void unix_put(void *node)
 	vnode_put(node);
 }
 
-static const struct unix_fs_ops unix_ops = { unix_create, unix_lookup, unix_put };
+static int unix_init(void)
+{
+	static const struct unix_fs_ops ops = { unix_create, unix_lookup, unix_put };
+
+	unix_fs_ops = &ops;
+	return 0;
+}
+LINK_INIT(unix_files, unix_init);
 
 /* ---- All sockets ---- */
 
@@ -132,6 +141,14 @@ static void each_socket(bool (*fn)(struct socket *s, void *arg), void *arg)
 	heap_free(seen.slots);
 }
 
+static int sockets_init(void)
+{
+	sock_for_each = each_socket;
+	sock_identity = (struct sock_identity){ PROC_PID, PROC_UID, PROC_GID };
+	return 0;
+}
+LINK_INIT(sockets, sockets_init);
+
 /* ---- Boot ---- */
 
 static int standard_fd(int fd, unsigned port, u32 flags)
@@ -150,13 +167,9 @@ int files_init(void)
 {
 	int r;
 
-	unix_fs_ops = &unix_ops;
-	sock_for_each = each_socket;
-	sock_identity = (struct sock_identity){ PROC_PID, PROC_UID, PROC_GID };
 	if ((r = standard_fd(0, PITH_PORT_STDIN, LX_O_RDONLY)) < 0 ||
 	    (r = standard_fd(1, PITH_PORT_STDOUT, LX_O_WRONLY)) < 0 ||
 	    (r = standard_fd(2, PITH_PORT_STDERR, LX_O_WRONLY)) < 0)
 		return r;
-	r = pseudo_add_dir(PSEUDO_PROC, &fd_dir);
-	return r < 0 ? r : fdinfo_init();
+	return 0;
 }

@@ -182,7 +182,4 @@ struct mq_notify {
 int mq_notify_set(struct file *f, const struct mq_notify *n);
 void mq_notify_clear(struct file *f);
 
-/* procfs_ipc.c: /proc/sysvipc, /proc/sys/kernel/{shm,msg,sem}*, /proc/sys/fs/mqueue. Boot. */
-int procfs_ipc_init(void);
-
 #endif

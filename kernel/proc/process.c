@@ -53,7 +53,7 @@ int process_init(void)
 	signal_init();
 	futex_init();
 	timers_init();
-	return procfs_self_init();
+	return 0;
 }
 
 static void rlimit_tell_vm(unsigned resource)

@@ -85,7 +85,4 @@ void control_line(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The thread that obeys the host: `stop`, `signal N`. */
 int control_start(void);
 
-/* procfs_self.c: registers /proc/self and what is below. */
-int procfs_self_init(void);
-
 #endif

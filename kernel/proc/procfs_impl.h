@@ -19,9 +19,7 @@ int procfs_cwd_resolve(u64 arg, struct vnode **ret);
 int procfs_more_populate(void);
 
 /* /proc/net and /sys/class/net: registered when somebody looks. */
-int procnet_populate(void);
 int procnet_sys_populate(void);
-int sysfs_net_populate(void);
 void procnet_put_hex(struct pseudo_text *t, const u8 *p, unsigned len);
 /* procnet_sock.c; arg of the first three: LX_AF_INET or LX_AF_INET6 */
 int procnet_show_tcp(struct pseudo_text *t, u64 family);

@@ -2,6 +2,7 @@
  * procfs_ipc.c - /proc/sysvipc/{shm,sem,msg} and the limits of IPC under /proc/sys. They show, nothing can be changed.
  * What can fail: memory.
  */
+#include "base/link.h"
 #include "proc/ipc.h"
 #include "fs/pseudo.h"
 
@@ -91,7 +92,7 @@ static const struct pseudo_file files[] = {
 	NUMBER("fs/mqueue/msgsize_default", LX_MQ_MSGSIZE_MAX),
 };
 
-int procfs_ipc_init(void)
+static int procfs_ipc_init(void)
 {
 	int r = 0;
 
@@ -99,3 +100,4 @@ int procfs_ipc_init(void)
 		r = pseudo_add_file(PSEUDO_PROC, &files[i]);
 	return r;
 }
+LINK_INIT(proc_ipc, procfs_ipc_init);

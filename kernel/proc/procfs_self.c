@@ -4,6 +4,7 @@
  * The numbers in these files are the program's own, so user addresses in them are no secret. What can fail:
  * -ENOMEM at boot; -ESRCH for a task that is gone; -EINVAL, -EACCES for what is written.
  */
+#include "base/link.h"
 #include "proc/procfs_impl.h"
 #include "proc/file.h"
 #include "proc/ipc.h"
@@ -300,11 +301,22 @@ static unsigned count_files(void)
 	return n;
 }
 
-int procfs_self_init(void)
+/* What a walk through /proc finds without opening a file. */
+static int self_links_init(void)
 {
 	int r = 0;
 
 	pseudo_set_pid(PROC_PID);
+	for (unsigned i = 0; i < ARRAY_SIZE(self_links) && r == 0; i++)
+		r = pseudo_add_link(PSEUDO_PROC, &self_links[i]);
+	return r;
+}
+LINK_INIT(proc_links, self_links_init);
+
+static int self_files_init(void)
+{
+	int r = 0;
+
 	procfs_hostname = process_hostname;
 	procfs_tasks = count_tasks;
 	procfs_faults = count_faults;
@@ -314,15 +326,8 @@ int procfs_self_init(void)
 		r = pseudo_add_file(PSEUDO_PROC, &self_files[i]);
 	for (unsigned i = 0; i < ARRAY_SIZE(text_files) && r == 0; i++)
 		r = pseudo_add_file(PSEUDO_PROC, &text_files[i]);
-	for (unsigned i = 0; i < ARRAY_SIZE(self_links) && r == 0; i++)
-		r = pseudo_add_link(PSEUDO_PROC, &self_links[i]);
 	if (r == 0)
 		r = pseudo_add_dir(PSEUDO_PROC, &task_dir);
-	if (r == 0)
-		r = procfs_ipc_init();
-	if (r == 0)
-		r = pseudo_on_look(PSEUDO_PROC, procnet_populate);
-	if (r == 0)
-		r = pseudo_on_look(PSEUDO_PROC, procfs_more_populate);
-	return r ? r : pseudo_on_look(PSEUDO_SYS, sysfs_net_populate);
+	return r ? r : pseudo_on_look(PSEUDO_PROC, procfs_more_populate);
 }
+LINK_INIT(proc_files, self_files_init);

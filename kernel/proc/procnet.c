@@ -4,6 +4,7 @@
  *
  * Locks: none of its own. What can fail: memory.
  */
+#include "base/link.h"
 #include "base/print.h"
 #include "base/string.h"
 #include "net/lx_netlink.h"
@@ -149,7 +150,7 @@ static const struct pseudo_file files[] = {
 	{ .path = "net/netstat", .mode = 0444, .show = procnet_show_netstat },
 };
 
-int procnet_populate(void)
+static int procnet_populate(void)
 {
 	int r = 0;
 
@@ -157,3 +158,6 @@ int procnet_populate(void)
 		r = pseudo_add_file(PSEUDO_PROC, &files[i]);
 	return r ? r : procnet_sys_populate();
 }
+
+static int procnet_init(void) { return pseudo_on_look(PSEUDO_PROC, procnet_populate); }
+LINK_INIT(proc_net, procnet_init);

@@ -2,6 +2,7 @@
  * sysfs_net.c - /sys/class/net: a directory for each interface, made when somebody first looks.
  * Locks: none. What can fail: memory; what is read of an interface that cannot say it (-EINVAL).
  */
+#include "base/link.h"
 #include "base/print.h"
 #include "base/string.h"
 #include "fs/pseudo.h"
@@ -134,7 +135,7 @@ static int add_link(const char *path, ssize_t (*target)(char *buf, size_t size, 
 	return l->path ? pseudo_add_link(PSEUDO_SYS, l) : -ENOMEM;
 }
 
-int sysfs_net_populate(void)
+static int sysfs_net_populate(void)
 {
 	struct netinfo_link l;
 	char path[96];
@@ -154,3 +155,6 @@ int sysfs_net_populate(void)
 	}
 	return r;
 }
+
+static int sysfs_net_init(void) { return pseudo_on_look(PSEUDO_SYS, sysfs_net_populate); }
+LINK_INIT(sys_net, sysfs_net_init);

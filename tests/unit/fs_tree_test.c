@@ -69,7 +69,7 @@ static int machine(void **state)
 		if (fs_mkdir(NULL, dirs[k], 0755))
 			return -1;
 	pseudo_set_pid(2);
-	return fs_mount_procfs("/proc") || fs_mount_sysfs("/sys") || fs_mount_devfs("/dev") || fs_mount_tmpfs("/tmp", 01777, 64 * PAGE_SIZE) ||
+	return fs_mount_procfs("/proc") || procfs_init() || fs_mount_sysfs("/sys") || fs_mount_devfs("/dev") || fs_mount_tmpfs("/tmp", 01777, 64 * PAGE_SIZE) ||
 	       pseudo_add_dir(PSEUDO_PROC, &fd_dir) || pseudo_add_dir(PSEUDO_PROC, &task_dir) || pseudo_add_file(PSEUDO_PROC, &count_file) ||
 	       pseudo_add_file(PSEUDO_PROC, &net_file) || fixture_write("/data/real", "contents");
 }

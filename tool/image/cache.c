@@ -46,7 +46,7 @@ static bool is_dead_stage(const char *name)
 
 static bool is_entry(const char *name)
 {
-	return str_starts(name, "root-") || str_starts(name, "good-") || str_starts(name, "boot-");
+	return str_starts(name, "root-") || str_starts(name, "good-") || str_starts(name, "boot-") || str_starts(name, "kernel-");
 }
 
 void cache_prune(const char *directory)

@@ -2,6 +2,7 @@
  * cache.h - the user's cache directory: made roots and measured facts.
  *
  *   root-KEY.erofs    a root, KEY = plan_key(); its time of change is its last use
+ *   kernel-KEY.elf    a kernel linked for one program, with kernel-KEY.map, its functions
  *   stage-PID         a tree being made into a root; removed when PID is gone
  *   fact-NAME         one measured value, valid for one boot of the host
  *   good-KEY          an image file whose contents were checked

@@ -19,6 +19,7 @@
 
 static const struct { const char *word, *key; } kinds[] = {
 	{ "syscall ", "syscalls" }, { "driver ", "drivers" }, { "filesystem ", "filesystems" }, { "mitigation ", "mitigations" },
+	{ "part ", "kernel_parts" },
 };
 
 #define KIND_COUNT (sizeof kinds / sizeof *kinds)

@@ -2,7 +2,7 @@
  * inventory.h - what a kernel says it contains.
  *
  * A kernel carries an ELF note, owner "Pith", type 1: text lines "KIND NAME", such as
- * "driver virtio_blk", "filesystem erofs", "mitigation smap", and its table of system calls in a
+ * "driver virtio_blk", "filesystem erofs", "mitigation smap", "part strace", and its table of system calls in a
  * section of its own, .syscalls: a word for each number, 0 where the kernel has no handler.
  * Both survive stripping.
  */
@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 /*
- * Reads note and table of a kernel that lies at an offset of a file into four lists of
- * an object: "syscalls", "drivers", "filesystems", "mitigations" (empty when
+ * Reads note and table of a kernel that lies at an offset of a file into lists of
+ * an object: "syscalls", "drivers", "filesystems", "mitigations", "kernel_parts" (empty when
  * the kernel carries no note). False when it carries none.
  */
 bool inventory_read(int fd, uint64_t offset, uint64_t len, json_t *object);

@@ -70,6 +70,30 @@ char *kernel_file_find_debug(void)
 	return path;
 }
 
+static char *part_find(const char *name)
+{
+	char *in_lib = xasprintf("../lib/pith/%s", name), *path = beside_command(name);
+
+	if (!path)
+		path = beside_command(in_lib);
+	free(in_lib);
+	return path;
+}
+
+int kernel_file_find_parts(char **ret_script, char **ret_archive)
+{
+	*ret_script = part_find("kernel.ld");
+	*ret_archive = part_find("kernel.a");
+	if (*ret_script && *ret_archive)
+		return 0;
+	return err_report(PITH_FAILED, *ret_script ? "kernel.a" : "kernel.ld", "neither beside the command nor in ../lib/pith from there; run make, or install pith again");
+}
+
+char *kernel_file_find_map(void)
+{
+	return getenv("PITH_KERNEL") ? NULL : part_find("kernel.map");
+}
+
 uint64_t kernel_file_load_end(int fd, uint64_t offset)
 {
 	Elf64_Ehdr ehdr;

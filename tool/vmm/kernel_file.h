@@ -18,6 +18,13 @@ char *kernel_file_locate(void);
 /* The same kernel with symbols, for crash reports; NULL when there is none. */
 char *kernel_file_find_debug(void);
 
+/*
+ * What kernels are linked from: the link script and the objects, kernel.ld and kernel.a beside the command or in
+ * ../lib/pith from there ($PITH_KERNEL does not matter). 0 or 125 after a line. ld's map of the whole kernel; NULL.
+ */
+int kernel_file_find_parts(char **ret_script, char **ret_archive);
+char *kernel_file_find_map(void);
+
 /* The end of the memory that a kernel takes when it is loaded, from its program headers; 0 when it is no kernel. */
 uint64_t kernel_file_load_end(int fd, uint64_t offset);
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "advice.h"
+#include "scan/table.h"
 #include "util/err.h"
 
 /* After its last word the guest flushes its ports and ends the machine; this is how long it may take. */
@@ -94,6 +95,20 @@ static void event_hint(struct session *s, const char *text)
 	json_decref(event);
 }
 
+/* A kernel that is linked for one program knows its calls' numbers only: "#57" becomes the name. */
+static char *event_name_call(const char *text)
+{
+	static const char mark[] = "\"call\":\"#";
+	const char *at = strstr(text, mark), *digits = at ? at + sizeof mark - 1 : NULL, *end = digits ? digits + strspn(digits, "0123456789") : NULL;
+	char *number = end ? xstrndup(digits, (size_t)(end - digits)) : NULL, *out = NULL;
+	uint64_t nr;
+
+	if (number && str_number(number, 0, UINT16_MAX, &nr) && scan_call_name((unsigned int)nr))
+		out = xasprintf("%.*s\"call\":\"%s%s", (int)(at - text), text, scan_call_name((unsigned int)nr), end);
+	free(number);
+	return out ? out : xstrdup(text);
+}
+
 void session_ctl_line(struct session *s, char *line)
 {
 	char *rest = strchr(line, ' ');
@@ -122,11 +137,15 @@ void session_ctl_line(struct session *s, char *line)
 			say(s, s->vm->program, text ? text + 1 : "the kernel cannot start it", "");
 		status_set(s, not_found ? PITH_NOT_FOUND : PITH_CANNOT_RUN);
 	} else if (!strcmp(line, "event")) {
+		char *named = event_name_call(rest);
+
+		rest = named;
 		if (s->vm->opts->verbose)
 			fprintf(stderr, "%s %s\n", line, rest);
 		if (s->vm->events_fd >= 0)
 			dprintf(s->vm->events_fd, "%s\n", rest);
 		event_hint(s, rest);
+		free(named);
 	}
 }
 

@@ -1,0 +1,88 @@
+#!/bin/sh
+# Kernels linked for one program: what is named is in them and nothing else is, the same bytes each time, any selection links.
+. tests/cli/lib
+unset PITH_KERNEL
+
+# What a static hello calls (glibc of Debian 12).
+calls="brk, arch_prctl, set_tid_address, set_robust_list, rseq, prlimit64, readlink, getrandom, mprotect, newfstatat, write"
+cc -O2 -static -o hello "$sources/examples/hello/hello.c"
+printf 'program: hello\nsyscalls: [%s]\n' "$calls" >hello.yaml
+expect_ok build "$PITH" build -M hello.yaml -o a.img
+expect_ok build-cached "$PITH" build -M hello.yaml -o b.img
+check same-bytes "two builds differ" cmp a.img b.img
+(XDG_CACHE_HOME=$dir/cache2 "$PITH" build -M hello.yaml -o c.img)
+check same-bytes-elsewhere "a build with another cache differs" cmp a.img c.img
+
+"$PITH" inspect --json a.img >report.json
+"$PITH" build -o whole.img hello && "$PITH" inspect --json whole.img >whole.json
+cat >look.py <<'END'
+import json, sys
+r, whole = json.load(open("report.json")), json.load(open("whole.json"))
+named = set(sys.argv[2].replace(" ", "").split(","))
+functions = {f["name"] for f in r["kernel_functions"]}
+def calls():
+    assert set(r["syscalls"]) == named | {"exit", "exit_group", "rt_sigreturn"}, r["syscalls"]
+def functions_of_calls():
+    handlers = {f[4:] for f in functions if f.startswith("sys_")} - {"refused", "unknown", "absent", "fstat", "readlinkat"}   # the last two: newfstatat and readlink call them
+    assert handlers <= set(r["syscalls"]), handlers - set(r["syscalls"])
+def nothing_else():
+    for word in "ext4 lwip tcp udp inet unix netlink io_uring inotify ipc sem_ msg_ shm xattr aio sock_ virtio_net vnet tmpfs nvme".split():
+        found = [f for f in functions if f.startswith(word) or "_" + word in f]
+        assert not found, found[:5]
+    assert not {"net", "lwip"} & {x["room"] for x in r["kernel_rooms"]}
+    assert "virtio_net" not in r["drivers"] and "virtio_blk" in r["drivers"]
+    assert "ext4" not in r["filesystems"] and "erofs" in r["filesystems"]
+def whole_has_more():
+    assert {"fork", "execve"}.isdisjoint(whole["syscalls"]) and len(whole["syscalls"]) > 280
+    assert "ext4" in whole["filesystems"] and "virtio_net" in whole["drivers"]
+    assert len(whole["kernel_functions"]) > 3 * len(functions) and {"net", "lwip"} <= {x["room"] for x in whole["kernel_rooms"]}
+def sizes():
+    assert r["kernel_bytes"] <= int(sys.argv[3]), r["kernel_bytes"]
+    assert sum(f["bytes"] for f in r["kernel_functions"]) < r["kernel_bytes"]
+globals()[sys.argv[1]]()
+END
+for what in calls functions_of_calls nothing_else whole_has_more; do
+    check "inspect-$what" "$(python3 look.py $what "$calls" 0 2>&1 | tail -n 1)" python3 look.py $what "$calls" 0
+done
+check kernel-bytes "the kernel of hello has grown: $(python3 look.py sizes "$calls" "${HELLO_BYTES:-262144}" 2>&1 | tail -n 1)" python3 look.py sizes "$calls" "${HELLO_BYTES:-262144}"
+
+# What the machine needs and the kernel lacks.
+expect run-without-network 2 '^pith: -p: .*linked without a network' "$PITH" run -p 8080:80 a.img
+expect run-without-ext4 2 '^pith: -v: .*linked without ext4' "$PITH" run -v none.img:/data a.img
+expect run-without-trace 2 '^pith: --trace: .*linked without the tracer' "$PITH" run --trace a.img
+
+# No ld.
+mkdir bin
+ln -s "$(command -v mkfs.erofs)" bin/
+printf 'program: hello\nsyscalls: [%s, getpid]\n' "$calls" >other.yaml
+expect no-ld 125 '^pith: ld: not found.*binutils' env PATH="$dir/here/bin" "$PITH" build -M other.yaml -o no.img
+check no-ld-no-image "an image is left" test ! -e no.img
+
+# Any selection links: single calls, all calls without sockets, each kind of socket, and random ones.
+python3 - "$sources/kernel/linux/syscalls.def" "${LINK_SELECTIONS:-24}" <<'END'
+import random, re, sys
+random.seed(4)
+calls = re.findall(r"^SYSCALL\d\(\d+, (\w+), (?:FULL|PART)", open(sys.argv[1]).read(), re.M)
+sockets = "inet/stream inet/dgram inet6/stream inet6/dgram unix/stream unix/dgram netlink/route".split()
+def write(k, calls, sockets=None):
+    with open(f"s{k}.yaml", "w") as f:
+        f.write(f"program: hello\nsyscalls: [{', '.join(calls)}]\n")
+        if sockets is not None:
+            f.write(f"sockets: [{', '.join(sockets)}]\n")
+write(0, calls)
+write(1, calls, [])
+for k, s in enumerate(sockets):
+    write(2 + k, ["socket", "bind", "connect", "listen", "accept", "read", "write"], [s])
+for k in range(2 + len(sockets), int(sys.argv[2])):
+    write(k, random.sample(calls, random.choice((1, 2, 5, 20, 80))), random.choice((None, random.sample(sockets, random.randrange(len(sockets))))))
+END
+bad=
+longest=0
+for yaml in s*.yaml; do
+    from=$(date +%s%N)
+    timeout 60 "$PITH" build -M "$yaml" -o s.img 2>err || bad="$bad $yaml: $(cat err)"
+    took=$((($(date +%s%N) - from) / 1000000))
+    [ "$took" -le "$longest" ] || longest=$took
+done
+if [ -z "$bad" ]; then ok any-selection-links; else not_ok any-selection-links "$bad"; fi
+check link-time "linking took $longest ms" [ "$longest" -le 10000 ]

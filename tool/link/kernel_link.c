@@ -1,0 +1,208 @@
+/*
+ * kernel_link.c - linking a kernel, and the cache of those that are linked.
+ */
+#include "link/kernel_link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/cache.h"
+#include "link/map.h"
+#include "link/select.h"
+#include "util/child.h"
+#include "util/cleanup.h"
+#include "util/err.h"
+#include "util/file.h"
+#include "util/hash.h"
+#include "vmm/kernel_file.h"
+
+#define SCRIPT_MAX (1u << 20)
+#define PICK       "KEEP(*(.pick."
+
+/* The script without the lines of what is not wanted. */
+static void script_filter(const char *whole, const struct selection *s, struct buf *ret_script)
+{
+	while (*whole) {
+		const char *end = strchrnul(whole, '\n'), *pick = strstr(whole, PICK);
+		bool wanted = true;
+
+		if (pick && pick < end) {
+			size_t len;
+
+			pick += strlen(PICK);
+			len = strcspn(pick, ")\n");
+			char *name = xstrndup(pick, len);
+
+			wanted = selection_has(s, name);
+			free(name);
+		}
+		if (wanted)
+			buf_append(ret_script, whole, (size_t)(end - whole) + (*end == '\n'));
+		whole = *end ? end + 1 : end;
+	}
+}
+
+/* What decides about the bytes: the script, the objects' bytes. (Those of ld too, but ld is not to matter.) */
+static int key_make(const struct buf *script, const char *archive, char ret_hex[HASH_HEX_LEN])
+{
+	uint8_t digest[HASH_LEN];
+	struct stat st;
+	struct hash h;
+	int fd = open(archive, O_RDONLY | O_CLOEXEC), error;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		error = errno;
+		if (fd >= 0)
+			close(fd);
+		return err_report(PITH_FAILED, archive, "cannot read the kernel's objects: %s; install pith again", strerror(error));
+	}
+	hash_init(&h);
+	hash_add(&h, script->data, script->len);
+	hash_add(&h, PITH_KLDFLAGS, strlen(PITH_KLDFLAGS));
+	error = hash_add_file(&h, fd, 0, (uint64_t)st.st_size);
+	close(fd);
+	if (error)
+		return err_report(PITH_FAILED, archive, "cannot read the kernel's objects: %s", strerror(-error));
+	hash_end(&h, digest);
+	hash_hex(digest, ret_hex);
+	return 0;
+}
+
+/* The line of ld's that says most: the first with an error. */
+static char *complaint(struct buf *output)
+{
+	char *text = output->data ? output->data : "no word", *error = strstr(text, "error");
+
+	while (error && error > text && error[-1] != '\n')
+		error--;
+	text = error ? error : text;
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+static int ld_run(const char *script, const char *archive, const char *out, const char *map)
+{
+	char *words = xstrdup(PITH_KLDFLAGS), *next = NULL, *word;
+	struct strv argv = { 0 };
+	struct buf output = { 0 };
+	int status;
+
+	strv_add(&argv, "ld");
+	for (word = strtok_r(words, " ", &next); word; word = strtok_r(NULL, " ", &next))
+		strv_add(&argv, word);
+	strv_add(&argv, "-s");
+	strv_add(&argv, "-T");
+	strv_add(&argv, script);
+	strv_printf(&argv, "-Map=%s", map);
+	strv_add(&argv, "-o");
+	strv_add(&argv, out);
+	strv_add(&argv, "--whole-archive");
+	strv_add(&argv, archive);
+	status = child_run(argv.items, &output);
+	if (status == -ENOENT)
+		status = err_report(PITH_FAILED, "ld", "not found in PATH, and the manifest asks for a kernel of its own; install it: apt-get install binutils");
+	else if (status)
+		status = err_report(PITH_FAILED, "ld", "failed to link the kernel (%s); it has to be GNU ld 2.38 or later", complaint(&output));
+	buf_free(&output);
+	strv_free(&argv);
+	free(words);
+	return status;
+}
+
+/* Links into names beside the final ones and renames: a kernel in the cache is whole. The map goes first. */
+static int link_into(const struct buf *script, const char *archive, const char *path, const char *map_path)
+{
+	char *tmp = xasprintf("%s.%ld", path, (long)getpid()), *tmp_script = xasprintf("%s.ld", tmp), *tmp_map = xasprintf("%s.map", tmp);
+	const char *const all[] = { tmp, tmp_script, tmp_map };
+	int fd, status = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		cleanup_add(all[i]);
+	err_progress("linking the kernel");
+	fd = open(tmp_script, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0 || file_pwrite_all(fd, script->data, script->len, 0) < 0)
+		status = err_report(PITH_FAILED, tmp_script, "cannot write it; check the room in the cache directory");
+	if (fd >= 0)
+		close(fd);
+	if (!status)
+		status = ld_run(tmp_script, archive, tmp, tmp_map);
+	if (!status) {
+		json_t *map = map_read(tmp_map);
+
+		if (json_dump_file(map, tmp_map, JSON_COMPACT) < 0 || rename(tmp_map, map_path) < 0 || chmod(tmp, 0644) < 0 || rename(tmp, path) < 0)
+			status = err_report(PITH_FAILED, path, "cannot keep the kernel: %s; check the cache directory", strerror(errno));
+		json_decref(map);
+	}
+	err_progress(NULL);
+	for (size_t i = 0; i < 3; i++) {
+		unlink(all[i]);
+		cleanup_forget(all[i]);
+	}
+	free(tmp);
+	free(tmp_script);
+	free(tmp_map);
+	return status;
+}
+
+static int linked_get(const struct selection *s, char **ret_path, json_t **ret_map)
+{
+	char hex[HASH_HEX_LEN], *cache = NULL, *whole = NULL, *archive = NULL, *path = NULL, *map_path = NULL;
+	struct buf text = { 0 }, script = { 0 };
+	int status = kernel_file_find_parts(&whole, &archive), error = 0;
+
+	if (!status)
+		error = file_read(whole, SCRIPT_MAX, &text);
+	if (error)
+		status = err_report(PITH_FAILED, whole, "cannot read the kernel's link script: %s; install pith again", strerror(-error));
+	if (!status) {
+		script_filter(text.data ? text.data : "", s, &script);
+		status = key_make(&script, archive, hex);
+	}
+	if (!status)
+		status = file_cache_dir(&cache);
+	if (!status) {
+		path = xasprintf("%s/kernel-%.40s.elf", cache, hex);
+		map_path = xasprintf("%s/kernel-%.40s.map", cache, hex);
+		if (access(path, R_OK) < 0 || access(map_path, R_OK) < 0) {
+			cache_prune(cache);
+			status = link_into(&script, archive, path, map_path);
+		} else {
+			utimensat(AT_FDCWD, path, NULL, 0);
+			utimensat(AT_FDCWD, map_path, NULL, 0);
+		}
+	}
+	if (!status && ret_map)
+		*ret_map = json_load_file(map_path, 0, NULL);
+	buf_free(&text);
+	buf_free(&script);
+	free(cache);
+	free(whole);
+	free(archive);
+	free(map_path);
+	if (status)
+		free(path);
+	else
+		*ret_path = path;
+	return status;
+}
+
+int kernel_for(const struct opts *opts, char **ret_path, json_t **ret_map)
+{
+	struct selection selection;
+	char *map;
+
+	if (ret_map)
+		*ret_map = NULL;
+	if (!getenv("PITH_KERNEL") && selection_make(opts, &selection))
+		return linked_get(&selection, ret_path, ret_map);
+	map = ret_map ? kernel_file_find_map() : NULL;
+	if (map)
+		*ret_map = map_read(map);
+	free(map);
+	return kernel_file_find(ret_path);
+}

@@ -1,0 +1,141 @@
+/*
+ * select.c - from what a manifest names to the entries of the kernel's tables.
+ */
+#include "link/select.h"
+
+#include <string.h>
+
+#include "rules.h"
+#include "scan/table.h"
+
+/* Linux's numbers. */
+#define FAMILY_UNIX    1u
+#define FAMILY_INET    2u
+#define FAMILY_INET6   10u
+#define FAMILY_NETLINK 16u
+#define TYPE_STREAM    1u
+
+static const char *const always[] = { "exit", "exit_group", "rt_sigreturn" };
+/* Calls that the kernel may have to begin again by restart_syscall. */
+static const char *const restarted[] = { "nanosleep", "clock_nanosleep", "poll", "futex" };
+/* io_uring does what these do without making the calls. */
+static const char *const openers[] = { "open", "openat", "openat2", "creat", "open_by_handle_at", "io_uring_setup" };
+static const char *const makers[] = { "mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat", "link", "linkat", "rename", "renameat", "renameat2",
+				      "bind", "memfd_create" };
+static const char *const namers[] = {
+	"stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "chdir", "statfs", "truncate", "unlink",
+	"unlinkat", "rmdir", "chmod", "fchmodat", "chown", "lchown", "fchownat", "utime", "utimes", "utimensat", "futimesat", "inotify_add_watch",
+	"getxattr", "lgetxattr", "setxattr", "lsetxattr", "listxattr", "llistxattr", "removexattr", "lremovexattr", "connect", "sendto", "sendmsg",
+	"chroot", "name_to_handle_at",
+};
+static const char *const ipc[] = { "shmget", "shmat", "semget", "semop", "msgget", "msgsnd", "mq_open" };
+static const char *const socket_makers[] = { "socket", "socketpair", "io_uring_setup" };
+
+#define HAS_ANY(s, list) has_any(s, list, sizeof list / sizeof *list)
+
+static bool has_any(const struct selection *s, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int nr = rules_call_number(list[i]);
+
+		if (nr >= 0 && s->calls[nr])
+			return true;
+	}
+	return false;
+}
+
+static void sockets_judge(const struct rules_list *sockets, struct selection *s)
+{
+	unsigned int family, type;
+
+	if (!HAS_ANY(s, socket_makers))
+		return;
+	s->needs |= NEED_SOCKETS;
+	if (!sockets->given)
+		s->needs |= NEED_INET | NEED_INET6 | NEED_UNIX | NEED_NETLINK | NEED_STREAM | NEED_DGRAM;
+	for (size_t i = 0; sockets->given && i < sockets->items.count; i++) {
+		if (!rules_socket(sockets->items.items[i], &family, &type))
+			continue;
+		if (family == FAMILY_INET || family == FAMILY_INET6) {
+			s->needs |= family == FAMILY_INET ? NEED_INET : NEED_INET | NEED_INET6;
+			s->needs |= type == TYPE_STREAM ? NEED_STREAM : NEED_DGRAM;
+		} else if (family == FAMILY_UNIX) {
+			s->needs |= NEED_UNIX;
+		} else if (family == FAMILY_NETLINK) {
+			s->needs |= NEED_NETLINK;
+		}
+	}
+	if (s->needs & (NEED_INET | NEED_NETLINK))
+		s->needs |= NEED_NETWORK;
+}
+
+static void calls_judge(const struct rules_list *calls, struct selection *s)
+{
+	for (unsigned int nr = 0; nr < SCAN_CALLS_MAX; nr++)
+		s->calls[nr] = !calls->given && scan_call_name(nr);
+	for (size_t i = 0; calls->given && i < calls->items.count; i++) {
+		int nr = rules_call_number(calls->items.items[i]);
+
+		if (nr >= 0)
+			s->calls[nr] = true;
+	}
+	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+		s->calls[rules_call_number(always[i])] = true;
+	if (HAS_ANY(s, restarted))
+		s->calls[rules_call_number("restart_syscall")] = true;
+}
+
+bool selection_make(const struct opts *opts, struct selection *ret_selection)
+{
+	struct selection *s = ret_selection;
+
+	*s = (struct selection){ 0 };
+	if (!opts->rules.syscalls.given && !opts->rules.sockets.given)
+		return false;
+	calls_judge(&opts->rules.syscalls, s);
+	sockets_judge(&opts->rules.sockets, s);
+	if (HAS_ANY(s, openers))
+		s->needs |= NEED_OPEN | NEED_PATH | NEED_MAKE;
+	if (HAS_ANY(s, makers))
+		s->needs |= NEED_PATH | NEED_MAKE;
+	if (HAS_ANY(s, namers))
+		s->needs |= NEED_PATH;
+	if (HAS_ANY(s, ipc))
+		s->needs |= NEED_IPC;
+	if (opts->volume.count)
+		s->needs |= NEED_VOLUME;
+	if (opts->disk_kind == OPTS_DISK_NVME)
+		s->needs |= NEED_NVME;
+	if (opts->trace)
+		s->needs |= NEED_TRACE;
+	return true;
+}
+
+static bool name_matches(const char *pattern, const char *name)
+{
+	size_t len = strlen(pattern);
+
+	return len && pattern[len - 1] == '*' ? !strncmp(pattern, name, len - 1) : !strcmp(pattern, name);
+}
+
+bool selection_has(const struct selection *s, const char *name)
+{
+	static const struct { const char *name; unsigned int needs; } parts[] = {
+#define PART(name, needs) { name, needs },
+#include "link/parts.def"
+#undef PART
+	};
+
+	if (str_starts(name, "note."))
+		name += strlen("note.");
+	if (str_starts(name, "syscall.")) {
+		int nr = rules_call_number(name + strlen("syscall."));
+
+		return nr >= 0 && (s->calls[nr] || scan_call_level((unsigned int)nr) == SCAN_REFUSE);
+	}
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (name_matches(parts[i].name, name))
+			return (s->needs & parts[i].needs) == parts[i].needs;
+	}
+	return true;
+}

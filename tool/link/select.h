@@ -1,0 +1,44 @@
+/*
+ * select.h - what of the kernel a program needs, by its manifest.
+ *
+ * A manifest that names neither system calls nor sockets asks for the whole kernel: its volumes and ports may still
+ * be anything when it runs. Otherwise each line of the kernel's link script that picks an entry stays or goes.
+ */
+#ifndef TOOL_LINK_SELECT_H
+#define TOOL_LINK_SELECT_H
+
+#include <stdbool.h>
+
+#include "opts.h"
+#include "scan/calls.h"
+
+/* Reasons for a part (parts.def). */
+enum {
+	NEED_OPEN = 1,        /* opens files by name */
+	NEED_PATH = 2,        /* names files in any way */
+	NEED_MAKE = 4,        /* makes files, or writes them */
+	NEED_SOCKETS = 8,
+	NEED_INET = 16,       /* IPv4 or, as one socket of IPv6 serves both, IPv6 */
+	NEED_INET6 = 32,
+	NEED_UNIX = 64,
+	NEED_NETLINK = 128,
+	NEED_NETWORK = 256,   /* the IP stack: INET, INET6 or NETLINK */
+	NEED_STREAM = 512,    /* TCP */
+	NEED_DGRAM = 1024,    /* UDP */
+	NEED_IPC = 2048,
+	NEED_VOLUME = 4096,
+	NEED_TRACE = 8192,
+	NEED_NVME = 16384,
+};
+
+struct selection {
+	bool calls[SCAN_CALLS_MAX];
+	unsigned int needs;
+};
+
+/* False: the whole kernel. */
+bool selection_make(const struct opts *opts, struct selection *ret_selection);
+/* Is an entry of the link script wanted? name: "TABLE.NAME". */
+bool selection_has(const struct selection *s, const char *name);
+
+#endif
