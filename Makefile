@@ -24,6 +24,8 @@ WARN     := -Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-pr
 CLANG_CC := $(shell $(CC) --version 2>/dev/null | grep -c clang)
 ifeq ($(CLANG_CC),0)
 WARN     += -Wshadow=local
+# No vector registers, hence nothing on the stack that wants more than 8 bytes, and nothing to tell variadic functions about them.
+KCFLAGS_CC := -mpreferred-stack-boundary=3 -mskip-rax-setup
 else
 KCFLAGS_CC := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 endif
