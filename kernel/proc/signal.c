@@ -328,14 +328,14 @@ bool signal_pending(void)
 {
 	const struct task *t = task_current();
 
-	return (READ_ONCE(t->pending) | READ_ONCE(process.pending)) & ~t->blocked;
+	return t && (READ_ONCE(t->pending) | READ_ONCE(process.pending)) & ~t->blocked;
 }
 
 sigset signal_pending_set(void)
 {
 	const struct task *t = task_current();
 
-	return READ_ONCE(t->pending) | READ_ONCE(process.pending);
+	return (t ? READ_ONCE(t->pending) : 0) | READ_ONCE(process.pending);
 }
 
 /* What the task no longer takes of the process's signals, another one may. process.lock is held. */
@@ -449,9 +449,10 @@ bool signal_take(struct siginfo *ret, struct signal_action *ret_action)
 
 /* ---- Waiting ---- */
 
+/* t NULL: a kernel thread that works for the process (a request of io_uring) takes the process's. */
 static bool take_from_locked(struct task *t, sigset mask, struct siginfo *ret)
 {
-	return queue_take_locked(&t->pending, &t->queue, mask, ret) ||
+	return (t && queue_take_locked(&t->pending, &t->queue, mask, ret)) ||
 	       queue_take_locked(&process.pending, &process.queue, mask, ret);
 }
 
@@ -461,7 +462,7 @@ bool signal_take_from(sigset mask, struct siginfo *ret)
 	irq_flags_t f = spin_lock_irqsave(&process.sig_lock);
 	bool got = take_from_locked(t, mask & ~SIGSET_UNBLOCKABLE, ret);
 
-	if (got)
+	if (got && t)
 		recalc_locked(t);
 	spin_unlock_irqrestore(&process.sig_lock, f);
 	if (got)

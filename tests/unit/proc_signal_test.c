@@ -248,6 +248,26 @@ static void a_mask_for_one_call(void **state)
 	assert_true(t->restore_mask && (t->thread->user_work & THREAD_WORK_SIGNAL));
 }
 
+/* A worker of the kernel reads a signalfd for the program: it is no task. */
+static void a_worker_takes_the_process_signals(void **state)
+{
+	struct task *t = proc_fresh();
+	struct siginfo si;
+
+	signal_set_mask(~0ull);
+	signal_send(t, SIG_USR1, NULL);
+	signal_send(NULL, SIG_USR2, NULL);
+	thread_current()->proc = NULL;
+	assert_false(signal_pending());
+	assert_int_equal(signal_poll(SIGSET_OF(SIG_USR1), NULL), 0);
+	assert_int_not_equal(signal_poll(SIGSET_OF(SIG_USR2), NULL), 0);
+	assert_false(signal_take_from(SIGSET_OF(SIG_USR1), &si));
+	assert_true(signal_take_from(SIGSET_OF(SIG_USR1) | SIGSET_OF(SIG_USR2), &si));
+	assert_int_equal(si.signo, SIG_USR2);
+	thread_current()->proc = t;
+	assert_true(signal_take_from(SIGSET_OF(SIG_USR1), &si));
+}
+
 static void tasks_without_memory(void **state)
 {
 	struct task *t;
@@ -279,7 +299,7 @@ int main(void)
 		cmocka_unit_test(forced_faults_cannot_be_refused), cmocka_unit_test(the_limit_of_the_queue),
 		cmocka_unit_test(without_memory), cmocka_unit_test(a_waiting_task_takes_the_process_signal),
 		cmocka_unit_test(a_blocked_signal_is_handed_on), cmocka_unit_test(waiting_ends),
-		cmocka_unit_test(a_mask_for_one_call), cmocka_unit_test(tasks_without_memory),
+		cmocka_unit_test(a_mask_for_one_call), cmocka_unit_test(tasks_without_memory), cmocka_unit_test(a_worker_takes_the_process_signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
