@@ -45,7 +45,7 @@ KCFLAGS  := -std=gnu17 -O2 -fno-align-functions -fno-align-jumps -fno-align-loop
             -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fwrapv $(KCFLAGS_CC) \
             -Ikernel -I. -DPITH_VERSION='"$(VERSION)"'
 # What runs for each system call, fault, packet or switch is made for speed; the rest, most of the kernel, for size.
-KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c) $(addprefix kernel/sched/,run.c waitq.c mutex.c thread.c) kernel/mm/% kernel/blk/blk.c \
+KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c) $(addprefix kernel/sched/,run.c waitq.c mutex.c thread.c) kernel/mm/% kernel/blk/blk.c \
             $(addprefix kernel/arch/x86_64/,trap.c tlb.c pagetable.c thread.c lapic.c clock.c fpu.c irq.c) \
             $(addprefix kernel/dev/,virtqueue.c virtio.c port.c) $(addprefix kernel/drivers/,virtio_net.c virtio_blk.c virtio_console.c) \
             $(addprefix kernel/vm/,aspace.c area.c fault.c map.c object.c object_fill.c object_io.c object_map.c place.c uio.c usercopy.c zap.c) \
@@ -132,7 +132,9 @@ $(B)/pith: $(TOBJ)
 
 # Kernel sources as a host library, under the sanitizers.
 HSRC     := $(filter-out kernel/mm/heap.c kernel/arch/x86_64/% kernel/boot/% kernel/platform/% kernel/init/%,$(call rwild,kernel,*.c)) kernel/init/bootconf.c
-HOBJ     := $(HSRC:%.c=$(B)/host/%.o) $(LWIP_SRC:%.c=$(B)/host/lwip-obj/%.o)
+# Assembly that touches nothing but its arguments runs on the host too.
+HASM     := kernel/arch/x86_64/sha256_ni.S
+HOBJ     := $(HSRC:%.c=$(B)/host/%.o) $(HASM:%.S=$(B)/host/%.S.o) $(LWIP_SRC:%.c=$(B)/host/lwip-obj/%.o)
 HCFLAGS  := -std=gnu17 -O1 -g $(WARN) -DPITH_HOST -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
             -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections -Ikernel -I. -Itests/unit -DPITH_VERSION='"$(VERSION)"'
 $(call cmdline,host,$(HOSTCC) $(HCFLAGS))
@@ -140,6 +142,10 @@ $(B)/host/%.o: %.c $(B)/.cmd-host | $(LWIP)/.stamp
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(HOSTCC) $(HCFLAGS) $(if $(filter kernel/net/inet%.c kernel/net/lwip/%,$<),-Ikernel/net/lwip -I$(LWIP)/src/include) -MMD -MP -c -o $@ $<
+$(B)/host/%.S.o: %.S
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(HOSTCC) -c -o $@ $<
 $(B)/host/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-host kernel/net/lwip/lwipopts.h kernel/net/lwip/inet_hooks.h kernel/net/lwip/files.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

@@ -19,7 +19,7 @@ $(B)/fuzz-obj/%.o: %.c $(B)/.cmd-fuzz | $(LWIP)/.stamp
 $(B)/fuzz-obj/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-fuzz kernel/net/lwip/lwipopts.h
 	@mkdir -p $(@D)
 	$(CLANG) $(filter-out $(WARN),$(FCFLAGS)) -w -fno-sanitize=undefined $(call lwip_flags,$*) -Ikernel/net/lwip -I$(LWIP)/src/include -MMD -MP -c -o $@ $(LWIP)/src/$*.c
-FUZZ_OBJ := $(HSRC:%.c=$(B)/fuzz-obj/%.o) $(LWIP_SRC:%.c=$(B)/fuzz-obj/lwip-obj/%.o)
+FUZZ_OBJ := $(HSRC:%.c=$(B)/fuzz-obj/%.o) $(HASM:%.S=$(B)/host/%.S.o) $(LWIP_SRC:%.c=$(B)/fuzz-obj/lwip-obj/%.o)
 $(B)/fuzz-obj/libkernel.a: $(FUZZ_OBJ)
 	rm -f $@; ar crs $@ $(FUZZ_OBJ)
 $(B)/fuzz-bin/%: $(B)/fuzz-obj/fuzz/%_fuzz.o $(B)/fuzz-obj/libkernel.a

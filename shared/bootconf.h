@@ -21,6 +21,9 @@
  *   hostname=NAME    (default pith)
  *   root=OFF:LEN     where the EROFS root lies on block device 0, bytes
  *                    (default: the whole device)
+ *   verity=OFF:ROOT:SALT   the hash tree of the root in dm-verity's format: where it begins on the root's device (behind
+ *                    the superblock), bytes; the root hash, 64 hexadecimal digits; the salt, 128 or none (default:
+ *                    nothing is checked). Needs root=
  *   volume=SERIAL:PATH[:ro]        the ext4 volume on the virtio block device with that serial number, mounted
  *                    at PATH, a directory of the root (repeats, at most 8)
  *   net=none|dhcp|ADDR/PREFIX      (default none; repeats for a second family: IPv4 and IPv6. Where

@@ -31,6 +31,7 @@ int cmd_rm(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 int cmd_volume(int argc, char **argv);
 
 #endif

@@ -58,8 +58,12 @@ static void network_configure(const struct opts *opts, struct bootconf *conf)
 static int image_make(const struct opts *opts, const struct plan *plan, struct bootconf *conf)
 {
 	char *kernel = NULL, *root = NULL;
+	struct sign_key *key = NULL;
 	json_t *meta = NULL, *map = NULL;
-	int status = kernel_for(opts, &kernel, &map);
+	int status = opts->sign ? sign_key_read(opts->sign, &key) : 0;
+
+	if (!status)
+		status = kernel_for(opts, &kernel, &map);
 
 	if (!status)
 		status = root_cached(plan, &root);
@@ -68,11 +72,12 @@ static int image_make(const struct opts *opts, const struct plan *plan, struct b
 		meta = meta_make(opts, plan, conf);
 		if (map)
 			json_object_set(meta, "kernel_functions", map);
-		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta });
+		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta, .key = key });
 		err_progress(NULL);
 	}
 	json_decref(meta);
 	json_decref(map);
+	sign_key_free(key);
 	free(kernel);
 	free(root);
 	return status;

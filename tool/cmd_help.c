@@ -26,7 +26,7 @@ static void commands_print(void)
 int cmd_help(int argc, char **argv)
 {
 	static const struct { const char *name; enum opts_command command; } with_options[] = {
-		{ "run", OPTS_RUN }, { "build", OPTS_BUILD }, { "inspect", OPTS_INSPECT }, { "doctor", OPTS_DOCTOR },
+		{ "run", OPTS_RUN }, { "build", OPTS_BUILD }, { "inspect", OPTS_INSPECT }, { "verify", OPTS_VERIFY }, { "doctor", OPTS_DOCTOR },
 		{ "ps", OPTS_PS }, { "logs", OPTS_LOGS }, { "events", OPTS_LOGS }, { "stats", OPTS_STATS }, { "stop", OPTS_STOP }, { "rm", OPTS_RM },
 	};
 	const struct command *command;

@@ -135,7 +135,7 @@ int cmd_inspect(int argc, char **argv)
 	else if (opts.arg_count != 1)
 		status = err_report(PITH_USAGE, "inspect", "give one image: pith inspect [--json] IMAGE");
 	else
-		status = image_open(opts.args[0], &image);
+		status = image_open(opts.args[0], IMAGE_CHECK_ALWAYS, &image);
 	if (!status && !opts.help)
 		status = report_make(opts.args[0], &image, report);
 	if (!status && !opts.help && opts.json) {

@@ -70,6 +70,8 @@ static int program_prepare(struct run *run, const char *path)
 	int status, fd;
 
 	plan_init(&plan);
+	if (opts->require_signed)
+		return err_report(PITH_USAGE, "--require-signed", "%s is a program, and programs are not signed; make an image: pith build --sign KEY", opts->args[0]);
 	status = program_open(opts->args[0], path, opts->args + 1, opts->arg_count - 1, getenv("PATH"), &program);
 	if (!status)
 		status = root_plan(opts, &program, &plan, &run->conf, &run->load_len);
@@ -95,12 +97,9 @@ static int image_kernel_take(struct run *run)
 {
 	const struct image *image = &run->image;
 	struct buf kernel = { 0 };
-	int error, fd, status = 0;
+	int fd, status;
 
-	buf_zero(&kernel, image->kernel_len);
-	error = file_pread_all(image->fd, kernel.data, kernel.len, image->kernel_offset);
-	if (error)
-		status = err_report(PITH_FAILED, run->opts.args[0], "cannot read its kernel: %s", strerror(-error));
+	status = image_kernel_read(image, run->opts.args[0], &kernel);
 	if (!status && run->opts.dry_run) {
 		char *cache;
 
@@ -158,11 +157,17 @@ static int image_kernel_check(struct run *run)
 static int image_prepare(struct run *run, const char *path)
 {
 	const struct opts *opts = &run->opts;
-	int status;
+	uint8_t public[SIGN_KEY_LEN];
+	int status = 0;
 
 	if (opts->add.count || opts->packages.count)
 		return err_report(PITH_USAGE, opts->add.count ? "--add" : "--package", "an image's root is finished; add to it with pith build");
-	status = image_open(path, &run->image);
+	if (opts->require_signed)
+		status = sign_public_read(opts->require_signed, public);
+	if (!status)
+		status = image_open(path, 0, &run->image);
+	if (!status && opts->require_signed)
+		status = image_signed_check(&run->image, path, public);
 	if (status)
 		return status;
 	run->conf = run->image.conf;

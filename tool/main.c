@@ -17,6 +17,7 @@ const struct command commands[] = {
 	{ "run", "[options] PROGRAM|IMAGE [ARG...]", "start it as a VM", cmd_run },
 	{ "build", "[options] -o IMAGE PROGRAM [ARG...]", "make a bootable image", cmd_build },
 	{ "inspect", "[--json] IMAGE", "what is inside an image", cmd_inspect },
+	{ "verify", "[--key PUB] IMAGE", "check the root against its hash, the image against its signature", cmd_verify },
 	{ "volume", "create|check|ls|cp ...", "ext4 volumes: make, check, list, copy", cmd_volume },
 	{ "doctor", "[--program PROGRAM] [--json]", "what this host can do, and what to install", cmd_doctor },
 	{ "ps", "[-a] [--json]", "machines in the background", cmd_ps },
@@ -27,7 +28,6 @@ const struct command commands[] = {
 	{ "rm", "[-f] NAME...", "forget those that ended", cmd_rm },
 	{ "help", "[COMMAND]", "this text, or a command's options", cmd_help },
 	{ "learn", "[options] -o pith.yaml PROGRAM [ARG...]", "run it and write down what it does", NULL },
-	{ "verify", "IMAGE", "check the root against its hash", NULL },
 };
 const size_t command_count = sizeof commands / sizeof *commands;
 

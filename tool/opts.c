@@ -34,6 +34,7 @@ struct opt_def {
 
 static const struct opt_def defs[] = {
 	{ "output", 'o', OPT_TEXT, AT(output), OPTS_BUILD, "IMAGE", "the image to write" },
+	{ "sign", 0, OPT_TEXT, AT(sign), OPTS_BUILD, "KEY", "sign the image with an Ed25519 private key (PEM)" },
 	{ "manifest", 'M', OPT_TEXT, AT(manifest), BOTH | OPTS_DOCTOR, "FILE", "read options from a manifest, pith.yaml(5)" },
 	{ "publish", 'p', OPT_LIST, AT(publish), OPTS_RUN, "[ADDR:]HOST:GUEST[/udp]", "forward a host port to the program" },
 	{ "env", 'e', OPT_LIST, AT(env), BOTH | OPTS_DOCTOR, "KEY[=VALUE]", "set an environment variable (KEY alone: as it is here)" },
@@ -56,6 +57,8 @@ static const struct opt_def defs[] = {
 	{ "detach", 'd', OPT_FLAG, AT(detach), OPTS_RUN, NULL, "run in the background and print the instance's name" },
 	{ "name", 0, OPT_TEXT, AT(name), OPTS_RUN, "NAME", "the instance's name, with -d (default: made up)" },
 	{ "stop-timeout", 0, OPT_TEXT, AT(stop_timeout), OPTS_RUN | OPTS_STOP, "SECONDS", "how long a stopped program may take (default 10)" },
+	{ "require-signed", 0, OPT_TEXT, AT(require_signed), OPTS_RUN, "PUB", "run only an image signed with this key (PEM, public half)" },
+	{ "key", 0, OPT_TEXT, AT(key), OPTS_VERIFY, "PUB", "the public key (PEM) that must have signed the image" },
 	{ "trace", 0, OPT_FLAG, AT(trace), OPTS_RUN, NULL, "print each system call to standard error" },
 	{ "verbose", 0, OPT_FLAG, AT(verbose), BOTH, NULL, "print the kernel's log to standard error" },
 	{ "dry-run", 0, OPT_FLAG, AT(dry_run), OPTS_RUN, NULL, "print the VMM's command line and do nothing" },

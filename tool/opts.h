@@ -24,6 +24,7 @@ enum opts_command {
 	OPTS_STOP = 64,
 	OPTS_RM = 128,
 	OPTS_STATS = 256,
+	OPTS_VERIFY = 1024,
 };
 
 enum opts_net { OPTS_NET_USER, OPTS_NET_NONE, OPTS_NET_TAP };
@@ -53,6 +54,7 @@ struct opts {
 	struct strv publish, volume, add, packages, env, env_file, dns, allow;
 	struct strv ip, gateway;        /* at most one of each family */
 	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *disk, *vmm, *output, *stop_timeout, *manifest, *program, *name;
+	char *sign, *key, *require_signed;
 	bool trace, verbose, dry_run, detach, json, all, follow, force, help;
 	size_t first_env_count, first_env_file_count; /* how many of these the manifest brought: the command line's come after all of them */
 	/* PROGRAM or IMAGE and what follows it */

@@ -31,6 +31,8 @@ u32 arch_hwcap(void);
 u32 arch_hwcap2(void);
 /* CRC-32C of len bytes from crc on, by the CPU's own instruction. False: it has none, nothing is done. */
 bool arch_crc32c(u32 *crc, const void *data, size_t len);
+/* sha256_blocks (base/sha256.h) by the CPU's own instructions. False: it has none, nothing is done. Not from interrupts. */
+bool arch_sha256_blocks(u32 state[8], const void *data, size_t n);
 /* The vDSO's image (page-aligned, whole pages) and the page of data that the program must see directly below it, read-only. */
 const void *arch_vdso_image(size_t *ret_len);
 phys_t arch_vvar_page(void);

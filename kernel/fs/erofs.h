@@ -11,6 +11,7 @@
 #define FS_EROFS_H
 
 #include "blk/blk.h"
+#include "blk/verity.h"
 #include "fs/internal.h"
 
 #define EROFS_SUPER_OFFSET 1024u
@@ -85,6 +86,7 @@ struct erofs {
 	struct mount m;
 	struct blkdev *dev;
 	u64 dev_off;                 /* where the image lies on the device */
+	struct verity *verity;       /* checks each block that comes in; NULL: nothing is checked */
 	u64 size;                    /* of the image, bytes: all addresses are below it */
 	u64 meta_pa;
 	u64 inos;
@@ -119,10 +121,18 @@ struct erofs_extent {
 static inline struct erofs_inode *erofs_inode(struct vnode *v) { return container_of(v, struct erofs_inode, v); }
 static inline struct erofs *erofs_of(struct vnode *v) { return container_of(v->mount, struct erofs, m); }
 
+/* Pages to read around a miss: where checking one costs more than asking the device for it, only what is wanted is read. */
+static inline u8 erofs_readahead(const struct erofs *e, u8 pages) { return e->verity && !verity_is_quick() ? 1 : pages; }
+
 /* What the image says is wrong: counted, once logged. Returns -EUCLEAN. */
 int erofs_corrupt(struct erofs *e, u64 nid, const char *what);
 
 /* ---- erofs_super.c ---- */
+/*
+ * Read n pages from pa of the image on, a multiple of the block, and check them. inode, off: the file whose bytes they are,
+ * and where in it (inode 0: metadata).
+ */
+int erofs_read_blocks(struct erofs *e, u64 pa, struct page **pages, unsigned n, u64 inode, u64 off) MUST_CHECK;
 /* Free e, whose root is gone. */
 void erofs_free(struct erofs *e);
 /* The page of the image that holds pa, with a reference, and where pa is in it. */

@@ -119,7 +119,7 @@ static int erofs_fill_run(struct erofs_inode *i, struct page **pages, unsigned n
 		end = y.pa + y.len;
 	}
 	/* Whole blocks: the image is a whole number of them, so the last one is inside it. */
-	r = blk_rw_pages_sync(e->dev, BLK_READ, e->dev_off + x.pa, pages, n);
+	r = erofs_read_blocks(e, x.pa, pages, n, i->nid, off);
 	if (r)
 		return r;
 	erofs_zero_end(i, pages[n - 1]);

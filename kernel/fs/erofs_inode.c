@@ -134,7 +134,7 @@ static void erofs_object_setup(struct erofs_inode *i)
 	struct erofs_file *f = container_of(i, struct erofs_file, i);
 	vm_object_init(&f->obj, &erofs_object_ops);
 	f->obj.reclaimable = 1;
-	f->obj.readahead = 16;
+	f->obj.readahead = erofs_readahead(erofs_of(&i->v), 16);
 	i->v.object = &f->obj;
 }
 

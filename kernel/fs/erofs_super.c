@@ -19,12 +19,18 @@ int erofs_corrupt(struct erofs *e, u64 nid, const char *what)
 	return -EUCLEAN;
 }
 
+int erofs_read_blocks(struct erofs *e, u64 pa, struct page **pages, unsigned n, u64 inode, u64 off)
+{
+	int r = blk_rw_pages_sync(e->dev, BLK_READ, e->dev_off + pa, pages, n);
+	return r || !e->verity ? r : verity_check(e->verity, pa / EROFS_BLOCK, pages, n, inode, off);
+}
+
 /* ---- Metadata ---- */
 
 static int meta_read_pages(struct vm_object *o, struct page **pages, unsigned npages)
 {
 	struct erofs *e = container_of(o, struct erofs, meta);
-	return blk_rw_pages_sync(e->dev, BLK_READ, e->dev_off + pages[0]->index * PAGE_SIZE, pages, npages);
+	return erofs_read_blocks(e, pages[0]->index * PAGE_SIZE, pages, npages, 0, 0);
 }
 
 static u64 meta_size(struct vm_object *o)
@@ -134,12 +140,12 @@ static int erofs_statfs(struct mount *m, struct fs_statfs *ret)
 
 static int erofs_fill(struct erofs *e, u64 len)
 {
-	struct page *block = page_alloc_wait(0, 0);
-	if (!block)
-		return -ENOMEM;
-	int r = blk_rw_pages_sync(e->dev, BLK_READ, e->dev_off, &block, 1);
-	if (!r)
-		r = erofs_read_super(e, page_to_virt(block), len);
+	struct page *block;
+	e->size = EROFS_BLOCK;               /* until its superblock tells */
+	int r = vm_object_get_page(&e->meta, 0, &block);
+	if (r)
+		return r;
+	r = erofs_read_super(e, page_to_virt(block), len);
 	page_put(block);
 	if (r < 0)
 		return r;
@@ -157,10 +163,11 @@ static int erofs_fill(struct erofs *e, u64 len)
 void erofs_free(struct erofs *e)
 {
 	vm_object_put(&e->meta);             /* drops its pages */
+	verity_free(e->verity);
 	heap_free(e);
 }
 
-int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len)
+int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len, struct verity *v)
 {
 	u64 dev_size = d->nsectors * 512;
 	if (off % 512 || off > dev_size || len > dev_size - off)
@@ -177,18 +184,21 @@ int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len)
 	e->m.statfs = erofs_statfs;
 	e->dev = d;
 	e->dev_off = off;
+	e->verity = v;
 	for (unsigned k = 0; k < EROFS_HASH; k++)
 		list_init(&e->hash[k]);
 	vm_object_init(&e->meta, &meta_ops);
 	e->meta.reclaimable = 1;
-	e->meta.readahead = 8;
+	e->meta.readahead = erofs_readahead(e, 8);
 	int r = erofs_fill(e, len);
 	if (!r) {
 		r = mount_attach(&e->m, NULL);
 		if (r)
 			vnode_put(e->m.root);
 	}
-	if (r)
+	if (r) {
+		e->verity = NULL;            /* still the caller's */
 		erofs_free(e);
+	}
 	return r;
 }

@@ -215,7 +215,12 @@ u32 fs_poll(struct vnode *v, struct poll_table *pt);
 
 /* ---- Mounting, at boot ---- */
 
-int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len);
+struct verity;
+/*
+ * The EROFS at [off, off + len) of d (len 0: to its end) as the root. v (blk/verity.h): what every block of it is checked
+ * against, the root's from here on if this works; NULL: nothing is.
+ */
+int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len, struct verity *v);
 /* Mount an ext4 volume, the whole device, at an existing directory. */
 int fs_mount_ext4(struct blkdev *d, const char *path, bool readonly);
 /* Mount a memory file system at an existing directory. */

@@ -171,21 +171,39 @@ static bool parse_volume(struct bootconf *c, const char *v)
 	return true;
 }
 
-static bool parse_seed(struct bootconf *c, const char *v)
+/* len hexadecimal digits, two for each of at most max bytes. */
+static bool parse_hex(const char *v, size_t len, u8 *ret, size_t max)
 {
-	size_t len = strlen(v);
-
-	if (len % 2 || len / 2 > BOOTCONF_SEED_MAX)
+	if (len % 2 || len / 2 > max)
 		return false;
 	for (size_t i = 0; i < len; i += 2) {
 		int hi = hex_digit(v[i]), lo = hex_digit(v[i + 1]);
 
 		if (hi < 0 || lo < 0)
 			return false;
-		c->seed[i / 2] = (u8)(hi << 4 | lo);
+		ret[i / 2] = (u8)(hi << 4 | lo);
 	}
-	c->seed_len = (unsigned)(len / 2);
 	return true;
+}
+
+static bool parse_seed(struct bootconf *c, const char *v)
+{
+	c->seed_len = (unsigned)(strlen(v) / 2);
+	return parse_hex(v, strlen(v), c->seed, BOOTCONF_SEED_MAX);
+}
+
+static bool parse_verity(struct bootconf *c, const char *v)
+{
+	const char *root = strchr(v, ':'), *salt = root ? strchr(root + 1, ':') : NULL;
+	size_t salt_len = salt ? strlen(salt + 1) : 0;
+
+	c->has_verity = true;
+	c->verity_salt_len = (unsigned)(salt_len / 2);
+	return salt && str_parse_u64(v, (size_t)(root - v), &c->verity_off) && c->verity_off <= INT64_MAX &&
+	       (size_t)(salt - root - 1) == 2 * sizeof(c->verity_root) &&
+	       parse_hex(root + 1, 2 * sizeof(c->verity_root), c->verity_root, sizeof(c->verity_root)) &&
+	       (salt_len == 0 || salt_len == 2 * sizeof(c->verity_salt)) &&
+	       parse_hex(salt + 1, salt_len, c->verity_salt, sizeof(c->verity_salt));
 }
 
 static bool parse_flag(const char *v, bool *ret)
@@ -210,6 +228,8 @@ static const char *take_record(struct bootconf *c, const char *key, size_t key_l
 		return v[0] && strlen(v) <= 64 ? c->hostname = v, NULL : "hostname is empty or longer than 64 bytes";
 	else if (KEY_IS("root"))
 		return parse_root(c, v) ? NULL : "root is not OFFSET:LENGTH";
+	else if (KEY_IS("verity"))
+		return parse_verity(c, v) ? NULL : "verity is not OFFSET:ROOT:SALT";
 	else if (KEY_IS("volume"))
 		return parse_volume(c, v) ? NULL : "volume is not SERIAL:PATH or SERIAL:PATH:ro, or there are more than 8";
 	else if (KEY_IS("net"))
@@ -288,6 +308,8 @@ int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const ch
 	}
 	if (!*ret_why && !ret->exec)
 		*ret_why = "exec is missing";
+	if (!*ret_why && ret->has_verity && !ret->root_len)
+		*ret_why = "verity without root";
 	if (!*ret_why && !ret->argc)
 		*ret_why = "arg is missing";
 	return *ret_why ? -EINVAL : 0;

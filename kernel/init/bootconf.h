@@ -9,6 +9,7 @@
 
 #define BOOTCONF_DNS_MAX 3u
 #define BOOTCONF_SEED_MAX 64u
+#define BOOTCONF_SALT_MAX 64u
 #define BOOTCONF_VOLUMES_MAX 8u
 
 struct bootconf {
@@ -18,6 +19,10 @@ struct bootconf {
 	const char **rules, **policies;  /* likewise; judged by proc/policy.h */
 	unsigned nrules, npolicies;
 	u64 root_off, root_len;          /* root_len 0: the whole device */
+	bool has_verity;
+	u64 verity_off;
+	u8 verity_root[32], verity_salt[BOOTCONF_SALT_MAX];
+	unsigned verity_salt_len;        /* bytes, 0 or BOOTCONF_SALT_MAX */
 	struct bootconf_volume {
 		char serial[21], path[64];
 		bool readonly;

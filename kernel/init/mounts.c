@@ -6,13 +6,16 @@
 #include "base/errno.h"
 #include "base/link.h"
 #include "base/log.h"
+#include "base/print.h"
 #include "base/string.h"
 #include "blk/blk.h"
+#include "blk/verity.h"
 #include "dev/blkdev.h"
 #include "fs/vnode.h"
 #include "init/init.h"
 #include "mm/page.h"
 #include "proc/process.h"
+#include "proc/tripwire.h"
 
 #define TMP_SHARE 2u     /* /tmp and /run may each take 1/TMP_SHARE of memory, as Linux's tmpfs */
 
@@ -69,17 +72,60 @@ typedef void (*volume_fn)(const struct bootconf_volume *v);
 LINK_TABLE(volume_fn, volume);
 static const volume_fn pick_ext4 LINK_PICK(volume, ext4) = volume_mount;
 
+/* A block of the root that is not what it was when the image was made: the read fails, and the host hears of it. */
+static void root_altered(const struct verity_place *p)
+{
+	char facts[200];
+	int n = fmt_buf(facts, sizeof(facts), "\"block\":%llu,\"offset\":%llu", (unsigned long long)p->block, (unsigned long long)p->block * PAGE_SIZE);
+
+	if (~p->tree_block)
+		n += fmt_buf(facts + n, sizeof(facts) - (size_t)n, ",\"tree_block\":%llu", (unsigned long long)p->tree_block);
+	if (p->inode)
+		fmt_buf(facts + n, sizeof(facts) - (size_t)n, ",\"inode\":%llu,\"file_offset\":%llu", (unsigned long long)p->inode, (unsigned long long)p->off);
+	tripwire_report_facts("altered-root", facts, "refused");
+}
+
+/* Try one disk; its root, if there is one, is checked against the configuration's root hash. */
+static int root_try(const struct bootconf *c, struct blkdev *d, struct verity_place *ret_bad, bool *ret_altered)
+{
+	struct verity_params p = {
+		.data_off = c->root_off, .data_len = c->root_len, .tree_off = c->verity_off, .salt_len = c->verity_salt_len,
+	};
+	u64 len = c->root_len ? c->root_len : d->nsectors * 512 - c->root_off;
+	struct verity *v = NULL;
+	int err;
+
+	memcpy(p.root, c->verity_root, sizeof(p.root));
+	memcpy(p.salt, c->verity_salt, sizeof(c->verity_salt));
+	err = c->has_verity ? verity_new(d, &p, &v) : 0;
+	if (!err)
+		err = fs_mount_root_erofs(d, c->root_off, len, v);
+	if (err && v) {
+		*ret_altered = verity_last_mismatch(v, ret_bad);
+		verity_free(v);
+	}
+	return err;
+}
+
 /* The root is on the first disk that holds one: with volumes beside it, it may be any. */
 static void root_mount(const struct bootconf *c)
 {
+	struct verity_place bad;
+	bool altered = false;
 	struct blkdev *d;
 	int err = -ENODEV;
 
 	for (unsigned k = 0; err && (d = blkdev_by_index(k)); k++)
 		if (c->root_off < d->nsectors * 512)
-			err = fs_mount_root_erofs(d, c->root_off, c->root_len ? c->root_len : d->nsectors * 512 - c->root_off);
+			err = root_try(c, d, &bad, &altered);
+	/* Only now: a volume that was tried first is no altered root. */
+	verity_on_mismatch = root_altered;
 	if (err == -ENODEV)
 		process_cannot_run(126, "no disk was found for the root file system");
+	if (err && altered) {
+		root_altered(&bad);
+		process_cannot_run(126, "the root file system was altered: its block %llu does not match the root hash", (unsigned long long)bad.block);
+	}
 	if (err)
 		process_cannot_run(126, "the root file system cannot be mounted (error %d)", -err);
 }

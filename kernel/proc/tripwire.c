@@ -155,6 +155,21 @@ void tripwire_volume_failed(const struct mount *m, const char *what, int error)
 		     time, path, what, error, (unsigned long long)n);
 }
 
+void tripwire_report_facts(const char *event, const char *facts, const char *action)
+{
+	u64 now = arch_clock_mono_ns(), n, dropped;
+	struct task *t = task_current();
+	char time[40], extra[40] = "";
+
+	if (!bucket_take(now, &n, &dropped))
+		return;
+	time_text(time, sizeof(time), now + arch_clock_real_offset_ns());
+	if (dropped)
+		fmt_buf(extra, sizeof(extra), ",\"dropped\":%llu", (unsigned long long)dropped);
+	control_line("event {\"time\":\"%s\",\"event\":\"%s\",\"call\":\"\",\"args\":[],%s,\"pc\":\"0x%llx\",\"symbol\":\"\",\"action\":\"%s\",\"seq\":%llu%s}",
+		     time, event, facts, t ? (unsigned long long)arch_user_regs(&t->thread->arch)->rip : 0, action, (unsigned long long)n, extra);
+}
+
 u64 tripwire_count(void)
 {
 	return READ_ONCE(seq);

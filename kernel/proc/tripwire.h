@@ -25,6 +25,11 @@ void tripwire_report(const char *event, const char *call, const u64 *args, unsig
 /* A volume turned read-only by itself: fs/ calls it (fs_failed_hook). The event has path, what and error in place of call, args and pc. */
 struct mount;
 void tripwire_volume_failed(const struct mount *m, const char *what, int error);
+/*
+ * An event that is no call's: facts are further members of the object, as JSON (`"block":1,"offset":4096`). Reads no file, so
+ * it may be sent while one is being read.
+ */
+void tripwire_report_facts(const char *event, const char *facts, const char *action);
 /* All events so far, also the dropped ones. */
 u64 tripwire_count(void);
 COUNTER_DECLARE(tripwire_dropped);

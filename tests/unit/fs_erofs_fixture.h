@@ -10,7 +10,7 @@
 static inline int image_mount(struct ram_disk *d, u8 *data, size_t len)
 {
 	ram_disk_init(d, data, len);
-	return fs_mount_root_erofs(&d->dev, 0, 0);
+	return fs_mount_root_erofs(&d->dev, 0, 0, NULL);
 }
 
 static inline void image_unmount(struct ram_disk *d)

@@ -281,9 +281,9 @@ static void device_errors(void **state)
 	u8 *data = make_image("-T0", &len);
 	ram_disk_init(&d, data, len);
 	d.fail = -EIO;
-	assert_int_equal(fs_mount_root_erofs(&d.dev, 0, 0), -EIO);
+	assert_int_equal(fs_mount_root_erofs(&d.dev, 0, 0, NULL), -EIO);
 	d.fail = 0;
-	assert_int_equal(fs_mount_root_erofs(&d.dev, 0, 0), 0);
+	assert_int_equal(fs_mount_root_erofs(&d.dev, 0, 0, NULL), 0);
 	assert_int_equal(fs_namei(NULL, "/file-70000", 0, &v), 0);
 	d.fail = -EIO;
 	uio_init_kernel(&u, buf, sizeof buf);
@@ -318,10 +318,10 @@ static void refused_images(void **state)
 	}
 	/* Cut short, and at an odd place. */
 	ram_disk_init(&d, data, len);
-	assert_int_equal(fs_mount_root_erofs(&d.dev, 0, len - 4096), -EUCLEAN);
-	assert_int_equal(fs_mount_root_erofs(&d.dev, 100, 0), -EINVAL);
-	assert_int_equal(fs_mount_root_erofs(&d.dev, len, 0), -EINVAL);
-	assert_int_equal(fs_mount_root_erofs(&d.dev, 0, len + 512), -EINVAL);
+	assert_int_equal(fs_mount_root_erofs(&d.dev, 0, len - 4096, NULL), -EUCLEAN);
+	assert_int_equal(fs_mount_root_erofs(&d.dev, 100, 0, NULL), -EINVAL);
+	assert_int_equal(fs_mount_root_erofs(&d.dev, len, 0, NULL), -EINVAL);
+	assert_int_equal(fs_mount_root_erofs(&d.dev, 0, len + 512, NULL), -EINVAL);
 	heap_free(d.dev.queue);
 	free(data);
 	/* A wrong checksum. */

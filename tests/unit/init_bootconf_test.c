@@ -38,6 +38,27 @@ static void everything(void **state)
 	struct bootconf c;
 	const char *why;
 
+#define ROOT_64 "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+	assert_int_equal(PARSE(&c, &why, BASE "root=1048576:4096\0verity=2101248:" ROOT_64 ":" ROOT_64 ROOT_64 "\0"), 0);
+	assert_true(c.has_verity);
+	assert_int_equal(c.verity_off, 2101248);
+	assert_int_equal(c.verity_root[31], 31);
+	assert_int_equal(c.verity_salt_len, 64);
+	assert_int_equal(c.verity_salt[63], 31);
+	drop(&c);
+	assert_int_equal(PARSE(&c, &why, BASE "root=0:4096\0verity=8192:" ROOT_64 ":\0"), 0);
+	assert_int_equal(c.verity_salt_len, 0);
+	drop(&c);
+	assert_int_equal(PARSE(&c, &why, BASE "verity=8192:" ROOT_64 ":\0"), -EINVAL);        /* of what? */
+	drop(&c);
+	assert_int_equal(PARSE(&c, &why, BASE "root=0:4096\0verity=8192:" ROOT_64 "\0"), -EINVAL);
+	drop(&c);
+	assert_int_equal(PARSE(&c, &why, BASE "root=0:4096\0verity=8192:" ROOT_64 "00:\0"), -EINVAL);
+	drop(&c);
+	assert_int_equal(PARSE(&c, &why, BASE "root=0:4096\0verity=8192:" ROOT_64 ":00\0"), -EINVAL);
+	drop(&c);
+	assert_int_equal(PARSE(&c, &why, BASE "root=0:4096\0verity=x:" ROOT_64 ":\0"), -EINVAL);
+	drop(&c);
 	assert_int_equal(PARSE(&c, &why, "exec=/bin/sh\0arg=sh\0arg=-c\0arg=\0env=A=b=c\0cwd=/tmp\0hostname=h\0root=1048576:4096\0"
 			       "net=10.0.2.15/24\0gateway=10.0.2.2\0dns=1.2.3.4\0dns=8.8.8.8\0trace=1\0verbose=0\0tsc_khz=2100000\0"
 			       "time_ns=1795310400000000000\0seed=00ffA5\0rule=read:\0rule=read:/etc/\0policy=file/stop\0learn=1\0"), 0);

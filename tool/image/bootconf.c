@@ -76,6 +76,7 @@ int bootconf_make(const struct bootconf *conf, struct buf *ret_block)
 		snprintf(text, sizeof text, "%llu:%llu", (unsigned long long)conf->root_offset, (unsigned long long)conf->root_len);
 		record(&b, "root", text);
 	}
+	record(&b, "verity", conf->verity);
 	record_list(&b, "volume", &conf->volumes);
 	record_list(&b, "net", &conf->net);
 	record_list(&b, "gateway", &conf->gateway);
@@ -142,6 +143,8 @@ static bool record_parse(const char *key, size_t key_len, const char *value, str
 		strv_add(&conf->rules, value);
 	else if (IS("policy"))
 		strv_add(&conf->policies, value);
+	else if (IS("verity"))
+		text_set(&conf->verity, value);
 	else if (IS("root"))
 		return root_parse(value, conf);
 #undef IS
@@ -180,6 +183,7 @@ void bootconf_free(struct bootconf *conf)
 	strv_free(&conf->net);
 	strv_free(&conf->gateway);
 	free(conf->seed);
+	free(conf->verity);
 	strv_free(&conf->args);
 	strv_free(&conf->env);
 	strv_free(&conf->dns);

@@ -19,6 +19,7 @@ struct bootconf {
 	bool trace, verbose, allow_jit;
 	uint64_t tsc_khz, time_ns;      /* 0: not said */
 	char *seed;                     /* hexadecimal, or NULL */
+	char *verity;                   /* the root's hash tree (verity_text), or NULL */
 };
 
 /* Sets or replaces one variable in the list, given as NAME=VALUE. */

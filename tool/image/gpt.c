@@ -104,45 +104,79 @@ static void entries_make(const struct gpt *gpt, uint8_t entries[ENTRIES_LEN])
 	}
 }
 
+uint64_t gpt_second_at(const struct gpt *gpt)
+{
+	return gpt->disk_len - (1 + ENTRIES_LBAS) * GPT_SECTOR;
+}
+
+/* All of both: first has GPT_FIRST_LEN bytes, second what is from gpt_second_at on. */
+static void tables_make(const struct gpt *gpt, uint8_t first[GPT_FIRST_LEN], uint8_t second[ENTRIES_LEN + GPT_SECTOR])
+{
+	uint64_t last = gpt->disk_len / GPT_SECTOR - 1;
+	uint8_t *entries = first + 2 * GPT_SECTOR;
+
+	memset(first, 0, GPT_SECTOR);
+	put(first + 446 + 1, 0x000200, 3);
+	first[446 + 4] = 0xee;
+	put(first + 446 + 5, 0xffffff, 3);
+	put(first + 446 + 8, 1, 4);
+	put(first + 446 + 12, last > UINT32_MAX ? UINT32_MAX : last, 4);
+	put(first + 510, 0xaa55, 2);
+	entries_make(gpt, entries);
+	header_make(gpt, entries, 1, first + GPT_SECTOR);
+	memcpy(second, entries, ENTRIES_LEN);
+	header_make(gpt, entries, last, second + ENTRIES_LEN);
+}
+
 int gpt_write(int fd, const struct gpt *gpt)
 {
-	static uint8_t entries[ENTRIES_LEN];
-	uint8_t sector[GPT_SECTOR] = { 0 };
-	uint64_t last = gpt->disk_len / GPT_SECTOR - 1;
+	static uint8_t first[GPT_FIRST_LEN], second[ENTRIES_LEN + GPT_SECTOR];
 	int error;
 
-	put(sector + 446 + 1, 0x000200, 3);
-	sector[446 + 4] = 0xee;
-	put(sector + 446 + 5, 0xffffff, 3);
-	put(sector + 446 + 8, 1, 4);
-	put(sector + 446 + 12, last > UINT32_MAX ? UINT32_MAX : last, 4);
-	put(sector + 510, 0xaa55, 2);
-	error = file_pwrite_all(fd, sector, sizeof sector, 0);
-	entries_make(gpt, entries);
-	header_make(gpt, entries, 1, sector);
+	tables_make(gpt, first, second);
+	error = file_pwrite_all(fd, first, sizeof first, 0);
+	return error ? error : file_pwrite_all(fd, second, sizeof second, gpt_second_at(gpt));
+}
+
+int gpt_check(int fd, const struct gpt *gpt, uint64_t *ret_at)
+{
+	static uint8_t first[GPT_FIRST_LEN], second[ENTRIES_LEN + GPT_SECTOR], have[GPT_FIRST_LEN];
+	uint64_t at = gpt_second_at(gpt);
+	int error = file_pread_all(fd, have, sizeof first, 0);
+
+	*ret_at = UINT64_MAX;
+	tables_make(gpt, first, second);
+	for (size_t i = 0; i < sizeof first && !error; i++) {
+		if (have[i] != first[i]) {
+			*ret_at = i;
+			return 0;
+		}
+	}
 	if (!error)
-		error = file_pwrite_all(fd, sector, sizeof sector, GPT_SECTOR);
-	if (!error)
-		error = file_pwrite_all(fd, entries, ENTRIES_LEN, 2 * GPT_SECTOR);
-	header_make(gpt, entries, last, sector);
-	if (!error)
-		error = file_pwrite_all(fd, entries, ENTRIES_LEN, (last - ENTRIES_LBAS) * GPT_SECTOR);
-	if (!error)
-		error = file_pwrite_all(fd, sector, sizeof sector, last * GPT_SECTOR);
+		error = file_pread_all(fd, have, sizeof second, at);
+	for (size_t i = 0; i < sizeof second && !error; i++) {
+		if (have[i] != second[i]) {
+			*ret_at = at + i;
+			return 0;
+		}
+	}
 	return error;
 }
 
-static const char *header_check(uint8_t header[GPT_SECTOR], uint64_t file_len)
+/* my_lba: where it was read. */
+static const char *header_check(uint8_t header[GPT_SECTOR], uint64_t my_lba, uint64_t file_len)
 {
 	uint32_t stored = (uint32_t)get(header + 16, 4);
+	uint64_t last = my_lba == 1 ? get(header + 32, 8) : my_lba;
 
 	if (memcmp(header, "EFI PART", 8) != 0)
 		return "it has no partition table";
 	put(header + 16, 0, 4);
-	if (get(header + 12, 4) != HEADER_LEN || checksum(header, HEADER_LEN) != stored || get(header + 24, 8) != 1 ||
-	    get(header + 80, 4) != ENTRY_COUNT || get(header + 84, 4) != ENTRY_LEN || get(header + 72, 8) != 2)
+	if (get(header + 12, 4) != HEADER_LEN || checksum(header, HEADER_LEN) != stored || get(header + 24, 8) != my_lba ||
+	    get(header + 80, 4) != ENTRY_COUNT || get(header + 84, 4) != ENTRY_LEN ||
+	    get(header + 72, 8) != (my_lba == 1 ? 2 : my_lba - ENTRIES_LBAS))
 		return "its partition table is damaged";
-	if (get(header + 32, 8) > UINT64_MAX / GPT_SECTOR - 1 || (get(header + 32, 8) + 1) * GPT_SECTOR > file_len)
+	if (last > UINT64_MAX / GPT_SECTOR - 1 || (last + 1) * GPT_SECTOR > file_len)
 		return "it is cut off";
 	return NULL;
 }
@@ -162,7 +196,7 @@ static const char *entry_read(const uint8_t *e, uint64_t disk_len, struct gpt_pa
 	return NULL;
 }
 
-const char *gpt_read(int fd, uint64_t file_len, struct gpt *ret_gpt)
+static const char *table_read(int fd, uint64_t my_lba, uint64_t entries_at, uint64_t file_len, struct gpt *ret_gpt)
 {
 	static uint8_t entries[ENTRIES_LEN];
 	static const uint8_t unused[GPT_GUID_LEN];
@@ -170,16 +204,15 @@ const char *gpt_read(int fd, uint64_t file_len, struct gpt *ret_gpt)
 	const char *wrong;
 
 	*ret_gpt = (struct gpt){ 0 };
-	if (file_len < (2 + ENTRIES_LBAS) * GPT_SECTOR || file_pread_all(fd, header, sizeof header, GPT_SECTOR) < 0 ||
-	    file_pread_all(fd, entries, sizeof entries, 2 * GPT_SECTOR) < 0)
+	if (file_pread_all(fd, header, sizeof header, my_lba * GPT_SECTOR) < 0 || file_pread_all(fd, entries, sizeof entries, entries_at) < 0)
 		return "it is cut off";
-	wrong = header_check(header, file_len);
+	wrong = header_check(header, my_lba, file_len);
 	if (wrong)
 		return wrong;
 	if (checksum(entries, ENTRIES_LEN) != get(header + 88, 4))
 		return "its partition table is damaged";
 	memcpy(ret_gpt->disk.bytes, header + 56, GPT_GUID_LEN);
-	ret_gpt->disk_len = (get(header + 32, 8) + 1) * GPT_SECTOR;
+	ret_gpt->disk_len = ((my_lba == 1 ? get(header + 32, 8) : my_lba) + 1) * GPT_SECTOR;
 	for (size_t i = 0; i < ENTRY_COUNT && !wrong; i++) {
 		const uint8_t *e = entries + i * ENTRY_LEN;
 
@@ -190,4 +223,18 @@ const char *gpt_read(int fd, uint64_t file_len, struct gpt *ret_gpt)
 		wrong = entry_read(e, ret_gpt->disk_len, &ret_gpt->parts[ret_gpt->count++]);
 	}
 	return wrong;
+}
+
+const char *gpt_read(int fd, uint64_t file_len, struct gpt *ret_gpt)
+{
+	*ret_gpt = (struct gpt){ 0 };
+	return file_len < GPT_FIRST_LEN ? "it is cut off" : table_read(fd, 1, 2 * GPT_SECTOR, file_len, ret_gpt);
+}
+
+const char *gpt_read_second(int fd, uint64_t file_len, struct gpt *ret_gpt)
+{
+	uint64_t last = file_len / GPT_SECTOR - 1;
+
+	*ret_gpt = (struct gpt){ 0 };
+	return file_len < 2 * GPT_FIRST_LEN ? "it is cut off" : table_read(fd, last, (last - ENTRIES_LBAS) * GPT_SECTOR, file_len, ret_gpt);
 }

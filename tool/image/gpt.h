@@ -41,6 +41,21 @@ struct gpt_guid gpt_guid_from_digest(const uint8_t *digest);
 /* Writes the protective MBR and both tables into a file of gpt->disk_len bytes. Negative errno. */
 int gpt_write(int fd, const struct gpt *gpt);
 
+/*
+ * Compares MBR and both tables with what gpt_write would write for this one: *ret_at is the first byte of the file that
+ * differs, UINT64_MAX if none does. Negative errno.
+ */
+int gpt_check(int fd, const struct gpt *gpt, uint64_t *ret_at);
+
+/* Where the second table's 32 sectors of entries begin; the header follows them. */
+uint64_t gpt_second_at(const struct gpt *gpt);
+
+/* Reads the second table, for those whose first is damaged. The same answers. */
+const char *gpt_read_second(int fd, uint64_t file_len, struct gpt *ret_gpt);
+
+/* Bytes of MBR and first table, at the beginning. */
+#define GPT_FIRST_LEN (34u * GPT_SECTOR)
+
 /* Reads the first table. NULL when it is good, else what is wrong with it, in words that end a sentence. */
 const char *gpt_read(int fd, uint64_t file_len, struct gpt *ret_gpt);
 

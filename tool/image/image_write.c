@@ -6,7 +6,9 @@
  *   ...      configuration: always 1 MiB, so that the root's place, which stands
  *            in it, does not depend on its length
  *   ...      root
+ *   ...      hash tree
  *   ...      meta
+ *   ...      seal
  *   end      the second GPT in a last MiB of its own
  */
 #include <errno.h>
@@ -78,31 +80,54 @@ static int guids_make(int fd, struct gpt *gpt)
 	return error;
 }
 
-static int contents_write(int fd, struct gpt *gpt, int kernel_fd, uint64_t kernel_len, int root_fd, uint64_t root_len,
-			  const struct buf *block, const char *meta)
+enum { KERNEL, CONFIG, ROOT, TREE, META, SEAL };
+
+/* The root and its tree, whose hash goes into the configuration, then all else but the seal. */
+static int contents_write(int fd, const struct gpt *gpt, int kernel_fd, uint64_t kernel_len, int root_fd, struct bootconf *conf, const char *meta)
 {
+	struct verity v = { .data_offset = conf->root_offset, .data_len = conf->root_len, .offset = gpt->parts[TREE].offset };
 	int error = ftruncate(fd, (off_t)gpt->disk_len) < 0 ? -errno : 0;
+	struct buf block = { 0 };
 
 	if (!error)
-		error = file_copy_range(kernel_fd, 0, fd, gpt->parts[0].offset, kernel_len);
+		error = file_copy_range(kernel_fd, 0, fd, gpt->parts[KERNEL].offset, kernel_len);
 	if (!error)
-		error = file_pwrite_all(fd, block->data, block->len, gpt->parts[1].offset);
+		error = file_copy_range(root_fd, 0, fd, v.data_offset, v.data_len);
 	if (!error)
-		error = file_copy_range(root_fd, 0, fd, gpt->parts[2].offset, root_len);
+		error = verity_write(fd, &v);
+	if (!error) {
+		free(conf->verity);
+		conf->verity = verity_text(&v);
+		error = bootconf_make(conf, &block) ? -E2BIG : 0;
+	}
 	if (!error)
-		error = file_pwrite_all(fd, meta, strlen(meta), gpt->parts[3].offset);
+		error = file_pwrite_all(fd, block.data, block.len, gpt->parts[CONFIG].offset);
+	if (!error)
+		error = file_pwrite_all(fd, meta, strlen(meta), gpt->parts[META].offset);
+	buf_free(&block);
+	return error;
+}
+
+static int seal_write(int fd, struct gpt *gpt, const struct sign_key *key, const char *path)
+{
+	struct buf seal = { 0 };
+	int status = seal_make(fd, gpt, key, path, &seal), error;
+
+	if (status)
+		return status;
+	error = file_pwrite_all(fd, seal.data, seal.len, gpt->parts[SEAL].offset);
 	if (!error)
 		error = guids_make(fd, gpt);
 	if (!error)
 		error = gpt_write(fd, gpt);
-	return error;
+	buf_free(&seal);
+	return error ? err_report(PITH_FAILED, path, "cannot write: %s; choose another place", strerror(-error)) : 0;
 }
 
 int image_write(const char *path, const struct image_spec *spec)
 {
 	int kernel_fd = -1, root_fd = -1, status, error;
 	uint64_t kernel_len = 0, root_len = 0;
-	struct buf block = { 0 };
 	struct gpt gpt = { 0 };
 	struct file_atomic out;
 	char *meta = json_dumps(spec->meta, JSON_COMPACT | JSON_SORT_KEYS);
@@ -114,27 +139,30 @@ int image_write(const char *path, const struct image_spec *spec)
 		part_add(&gpt, PITH_GUID_KERNEL, "pith-kernel", kernel_len);
 		part_add(&gpt, PITH_GUID_CONFIG, "pith-config", BOOTCONF_MAX);
 		part_add(&gpt, PITH_GUID_ROOT, "pith-root", root_len);
+		part_add(&gpt, PITH_GUID_VERITY, "pith-verity", verity_len(root_len));
 		part_add(&gpt, PITH_GUID_META, "pith-meta", meta ? strlen(meta) : 0);
-		spec->conf->root_offset = gpt.parts[2].offset;
+		part_add(&gpt, PITH_GUID_SEAL, "pith-seal", 1);
+		gpt.disk_len += align_up(seal_len(&gpt)) - gpt.parts[SEAL].len;
+		gpt.parts[SEAL].len = align_up(seal_len(&gpt));
+		spec->conf->root_offset = gpt.parts[ROOT].offset;
 		spec->conf->root_len = root_len;
-		status = bootconf_make(spec->conf, &block);
 	}
 	if (!status)
 		status = file_atomic_open(&out, path);
 	if (!status) {
-		error = contents_write(out.fd, &gpt, kernel_fd, kernel_len, root_fd, root_len, &block, meta ? meta : "{}");
-		if (error) {
-			status = err_report(PITH_FAILED, path, "cannot write: %s; choose another place", strerror(-error));
+		error = contents_write(out.fd, &gpt, kernel_fd, kernel_len, root_fd, spec->conf, meta ? meta : "{}");
+		if (error && error != -E2BIG)
+			err_report(PITH_FAILED, path, "cannot write: %s; choose another place", strerror(-error));
+		status = error == -E2BIG ? PITH_USAGE : error ? PITH_FAILED : seal_write(out.fd, &gpt, spec->key, path);
+		if (status)
 			file_atomic_abort(&out);
-		} else {
+		else
 			status = file_atomic_commit(&out);
-		}
 	}
 	if (kernel_fd >= 0)
 		close(kernel_fd);
 	if (root_fd >= 0)
 		close(root_fd);
-	buf_free(&block);
 	free(meta);
 	return status;
 }

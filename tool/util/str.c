@@ -234,6 +234,26 @@ bool str_size(const char *s, uint64_t *ret_len)
 	return true;
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool str_hex(const char *s, uint8_t *ret_bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		int high = hex_digit(s[2 * i]), low = high < 0 ? -1 : hex_digit(s[2 * i + 1]);
+
+		if (low < 0)
+			return false;
+		ret_bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
 void str_shell_quote(struct buf *b, const char *s)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%";

@@ -53,6 +53,9 @@ bool str_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret_value);
 /* Parses a size such as 64M, 1G, 512K or 1048576 (bytes). */
 bool str_size(const char *s, uint64_t *ret_len);
 
+/* Reads 2 * len hexadecimal digits; what follows them is not looked at. */
+bool str_hex(const char *s, uint8_t *ret_bytes, size_t len);
+
 /* Appends s in single quotes if a POSIX shell would need them. */
 void str_shell_quote(struct buf *b, const char *s);
 

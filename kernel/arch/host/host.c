@@ -249,3 +249,4 @@ phys_t arch_vvar_page(void) { return 0; }
 u32 arch_hwcap(void) { return 1u << 26; }
 u32 arch_hwcap2(void) { return 0; }
 bool arch_crc32c(u32 *crc, const void *data, size_t len) { return false; }
+bool arch_sha256_blocks(u32 state[8], const void *data, size_t n) { return false; }

@@ -108,7 +108,7 @@ void desc_init_cpu(struct arch_cpu *c, const u64 ist_top[3]);
 void desc_init_idt(void);
 /* features.c */
 struct cpu_features {
-	bool x2apic, tsc_deadline, crc32c, xsave, xsaveopt, avx, fsgsbase, smep, smap, umip, pge, rdrand, rdseed, rdtscp, rdpid, page1g,
+	bool x2apic, tsc_deadline, crc32c, sha, xsave, xsaveopt, avx, fsgsbase, smep, smap, umip, pge, rdrand, rdseed, rdtscp, rdpid, page1g,
 		hypervisor, tcg, kvm, kvmclock, tsc_invariant;
 	u32 max_leaf, family_model, hypervisor_leaf;
 };
@@ -119,6 +119,7 @@ void features_enable_cpu(void);          /* control registers of this CPU */
 void fpu_init_cpu(bool first);
 void fpu_save(struct arch_thread *t);
 void fpu_restore_current(void);
+void fpu_kernel_begin(void);             /* the vector registers are this thread's in the kernel, until it sleeps */
 /* vector numbers */
 enum { VECTOR_FIRST = 0x30, VECTOR_LAST = 0xdf, VECTOR_TIMER = 0xf0, VECTOR_KICK = 0xf1, VECTOR_TLB = 0xf2, VECTOR_SPURIOUS = 0xff };
 void irq_dispatch(unsigned vector);

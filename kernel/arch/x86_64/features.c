@@ -62,6 +62,7 @@ void features_detect(void)
 	f->smep = l7.ebx & (1u << 7);
 	f->rdseed = l7.ebx & (1u << 18);
 	f->smap = l7.ebx & (1u << 20);
+	f->sha = (l7.ebx & (1u << 29)) && (l1.ecx & (1u << 9)) && (l1.ecx & (1u << 19)); /* with SSSE3 and SSE 4.1 */
 	f->umip = l7.ecx & (1u << 2);
 	f->rdpid = l7.ecx & (1u << 22);
 	f->rdtscp = e1.edx & (1u << 27);

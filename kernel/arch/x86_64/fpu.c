@@ -1,12 +1,13 @@
 /*
  * fpu.c - the program's floating-point and vector registers.
  *
- * The kernel itself never uses them. They are saved when a thread is switched out, and loaded again only on its way to
+ * The kernel itself uses them only between fpu_kernel_begin and its next sleep. They are saved when a thread is switched out, and loaded again only on its way to
  * user mode and only if another thread's were loaded on that CPU meanwhile (EXIT_FPU).
  *
  * Invariants:
  *   (F1) t->fpu_loaded: the CPU that t runs on holds its registers and memory may be stale.
  *   (F2) cpu->fpu_owner == t and t->fpu_cpu == cpu->id and t is not running elsewhere: the CPU holds what memory holds.
+ *       What the kernel puts into them is nobody's: fpu_kernel_begin ends both for whoever they were.
  *   (F3) the area is given to XRSTOR only after fpu.c wrote it or checked it: reserved bits would fault in ring 0.
  *
  * The area's layout: Intel SDM 1, chapter 13 (standard form). In signal frames: Linux
@@ -97,6 +98,21 @@ void fpu_save(struct arch_thread *t)
 		return;
 	area_save(t->fpu);
 	t->fpu_loaded = false;
+}
+
+/* From here until this thread sleeps the registers are the kernel's. Interrupt handlers do not use them. */
+void fpu_kernel_begin(void)
+{
+	irq_flags_t f = arch_irq_save();
+	struct arch_cpu *c = this_cpu();
+	struct arch_thread *t = c->thread;
+
+	if (t && t->fpu_loaded) {
+		fpu_save(t);
+		t->exit_flags |= EXIT_FPU;
+	}
+	c->fpu_owner = NULL;
+	arch_irq_restore(f);
 }
 
 /* On the way to user mode, interrupts masked. */
