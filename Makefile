@@ -169,7 +169,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kvm check-security entropy lint bench soak install clean abi unit fuzz
+.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kill check-kvm check-security entropy lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(B)/kernel.a ## build the kernel
 tool: $(B)/pith             ## build the command
@@ -198,6 +198,10 @@ entropy: all                ## long: how random are the addresses of ENTROPY_BOO
 	PITH=$(abspath $(B))/pith ENTROPY_BOOTS=$(or $(ENTROPY_BOOTS),1000) tests/security/random.sh
 check-crash: $(B)/unit/fs_ext4_crash_test ## long: 10,000 power cuts on ext4 volumes
 	PITH_CRASH_CUTS=2500 $(B)/unit/fs_ext4_crash_test
+check-kill: all             ## long: 200 machines with databases on volumes killed at odd moments
+	scripts/setup apps test
+	PITH=$(abspath $(B))/pith KILLS="$${KILLS:-sqlite:80 redis:60 mariadb:60}" sh tests/vm/kill_volume.sh | tee $(B)/kills
+	! grep '^not ok' $(B)/kills
 check-kvm: all abi          ## long: under KVM's rules, in a nested machine (tests/beds/kvm.md)
 	tests/beds/kvm.sh --build $(B)
 lint:                       ## the layer rules, formatting of tables, banned words

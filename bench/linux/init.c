@@ -4,6 +4,7 @@
  * command line aside, and becomes the program. Words come from the kernel's command line:
  *
  *   pith.exec=PATH pith.cwd=DIR pith.env=NAME=VALUE ... pith.arg=WORD ...     (arg 0 first; %20 for a blank)
+ *   pith.volume=PATH                                                          (ext4 on the second disk)
  *
  * What the root has below /tmp, /run and /var/tmp is copied into them; the program is user 1000, who may use all
  * ports, as in Pith. mk_exec is called right before the program's execve, for bench/plugin/count.c.
@@ -63,6 +64,8 @@ static char *decode(char *word)
 	return word;
 }
 
+static const char *volume_path, *volume_disk = "/dev/vdb";
+
 static const char *words_read(const char **ret_cwd)
 {
 	const char *exec = NULL;
@@ -77,6 +80,8 @@ static const char *words_read(const char **ret_cwd)
 			exec = decode(w + 10);
 		else if (!strncmp(w, "pith.cwd=", 9))
 			*ret_cwd = decode(w + 9);
+		else if (!strncmp(w, "pith.volume=", 12))
+			volume_path = decode(w + 12);
 		else if (!strncmp(w, "pith.arg=", 9) && nargs < MAX_WORDS)
 			args[nargs++] = decode(w + 9);
 		else if (!strncmp(w, "pith.env=", 9) && nenvs < MAX_WORDS)
@@ -150,13 +155,25 @@ int main(void)
 	mount_or_fail("proc", "/proc", "proc", 0);
 	mount_or_fail("devtmpfs", "/dev", "devtmpfs", 0);
 	exec = words_read(&cwd);
-	mount_or_fail("/dev/vda", "/root", "erofs", MS_RDONLY);
+	/* With two disks, which is the first is the VMM's choice. */
+	if (mount("/dev/vda", "/root", "erofs", MS_RDONLY, NULL)) {
+		volume_disk = "/dev/vda";
+		mount_or_fail("/dev/vdb", "/root", "erofs", MS_RDONLY);
+	}
 	mount_copied("/root/tmp");
 	mount_copied("/root/run");
 	mount_copied("/root/var/tmp");
 	setting_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 	if (chmod("/dev/hvc0", 0666) || chmod("/dev/console", 0666))
 		fail("/dev/console");
+	if (volume_path) {
+		char at[4096];
+
+		snprintf(at, sizeof at, "/root%s", volume_path);
+		mount_or_fail(volume_disk, at, "ext4", 0);
+		if (chown(at, USER, USER) || chmod(at, 0777))
+			fail(at);
+	}
 	mount_or_fail("/dev", "/root/dev", NULL, MS_MOVE);
 	mount_or_fail("/proc", "/root/proc", NULL, MS_MOVE);
 	if (access("/root/sys", F_OK) == 0)
