@@ -24,6 +24,7 @@ machine() {
     set_on ${MACHINES_KILL:-microvm:1:virtio q35:4:nvme microvm:4:virtio pc:1:nvme}
     "$PITH" run --accel tcg --machine "$m" --cpus "$c" --disk "$d" "$@" 2>machine.err &
     machine=$!
+    # shellcheck disable=SC2034 # wait_for gives up when it is gone
     pid=$machine
     pids="$pids $machine"
 }
