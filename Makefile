@@ -92,7 +92,7 @@ $(B)/vdso.so: $(VDSO_SRC) kernel/arch/x86_64/vdso/vdso.lds
 	$(Q)strip --strip-debug $@
 $(B)/kernel/arch/x86_64/vdso_image.S.o: $(B)/vdso.so
 
-KLDFLAGS := -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 -z pack-relative-relocs -z separate-code \
+KLDFLAGS := -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 -z pack-relative-relocs -n \
             --gc-sections --build-id=none --no-undefined
 $(B)/kernel.ld: kernel/boot/kernel.lds $(wildcard kernel/*/*.def)
 	@mkdir -p $(@D)

@@ -70,6 +70,8 @@ static int image_make(const struct opts *opts, const struct plan *plan, struct b
 	if (!status) {
 		err_progress("writing the image");
 		meta = meta_make(opts, plan, conf);
+		if (!map)
+			map = kernel_whole_map();
 		if (map)
 			json_object_set(meta, "kernel_functions", map);
 		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta, .key = key });

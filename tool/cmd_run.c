@@ -78,7 +78,7 @@ static int program_prepare(struct run *run, const char *path)
 	if (!status)
 		status = root_cached(&plan, &run->vm.root);
 	if (!status)
-		status = kernel_for(opts, &run->vm.kernel, NULL);
+		status = kernel_for(opts, &run->vm.kernel, &run->vm.kernel_map);
 	if (!status) {
 		fd = open(run->vm.kernel, O_RDONLY | O_CLOEXEC);
 		run->kernel_end = fd < 0 ? 0 : kernel_file_load_end(fd, 0);
@@ -170,6 +170,7 @@ static int image_prepare(struct run *run, const char *path)
 		status = image_signed_check(&run->image, path, public);
 	if (status)
 		return status;
+	run->vm.kernel_map = json_incref(json_object_get(run->image.meta, "kernel_functions"));
 	run->conf = run->image.conf;
 	run->image.conf = (struct bootconf){ 0 };
 	run->load_len = run->image.root_len;
@@ -408,6 +409,7 @@ int cmd_run(int argc, char **argv)
 	bootconf_free(&run.conf);
 	free(run.vm.vmm_path);
 	free(run.vm.kernel);
+	json_decref(run.vm.kernel_map);
 	free(run.vm.config);
 	free(run.vm.root);
 	for (size_t i = 0; i < OPTS_VOLUMES_MAX; i++)

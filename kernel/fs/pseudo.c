@@ -226,7 +226,5 @@ int pseudo_add_dir(enum pseudo_fs fs, const struct pseudo_dir *d)
 
 int pseudo_add_link(enum pseudo_fs fs, const struct pseudo_link *l)
 {
-	if (fs == PSEUDO_DEV)
-		return devfs_add_link(l);
 	return pseudo_add(fs, l->path, PNODE_LINK, l);
 }

@@ -62,7 +62,7 @@ enum pseudo_fs { PSEUDO_PROC, PSEUDO_SYS, PSEUDO_DEV };
 /*
  * Tables are kept by pointer (constant). 0, -EEXIST, -ENOMEM, -EINVAL.
  * In PSEUDO_PROC, "self/..." is the process's own directory (its number; /proc/self leads there) and
- * "net/..." is "self/net/...". In PSEUDO_DEV only links and devices can be added; a link's text is fixed when /dev is mounted.
+ * "net/..." is "self/net/...". In PSEUDO_DEV only devices can be added.
  */
 int pseudo_add_file(enum pseudo_fs fs, const struct pseudo_file *f);
 int pseudo_add_link(enum pseudo_fs fs, const struct pseudo_link *l);

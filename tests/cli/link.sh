@@ -44,7 +44,7 @@ END
 for what in calls functions_of_calls nothing_else whole_has_more; do
     check "inspect-$what" "$(python3 look.py $what "$calls" 0 2>&1 | tail -n 1)" python3 look.py $what "$calls" 0
 done
-check kernel-bytes "the kernel of hello has grown: $(python3 look.py sizes "$calls" "${HELLO_BYTES:-262144}" 2>&1 | tail -n 1)" python3 look.py sizes "$calls" "${HELLO_BYTES:-262144}"
+check kernel-bytes "the kernel of hello has grown: $(python3 look.py sizes "$calls" "${HELLO_BYTES:-229376}" 2>&1 | tail -n 1)" python3 look.py sizes "$calls" "${HELLO_BYTES:-229376}"
 
 # What the machine needs and the kernel lacks.
 expect run-without-network 2 '^pith: -p: .*linked without a network' "$PITH" run -p 8080:80 a.img

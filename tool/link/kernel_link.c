@@ -176,7 +176,7 @@ static int linked_get(const struct selection *s, char **ret_path, json_t **ret_m
 			utimensat(AT_FDCWD, map_path, NULL, 0);
 		}
 	}
-	if (!status && ret_map)
+	if (!status)
 		*ret_map = json_load_file(map_path, 0, NULL);
 	buf_free(&text);
 	buf_free(&script);
@@ -194,15 +194,18 @@ static int linked_get(const struct selection *s, char **ret_path, json_t **ret_m
 int kernel_for(const struct opts *opts, char **ret_path, json_t **ret_map)
 {
 	struct selection selection;
-	char *map;
 
-	if (ret_map)
-		*ret_map = NULL;
+	*ret_map = NULL;
 	if (!getenv("PITH_KERNEL") && selection_make(opts, &selection))
 		return linked_get(&selection, ret_path, ret_map);
-	map = ret_map ? kernel_file_find_map() : NULL;
-	if (map)
-		*ret_map = map_read(map);
-	free(map);
 	return kernel_file_find(ret_path);
+}
+
+json_t *kernel_whole_map(void)
+{
+	char *path = kernel_file_find_map();
+	json_t *map = path ? map_read(path) : NULL;
+
+	free(path);
+	return map;
 }

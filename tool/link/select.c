@@ -102,6 +102,8 @@ bool selection_make(const struct opts *opts, struct selection *ret_selection)
 		s->needs |= NEED_PATH;
 	if (HAS_ANY(s, ipc))
 		s->needs |= NEED_IPC;
+	if (s->calls[rules_call_number("ioctl")])
+		s->needs |= NEED_IOCTL;
 	if (opts->volume.count)
 		s->needs |= NEED_VOLUME;
 	if (opts->disk_kind == OPTS_DISK_NVME)

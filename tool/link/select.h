@@ -29,6 +29,7 @@ enum {
 	NEED_VOLUME = 4096,
 	NEED_TRACE = 8192,
 	NEED_NVME = 16384,
+	NEED_IOCTL = 32768,
 };
 
 struct selection {

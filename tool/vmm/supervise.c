@@ -229,6 +229,7 @@ int vm_run(struct vm *vm, const int *keep_fds)
 	int status;
 
 	s->vm = vm;
+	s->symbols.map = vm->kernel_map;
 	s->pid_fd = s->signal_fd = -1;
 	cleanup_signals(&signals);
 	status = ports_open(s);

@@ -38,7 +38,23 @@ static void section_read(struct symbols *symbols, Elf *elf, Elf_Scn *section, co
 	}
 }
 
-static void symbols_load(struct symbols *symbols)
+static void map_load(struct symbols *symbols)
+{
+	size_t i;
+	json_t *f;
+
+	json_array_foreach(symbols->map, i, f) {
+		const char *name = json_string_value(json_object_get(f, "name"));
+		json_int_t offset = json_integer_value(json_object_get(f, "offset")), len = json_integer_value(json_object_get(f, "bytes"));
+
+		if (!name || offset < 0 || len <= 0)
+			continue;
+		symbols->items = xrealloc(symbols->items, (symbols->count + 1) * sizeof *symbols->items);
+		symbols->items[symbols->count++] = (struct symbol){ .offset = (uint64_t)offset, .len = (uint64_t)len, .name = xstrdup(name) };
+	}
+}
+
+static void debug_load(struct symbols *symbols)
 {
 	char *path = kernel_file_find_debug();
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
@@ -49,7 +65,6 @@ static void symbols_load(struct symbols *symbols)
 	GElf_Shdr shdr;
 	Elf *elf;
 
-	symbols->loaded = 1;
 	free(path);
 	if (fd < 0)
 		return;
@@ -67,6 +82,15 @@ static void symbols_load(struct symbols *symbols)
 	}
 	elf_end(elf);
 	close(fd);
+}
+
+static void symbols_load(struct symbols *symbols)
+{
+	symbols->loaded = 1;
+	if (symbols->map)
+		map_load(symbols);
+	else
+		debug_load(symbols);
 	if (symbols->count)
 		qsort(symbols->items, symbols->count, sizeof *symbols->items, symbol_compare);
 }

@@ -4,6 +4,7 @@
 #ifndef TOOL_VMM_VM_H
 #define TOOL_VMM_VM_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct vm {
 	enum opts_machine machine; /* never AUTO */
 	uint64_t memory_len;
 	char *kernel;             /* names that the VMM can open: paths, or /dev/fd/N */
+	json_t *kernel_map;       /* its functions (link/map.h), NULL: those of the whole kernel beside the command */
 	char *config;             /* the boot configuration, as the first module */
 	char *root;               /* the root's block device */
 	char *volumes[OPTS_VOLUMES_MAX]; /* those of opts->volumes, as the VMM can open them */

@@ -18,7 +18,7 @@ struct gate {
 	u16 offset1;
 	u32 offset2, reserved;
 };
-static struct gate idt[256] RO_AFTER_INIT;
+static struct gate idt[256] RO_AFTER_INIT_ZERO;
 extern char irq_stubs[];
 
 static ALWAYS_INLINE void gate_set(struct gate *g, uintptr_t to, u8 type)

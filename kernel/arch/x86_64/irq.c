@@ -21,7 +21,7 @@ COUNTER(irq_unhandled);
 static struct {
 	arch_irq_handler fn;
 	void *arg;
-} handlers[VECTOR_LAST - VECTOR_FIRST + 1] RO_AFTER_INIT;
+} handlers[VECTOR_LAST - VECTOR_FIRST + 1] RO_AFTER_INIT_ZERO;
 static unsigned next_vector RO_AFTER_INIT = VECTOR_FIRST;
 static struct {
 	volatile u32 *regs;
