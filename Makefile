@@ -36,7 +36,9 @@ endef
 
 # ---- The kernel ------------------------------------------------------------------------
 
-KSRC     := $(filter-out kernel/arch/host/% kernel/arch/x86_64/vdso/%,$(call rwild,kernel,*.c))
+# Stand-ins for what a kernel of one program may lack; never in the whole one.
+KWITHOUT := kernel/net/inet_without_ip6.c
+KSRC     := $(filter-out $(KWITHOUT) kernel/arch/host/% kernel/arch/x86_64/vdso/%,$(call rwild,kernel,*.c))
 KASM     := $(call rwild,kernel,*.S)
 KCFLAGS  := -std=gnu17 -O2 -fno-align-functions -fno-align-jumps -fno-align-loops -fno-align-labels -g $(WARN) -ffreestanding -fPIE -fno-plt -include kernel/base/hidden.h \
             -mgeneral-regs-only -mno-red-zone -mcmodel=small -fcf-protection=none -fno-asynchronous-unwind-tables \
@@ -105,11 +107,22 @@ $(B)/pith.elf.stripped: $(B)/pith.elf
 	$(Q)strip -s -o $@ $<
 # What `pith build` links a kernel from (docs/decisions/linking.md): the objects without what only a debugger reads, with
 # their folders in their names.
-$(B)/kernel.a: $(KOBJ) $(LWIP_OBJ)
+KIP6     := $(filter $(B)/kernel/net/inet_ip6% $(B)/lwip-obj/core/ipv6/%,$(KOBJ) $(LWIP_OBJ))
+define archive
 	$(call say,AR,$@)
-	$(Q)rm -rf $@ $(B)/link && mkdir -p $(B)/link
-	$(Q)printf '%s\n' $^ | awk '{ n = $$0; sub("^$(B)/", "", n); gsub("/", "+", n); print "strip --strip-debug -o $(B)/link/" n " " $$0 }' | sh -e
-	$(Q)cd $(B)/link && ar qcD ../kernel.a $$(LC_ALL=C ls)
+	$(Q)rm -rf $@ $@.d && mkdir -p $@.d
+	$(Q)printf '%s\n' $(filter %.o,$^) | awk '{ n = $$0; sub("^$(B)/", "", n); gsub("/", "+", n); print "strip --strip-debug -o $@.d/" n " " $$0 }' | sh -e
+	$(Q)cd $@.d && ar qcD ../$(@F) $$(LC_ALL=C ls)
+endef
+KARCHIVES := $(addprefix $(B)/,kernel.a ip6.a without_ip6.a)
+$(call cmdline,archives,$(KIP6) $(KWITHOUT))
+$(KARCHIVES): $(B)/.cmd-archives
+$(B)/kernel.a: $(filter-out $(KIP6),$(KOBJ) $(LWIP_OBJ))
+	$(archive)
+$(B)/ip6.a: $(KIP6)
+	$(archive)
+$(B)/without_ip6.a: $(B)/kernel/net/inet_without_ip6.o
+	$(archive)
 -include $(call rwild,$(B)/kernel,*.d) $(call rwild,$(B)/lwip-obj,*.d)
 
 # ---- The command -----------------------------------------------------------------------
@@ -131,7 +144,7 @@ $(B)/pith: $(TOBJ)
 # ---- Tests -----------------------------------------------------------------------------
 
 # Kernel sources as a host library, under the sanitizers.
-HSRC     := $(filter-out kernel/mm/heap.c kernel/arch/x86_64/% kernel/boot/% kernel/platform/% kernel/init/%,$(call rwild,kernel,*.c)) kernel/init/bootconf.c
+HSRC     := $(filter-out $(KWITHOUT) kernel/mm/heap.c kernel/arch/x86_64/% kernel/boot/% kernel/platform/% kernel/init/%,$(call rwild,kernel,*.c)) kernel/init/bootconf.c
 # Assembly that touches nothing but its arguments runs on the host too.
 HASM     := kernel/arch/x86_64/sha256_ni.S
 HOBJ     := $(HSRC:%.c=$(B)/host/%.o) $(HASM:%.S=$(B)/host/%.S.o) $(LWIP_SRC:%.c=$(B)/host/lwip-obj/%.o)
@@ -171,7 +184,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 .PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kill check-kvm check-security entropy lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
-kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(B)/kernel.a ## build the kernel
+kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(KARCHIVES) ## build the kernel
 tool: $(B)/pith             ## build the command
 abi: $(ABI)
 abi-coverage: all abi       ## record which calls new programs of tests/abi make, for docs/linux-abi.md
@@ -215,7 +228,7 @@ bench: all                  ## measure and write the tables into bench/results/:
 install: all                ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(B)/pith $(DESTDIR)$(PREFIX)/bin/pith
 	install -D -m 644 $(B)/pith.elf.stripped $(DESTDIR)$(PREFIX)/lib/pith/kernel.elf
-	for f in kernel.ld kernel.a kernel.map; do install -D -m 644 $(B)/$$f $(DESTDIR)$(PREFIX)/lib/pith/$$f; done
+	for f in kernel.ld kernel.map $(notdir $(KARCHIVES)); do install -D -m 644 $(B)/$$f $(DESTDIR)$(PREFIX)/lib/pith/$$f; done
 	install -D -m 644 $(B)/pith.elf $(DESTDIR)$(PREFIX)/lib/pith/pith.elf.debug
 	for f in docs/man/*.[1-9]; do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 clean:                      ## remove what was built (fetched sources stay)

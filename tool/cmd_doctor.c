@@ -64,6 +64,12 @@ static struct finding look_mkfs(void)
 	return look_tool("mkfs.erofs", "erofs-utils");
 }
 
+/* For kernels of one program. */
+static struct finding look_ld(void)
+{
+	return look_tool("ld", "binutils");
+}
+
 static struct finding look_kernel(void)
 {
 	char *path = kernel_file_locate();
@@ -110,7 +116,7 @@ static struct finding look_cache(void)
 
 static const struct check checks[] = {
 	{ "qemu", true, look_qemu },   { "mkfs.erofs", true, look_mkfs }, { "kernel", true, look_kernel }, { "cache", true, look_cache },
-	{ "kvm", false, look_kvm },    { "tap", false, look_tap },        { "dpkg-query", false, look_dpkg },
+	{ "ld", false, look_ld },      { "kvm", false, look_kvm },        { "tap", false, look_tap }, { "dpkg-query", false, look_dpkg },
 };
 
 static int report_make(bool as_json)

@@ -46,6 +46,20 @@ for what in calls functions_of_calls nothing_else whole_has_more; do
 done
 check kernel-bytes "the kernel of hello has grown: $(python3 look.py sizes "$calls" "${HELLO_BYTES:-229376}" 2>&1 | tail -n 1)" python3 look.py sizes "$calls" "${HELLO_BYTES:-229376}"
 
+# One kind of socket brings its own and no other; files that are named bring their file systems.
+printf 'program: hello\nsyscalls: [socket, bind, openat, read, setsockopt]\nsockets: [inet/stream]\nfiles:\n  read: [/proc/self/]\n  write: []\n' >tcp.yaml
+expect_ok build-tcp "$PITH" build -M tcp.yaml -o tcp.img
+"$PITH" inspect --json tcp.img >tcp.json
+check one-socket "$(python3 -c 'import json; print(json.load(open("tcp.json"))["filesystems"])')" python3 - <<'END'
+import json
+r = json.load(open("tcp.json"))
+functions = {f["name"] for f in r["kernel_functions"]}
+assert "tcp_output" in functions and "inet_tcp_send" in functions
+assert not {f for f in functions if f.startswith(("unix_op", "netlink_op", "udp_op", "nd6_input", "icmp6_input", "mld6_input", "unix_alloc"))}
+assert r["filesystems"] == ["erofs", "procfs"], r["filesystems"]
+assert "virtio_net" in r["drivers"]
+END
+
 # What the machine needs and the kernel lacks.
 expect run-without-network 2 '^pith: -p: .*linked without a network' "$PITH" run -p 8080:80 a.img
 expect run-without-ext4 2 '^pith: -v: .*linked without ext4' "$PITH" run -v none.img:/data a.img

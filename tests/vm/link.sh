@@ -21,3 +21,40 @@ for on in $MACHINES; do
     done
 done
 is link/run-trace "$(vm microvm:1 --trace -M hello.yaml 2>&1 >/dev/null | grep -c 'exit_group(0)')" 1
+
+# Servers with kernels for IPv4 and TCP only.
+cc -O2 -static -o httpd "$sources/examples/httpd/httpd.c"
+cat >httpd.yaml <<'END'
+program: httpd
+syscalls: [accept4, arch_prctl, bind, brk, close, epoll_create1, epoll_ctl, epoll_wait, getpid, getrandom, listen, mprotect, newfstatat,
+  prlimit64, readlink, recvfrom, rseq, rt_sigprocmask, sendto, set_robust_list, set_tid_address, setsockopt, signalfd4, socket, uname, write]
+sockets: [inet/stream]
+END
+mkdir nginx
+cp -r "$sources/examples/nginx/." nginx/
+cat >>nginx/pith.yaml <<'END'
+syscalls: [accept4, access, arch_prctl, bind, brk, close, connect, dup2, epoll_create, epoll_ctl, epoll_wait, eventfd2, fcntl, fstat, futex, geteuid,
+  getegid, getgid, getuid, getpid, getppid, getrandom, gettid, ioctl, io_setup, io_destroy, listen, lseek, lstat, mkdir, mmap, mprotect, munmap,
+  newfstatat, open, openat, pread64, prlimit64, pwrite64, read, readlink, recvfrom, rseq, rt_sigaction, rt_sigprocmask, rt_sigsuspend, sendfile,
+  set_robust_list, set_tid_address, setitimer, setsockopt, socket, socketpair, stat, statfs, sysinfo, uname, unlink, write, writev]
+sockets: [inet/stream, unix/stream]
+files:
+  read: [/etc/, /lib/, /lib64/, /usr/, /www/, /var/, /sys/devices/system/cpu/online]
+  write: [/run/nginx.pid, /tmp/]
+END
+serve() { # NAME TEXT WHAT...
+    server=$1 text=$2
+    shift 2
+    for on in microvm:1 q35:4; do
+        port=$(free_port)
+        start "$server" "$on" -p "127.0.0.1:$port:80" "$@"
+        wait_for 60 curl -sf --max-time 5 "http://127.0.0.1:$port/"
+        if curl -s --max-time 20 "http://127.0.0.1:$port/" | grep -q "$text"; then ok "link/$on/$server"; else not_ok "link/$on/$server" "$(tail -n 3 "$server.log")"; fi
+        kill -TERM "$pid"
+        status=0
+        wait "$pid" || status=$?
+        is "link/$on/$server-stop" "$status" 0
+    done
+}
+serve httpd 'unmodified Linux program' -M httpd.yaml
+serve nginx 'Pith' nginx

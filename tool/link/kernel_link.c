@@ -47,30 +47,37 @@ static void script_filter(const char *whole, const struct selection *s, struct b
 	}
 }
 
+#define ARCHIVES 2u
+
+static int hash_add_archive(struct hash *h, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		error = -errno;
+	if (!error)
+		error = hash_add_file(h, fd, 0, (uint64_t)st.st_size);
+	if (fd >= 0)
+		close(fd);
+	return error ? err_report(PITH_FAILED, path, "cannot read the kernel's objects: %s; install pith again", strerror(-error)) : 0;
+}
+
 /* What decides about the bytes: the script, the objects' bytes. (Those of ld too, but ld is not to matter.) */
-static int key_make(const struct buf *script, const char *archive, char ret_hex[HASH_HEX_LEN])
+static int key_make(const struct buf *script, char *const archives[ARCHIVES], char ret_hex[HASH_HEX_LEN])
 {
 	uint8_t digest[HASH_LEN];
-	struct stat st;
 	struct hash h;
-	int fd = open(archive, O_RDONLY | O_CLOEXEC), error;
+	int status = 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		error = errno;
-		if (fd >= 0)
-			close(fd);
-		return err_report(PITH_FAILED, archive, "cannot read the kernel's objects: %s; install pith again", strerror(error));
-	}
 	hash_init(&h);
 	hash_add(&h, script->data, script->len);
 	hash_add(&h, PITH_KLDFLAGS, strlen(PITH_KLDFLAGS));
-	error = hash_add_file(&h, fd, 0, (uint64_t)st.st_size);
-	close(fd);
-	if (error)
-		return err_report(PITH_FAILED, archive, "cannot read the kernel's objects: %s", strerror(-error));
+	for (size_t i = 0; i < ARCHIVES && !status; i++)
+		status = hash_add_archive(&h, archives[i]);
 	hash_end(&h, digest);
 	hash_hex(digest, ret_hex);
-	return 0;
+	return status;
 }
 
 /* The line of ld's that says most: the first with an error. */
@@ -85,7 +92,7 @@ static char *complaint(struct buf *output)
 	return text;
 }
 
-static int ld_run(const char *script, const char *archive, const char *out, const char *map)
+static int ld_run(const char *script, char *const archives[ARCHIVES], const char *out, const char *map)
 {
 	char *words = xstrdup(PITH_KLDFLAGS), *next = NULL, *word;
 	struct strv argv = { 0 };
@@ -102,7 +109,8 @@ static int ld_run(const char *script, const char *archive, const char *out, cons
 	strv_add(&argv, "-o");
 	strv_add(&argv, out);
 	strv_add(&argv, "--whole-archive");
-	strv_add(&argv, archive);
+	for (size_t i = 0; i < ARCHIVES; i++)
+		strv_add(&argv, archives[i]);
 	status = child_run(argv.items, &output);
 	if (status == -ENOENT)
 		status = err_report(PITH_FAILED, "ld", "not found in PATH, and the manifest asks for a kernel of its own; install it: apt-get install binutils");
@@ -115,7 +123,7 @@ static int ld_run(const char *script, const char *archive, const char *out, cons
 }
 
 /* Links into names beside the final ones and renames: a kernel in the cache is whole. The map goes first. */
-static int link_into(const struct buf *script, const char *archive, const char *path, const char *map_path)
+static int link_into(const struct buf *script, char *const archives[ARCHIVES], const char *path, const char *map_path)
 {
 	char *tmp = xasprintf("%s.%ld", path, (long)getpid()), *tmp_script = xasprintf("%s.ld", tmp), *tmp_map = xasprintf("%s.map", tmp);
 	const char *const all[] = { tmp, tmp_script, tmp_map };
@@ -130,7 +138,7 @@ static int link_into(const struct buf *script, const char *archive, const char *
 	if (fd >= 0)
 		close(fd);
 	if (!status)
-		status = ld_run(tmp_script, archive, tmp, tmp_map);
+		status = ld_run(tmp_script, archives, tmp, tmp_map);
 	if (!status) {
 		json_t *map = map_read(tmp_map);
 
@@ -151,17 +159,21 @@ static int link_into(const struct buf *script, const char *archive, const char *
 
 static int linked_get(const struct selection *s, char **ret_path, json_t **ret_map)
 {
-	char hex[HASH_HEX_LEN], *cache = NULL, *whole = NULL, *archive = NULL, *path = NULL, *map_path = NULL;
+	char hex[HASH_HEX_LEN], *cache = NULL, *whole = NULL, *archives[ARCHIVES] = { 0 }, *path = NULL, *map_path = NULL;
 	struct buf text = { 0 }, script = { 0 };
-	int status = kernel_file_find_parts(&whole, &archive), error = 0;
+	int status = kernel_file_find_part("kernel.ld", &whole), error = 0;
 
+	if (!status)
+		status = kernel_file_find_part("kernel.a", &archives[0]);
+	if (!status)
+		status = kernel_file_find_part(s->needs & NEED_INET6 ? "ip6.a" : "without_ip6.a", &archives[1]);
 	if (!status)
 		error = file_read(whole, SCRIPT_MAX, &text);
 	if (error)
 		status = err_report(PITH_FAILED, whole, "cannot read the kernel's link script: %s; install pith again", strerror(-error));
 	if (!status) {
 		script_filter(text.data ? text.data : "", s, &script);
-		status = key_make(&script, archive, hex);
+		status = key_make(&script, archives, hex);
 	}
 	if (!status)
 		status = file_cache_dir(&cache);
@@ -170,7 +182,7 @@ static int linked_get(const struct selection *s, char **ret_path, json_t **ret_m
 		map_path = xasprintf("%s/kernel-%.40s.map", cache, hex);
 		if (access(path, R_OK) < 0 || access(map_path, R_OK) < 0) {
 			cache_prune(cache);
-			status = link_into(&script, archive, path, map_path);
+			status = link_into(&script, archives, path, map_path);
 		} else {
 			utimensat(AT_FDCWD, path, NULL, 0);
 			utimensat(AT_FDCWD, map_path, NULL, 0);
@@ -182,7 +194,8 @@ static int linked_get(const struct selection *s, char **ret_path, json_t **ret_m
 	buf_free(&script);
 	free(cache);
 	free(whole);
-	free(archive);
+	for (size_t i = 0; i < ARCHIVES; i++)
+		free(archives[i]);
 	free(map_path);
 	if (status)
 		free(path);

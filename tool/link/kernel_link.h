@@ -1,7 +1,7 @@
 /*
  * kernel_link.h - a kernel of what one program needs (docs/decisions/linking.md).
  *
- * Beside the command lie the kernel's objects (kernel.a) and its link script (kernel.ld). The script without the lines of
+ * Beside the command lie the kernel's objects (kernel.a; ip6.a or what stands in for it) and its link script (kernel.ld). The script without the lines of
  * what is not wanted goes to ld, which leaves out what nothing refers to. Same selection, same bytes. Kernels are kept in
  * the cache directory as kernel-KEY.elf, with a list of their functions beside them, kernel-KEY.map.
  */

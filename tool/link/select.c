@@ -21,7 +21,7 @@ static const char *const restarted[] = { "nanosleep", "clock_nanosleep", "poll",
 /* io_uring does what these do without making the calls. */
 static const char *const openers[] = { "open", "openat", "openat2", "creat", "open_by_handle_at", "io_uring_setup" };
 static const char *const makers[] = { "mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat", "link", "linkat", "rename", "renameat", "renameat2",
-				      "bind", "memfd_create" };
+				      "memfd_create" };
 static const char *const namers[] = {
 	"stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "chdir", "statfs", "truncate", "unlink",
 	"unlinkat", "rmdir", "chmod", "fchmodat", "chown", "lchown", "fchownat", "utime", "utimes", "utimensat", "futimesat", "inotify_add_watch",
@@ -69,6 +69,37 @@ static void sockets_judge(const struct rules_list *sockets, struct selection *s)
 		s->needs |= NEED_NETWORK;
 }
 
+/* May the program use something at or below a directory? */
+static bool list_touches(const struct rules_list *list, const char *directory)
+{
+	size_t len = strlen(directory);
+
+	for (size_t i = 0; i < list->items.count; i++) {
+		const char *path = list->items.items[i];
+		size_t plain = strcspn(path, "*?"), n = plain < len ? plain : len;
+
+		if (strncmp(path, directory, n))
+			continue;
+		if (plain < len ? path[plain] || (plain && path[plain - 1] == '/') : !path[len] || path[len] == '/' || plain == len)
+			return true;
+	}
+	return false;
+}
+
+static void files_judge(const struct rules *rules, struct selection *s)
+{
+	static const struct { const char *directory; unsigned int need; } places[] = {
+		{ "/proc", NEED_PROC }, { "/sys", NEED_SYS }, { "/dev", NEED_DEV }, { "/tmp", NEED_TMP }, { "/var/tmp", NEED_TMP }, { "/run", NEED_TMP },
+		{ "/etc/resolv.conf", NEED_RESOLV | NEED_TMP }, { "/run/resolv.conf", NEED_RESOLV | NEED_TMP },
+	};
+	bool any = !rules->read.given && !rules->write.given;
+
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		if (any || list_touches(&rules->read, places[i].directory) || list_touches(&rules->write, places[i].directory))
+			s->needs |= places[i].need;
+	}
+}
+
 static void calls_judge(const struct rules_list *calls, struct selection *s)
 {
 	for (unsigned int nr = 0; nr < SCAN_CALLS_MAX; nr++)
@@ -94,9 +125,11 @@ bool selection_make(const struct opts *opts, struct selection *ret_selection)
 		return false;
 	calls_judge(&opts->rules.syscalls, s);
 	sockets_judge(&opts->rules.sockets, s);
+	files_judge(&opts->rules, s);
 	if (HAS_ANY(s, openers))
 		s->needs |= NEED_OPEN | NEED_PATH | NEED_MAKE;
-	if (HAS_ANY(s, makers))
+	/* A unix socket's address is a file. */
+	if (HAS_ANY(s, makers) || (s->needs & NEED_UNIX && s->calls[rules_call_number("bind")]))
 		s->needs |= NEED_PATH | NEED_MAKE;
 	if (HAS_ANY(s, namers))
 		s->needs |= NEED_PATH;

@@ -30,6 +30,12 @@ enum {
 	NEED_TRACE = 8192,
 	NEED_NVME = 16384,
 	NEED_IOCTL = 32768,
+	/* Files below these, as far as the manifest says which files there are; without a list all. */
+	NEED_PROC = 1 << 16,
+	NEED_SYS = 1 << 17,
+	NEED_DEV = 1 << 18,
+	NEED_TMP = 1 << 19,   /* /tmp, /var/tmp, /run */
+	NEED_RESOLV = 1 << 20,
 };
 
 struct selection {

@@ -80,13 +80,10 @@ static char *part_find(const char *name)
 	return path;
 }
 
-int kernel_file_find_parts(char **ret_script, char **ret_archive)
+int kernel_file_find_part(const char *name, char **ret_path)
 {
-	*ret_script = part_find("kernel.ld");
-	*ret_archive = part_find("kernel.a");
-	if (*ret_script && *ret_archive)
-		return 0;
-	return err_report(PITH_FAILED, *ret_script ? "kernel.a" : "kernel.ld", "neither beside the command nor in ../lib/pith from there; run make, or install pith again");
+	*ret_path = part_find(name);
+	return *ret_path ? 0 : err_report(PITH_FAILED, name, "neither beside the command nor in ../lib/pith from there; run make, or install pith again");
 }
 
 char *kernel_file_find_map(void)

@@ -19,10 +19,10 @@ char *kernel_file_locate(void);
 char *kernel_file_find_debug(void);
 
 /*
- * What kernels are linked from: the link script and the objects, kernel.ld and kernel.a beside the command or in
- * ../lib/pith from there ($PITH_KERNEL does not matter). 0 or 125 after a line. ld's map of the whole kernel; NULL.
+ * One of the files that kernels are linked from, kernel.ld, kernel.a and so on, beside the command or in ../lib/pith from
+ * there ($PITH_KERNEL does not matter). 0 or 125 after a line. ld's map of the whole kernel; NULL.
  */
-int kernel_file_find_parts(char **ret_script, char **ret_archive);
+int kernel_file_find_part(const char *name, char **ret_path);
 char *kernel_file_find_map(void);
 
 /* The end of the memory that a kernel takes when it is loaded, from its program headers; 0 when it is no kernel. */
