@@ -138,6 +138,8 @@ void inet_timer_activity(void);
 /* Run what is due. C. */
 void inet_timer_run(void);
 bool inet_timer_due(void);
+/* Before a peer begins a connection: its age is counted from now, also when TCP's clock stood still until now. */
+void inet_timer_catch_up(void);
 /* DHCP began or ended its exchange. C. */
 void inet_timer_dhcp(bool running);
 void inet_timer_igmp(void);

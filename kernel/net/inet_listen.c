@@ -108,6 +108,7 @@ u32 inet_tcp_syn(const struct tcp_pcb *pcb, const ip_addr_t *local, u16 lport)
 		struct tcp_pcb_listen *l = listener_at(local, lport);
 		if (!l)
 			return most;
+		inet_timer_catch_up();
 		make_room(l);
 		s = l->callback_arg;
 	}

@@ -133,6 +133,19 @@ static void tcp_run(u64 now)
 		inet_mem_trim();
 }
 
+void inet_timer_catch_up(void)
+{
+	u64 now, elapsed_ms;
+
+	if (timers[T_TCP].due_ns || !timers[T_TCP].last_ns)
+		return;
+	now = arch_clock_mono_ns();
+	elapsed_ms = (now - timers[T_TCP].last_ns) / NSEC_PER_MSEC + tcp_ms_owed;
+	tcp_ticks += (u32)(elapsed_ms / TCP_SLOW_INTERVAL);
+	tcp_ms_owed = (u32)(elapsed_ms % TCP_SLOW_INTERVAL);
+	timers[T_TCP].last_ns = now;
+}
+
 /* lwIP: a connection was added to a list. */
 void tcp_timer_needed(void)
 {

@@ -15,6 +15,7 @@
 static unsigned lose_percent, reorder_percent, duplicate_percent;
 static unsigned sent_frames, dhcp_acks;
 static bool refuse;                  /* the ring is full */
+static u32 synack_seq;               /* of the last SYN-ACK to port 999, 0: none */
 static bool merge;                   /* deliver large frames uncut, as guest TSO does */
 
 static u16 l4_sum(const u8 *ip, size_t len)
@@ -106,6 +107,11 @@ static void on_wire(u8 *d, u32 len)
 	}
 	if (ip[9] == 6)
 		assert_int_equal(l4_sum(ip, len - 14), 0xffff);
+	if (ip[9] == 6 && get16(ip + 22) == 999) {
+		if (ip[33] == 0x12)
+			synack_seq = (u32)get16(ip + 24) << 16 | get16(ip + 26);
+		return;
+	}
 	if (memcmp(ip + 16, &(u32){ PEER }, 4) != 0)
 		return;
 	if (random_below(100) < lose_percent)
@@ -431,27 +437,52 @@ static void hostile_frames(void **state)
 }
 
 /* Forged SYNs, thousands: a real client still gets in. */
+/* A segment without data from somebody who is not there, its sums not needed. */
+static void hand_in(u32 from, unsigned sport, unsigned dport, u8 flags, u32 seq, u32 ack)
+{
+	u8 d[54] = { 0 }, *ip = d + 14;
+
+	memcpy(d, dev.mac, 6);
+	put16(d + 12, 0x800);
+	ip[0] = 0x45; put16(ip + 2, 40); ip[8] = 64; ip[9] = 6;
+	put32(ip + 12, from);
+	memcpy(ip + 16, &(u32){ ME }, 4);
+	put16(ip + 10, (u16)~sum(ip, 20, 0));
+	put16(ip + 20, sport); put16(ip + 22, dport);
+	put32(ip + 24, seq); put32(ip + 28, ack);
+	ip[32] = 0x50; ip[33] = flags; put16(ip + 34, 1000);
+	enqueue(d, sizeof d, true);
+	announce();
+}
+
+/* The first connection after TCP's clock stood still is as young as any other: half open for two seconds, then the peer's ACK. */
+static void slow_after_idle(void **state)
+{
+	unsigned port;
+	struct socket *l = listener(0, 0, &port), *s;
+
+	transfer(1000);
+	let_run(120000);
+	synack_seq = 0;
+	hand_in(0x0a000002, 999, port, 2, 5000, 0);
+	let_run(2000);
+	assert_int_not_equal(synack_seq, 0);
+	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 1);
+	let_run(100);
+	assert_int_equal(sock_accept(l, true, &s), 0);
+	sock_close(s);
+	sock_close(l);
+}
+
 static void syn_flood(void **state)
 {
 	unsigned port;
 	struct socket *l = listener(0, 0, &port), *c = new_socket(LX_AF_INET, LX_SOCK_STREAM), *s;
 	struct sock_addr a = in_addr(PEER, port);
-	u8 d[54];
 
 	assert_int_equal(sock_listen(l, 1000), 0);
 	for (unsigned i = 0; i < 5000; i++) {
-		memset(d, 0, sizeof d);
-		memcpy(d, dev.mac, 6);
-		put16(d + 12, 0x800);
-		u8 *ip = d + 14;
-		ip[0] = 0x45; put16(ip + 2, 40); ip[8] = 64; ip[9] = 6;
-		put32(ip + 12, 0x0a000300 + i);
-		memcpy(ip + 16, &(u32){ ME }, 4);
-		put16(ip + 10, (u16)~sum(ip, 20, 0));
-		put16(ip + 20, 1000 + i); put16(ip + 22, port);
-		ip[32] = 0x50; ip[33] = 2; put16(ip + 34, 1000);
-		enqueue(d, sizeof d, true);
-		announce();
+		hand_in(0x0a000300 + i, 1000 + i, port, 2, 0, 0);
 		let_run(3);
 		if (i == 4000)
 			assert_int_equal(sock_connect(c, &a, true), -EINPROGRESS);
@@ -510,7 +541,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(syn_flood), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(syn_flood), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
