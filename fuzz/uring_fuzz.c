@@ -24,9 +24,6 @@
 #define USER  0x20000000ull
 #define PAGES 8u
 
-/* linux/uring_ops.h; what it includes does not go together with fs/internal.h. */
-void uring_linux_init(void);
-
 #define must(ok) must_at(ok, __LINE__)
 static void must_at(bool ok, int line)
 {
@@ -58,7 +55,6 @@ static void start_machine(void)
 	must(tmpfs_new("tmpfs", 16 * MiB, 0755, &t) == 0 && mount_attach(&t->m, NULL) == 0);
 	must(cwd_set(fs_root()) == 0);
 	must(vm_map(&rq) == (intptr_t)USER);
-	uring_linux_init();
 }
 
 static void install(struct file *f)

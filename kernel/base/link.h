@@ -12,7 +12,6 @@
  * The picked entries of a table, in the script's order. LINK_TABLE declares it at file scope, LINK_EACH is a for statement's head,
  * LINK_FIRST the first entry or NULL.
  */
-#define LINK_TABLE(type, table) extern const type __start_pick_##table[], __stop_pick_##table[]
 /* The compiler must not know that this is another object than the first entry. */
 #define LINK_END(table) ({ __typeof__(&__stop_pick_##table[0]) end_ = __stop_pick_##table; __asm__("" : "+r"(end_)); end_; })
 #define LINK_EACH(p, table) p = __start_pick_##table; p < LINK_END(table); p++
@@ -22,8 +21,11 @@
 #define LINK_INIT(name, fn) static int (*const link_init_##name)(void) LINK_PICK(init, name) = fn
 
 #ifdef PITH_HOST
+/* A test that needs no entry of a table has an empty one. */
+#define LINK_TABLE(type, table) extern const type __start_pick_##table[] __attribute__((weak)), __stop_pick_##table[] __attribute__((weak))
 #define LINK_PICK(table, name) __attribute__((used, section("pick_" #table), aligned(8)))
 #else
+#define LINK_TABLE(type, table) extern const type __start_pick_##table[], __stop_pick_##table[]
 #define LINK_PICK(table, name) __attribute__((used, section(".pick." #table "." #name), aligned(8)))
 #endif
 

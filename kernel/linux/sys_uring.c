@@ -74,7 +74,6 @@ long sys_io_uring_setup(unsigned entries, struct uaddr uparams)
 	struct file *f;
 	int r;
 
-	uring_linux_init();
 	if (copy_from_user(&p, uparams, sizeof(p)) < 0)
 		return -EFAULT;
 	if (p.resv[0] || p.resv[1] || p.resv[2])

@@ -428,10 +428,6 @@ static int buf_fetch(u64 ring, u32 mask, u16 at, struct uring_picked *ret)
 	return 0;
 }
 
-void uring_linux_init(void)
-{
-	static const struct uring_group_ops group = { .fetch = buf_fetch };
-
-	uring_ops = ops;
-	uring_group_ops = &group;
-}
+static const struct uring_group_ops group = { .fetch = buf_fetch };
+const struct uring_group_ops *const uring_group_ops = &group;
+const struct uring_op *const uring_ops = ops;

@@ -63,6 +63,5 @@ long uring_install(struct uring_req *rq, struct file *f, u32 slot, bool cloexec)
 /* A timespec of the program: -EFAULT, -EINVAL. */
 int uring_time_get(struct uaddr at, u64 *ret_ns);
 /* The table for proc/. */
-void uring_linux_init(void);   /* before the first ring; again is harmless */
 
 #endif

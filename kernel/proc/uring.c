@@ -15,7 +15,6 @@
 #include "vm/aspace.h"
 #include "base/print.h"
 
-const struct uring_op *uring_ops RO_AFTER_INIT;
 static u32 pages_used;               /* atomic */
 
 /* ---- Memory ---- */

@@ -110,8 +110,8 @@ struct uring_req {
 	u64 data[URING_DATA_MAX / 8]; /* the operation's own */
 };
 
-/* The table of LX_OP_COUNT operations; set once at boot by linux/. */
-extern const struct uring_op *uring_ops;
+/* The table of LX_OP_COUNT operations: linux/ defines it. */
+extern const struct uring_op *const uring_ops;
 
 /* ---- Rings (uring.c) ---- */
 
@@ -241,6 +241,6 @@ struct uring_group_ops {
 	/* Entry `at` of the ring at addr, if the tail there is not `at`. 0, -ENOBUFS, -EFAULT. */
 	int (*fetch)(u64 addr, u32 mask, u16 at, struct uring_picked *ret);
 };
-extern const struct uring_group_ops *uring_group_ops;
+extern const struct uring_group_ops *const uring_group_ops;   /* linux/ defines it */
 
 #endif

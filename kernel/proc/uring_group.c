@@ -30,7 +30,6 @@ struct uring_group {
 	u16 head;
 };
 
-const struct uring_group_ops *uring_group_ops RO_AFTER_INIT;
 static u32 ranges_alive;             /* atomic: groups count too */
 
 static void *counted_alloc(size_t size)

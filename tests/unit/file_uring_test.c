@@ -16,7 +16,6 @@ static int setup(void **state)
 	file_setup(state);
 	arch_hooks.user_fault = vm_fault;
 	assert_int_equal(vm_init(NULL), 0);
-	uring_linux_init();
 	struct vm_map_request rq = { .addr = USER, .len = 16 * PAGE_SIZE, .prot = VM_PROT_READ | VM_PROT_WRITE,
 				     .max_prot = VM_PROT_READ | VM_PROT_WRITE, .flags = VM_MAP_FIXED };
 	assert_int_equal(vm_map(&rq), USER);
