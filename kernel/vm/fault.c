@@ -19,6 +19,7 @@
  * (-EIO), no memory (-ENOMEM).
  */
 #include "vm/vm_impl.h"
+#include "vm/writeback.h"
 #include "sched/thread.h"
 
 #define FAULT_AROUND 16u
@@ -208,8 +209,11 @@ static int shared_write(struct vm_area *a, uintptr_t va, u64 index)
 		spin_unlock(&vm_as.pt_lock);
 	}
 	/* After the entry is writable: a write-back that clears the mark from now on also takes the right away. */
-	if (r == 0)
+	if (r == 0) {
 		vm_object_mark_dirty(o, p);
+		if (o->ops->page_dirtied)
+			o->ops->page_dirtied(o);
+	}
 	page_put(p);
 	return r;
 }
@@ -373,8 +377,12 @@ int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool fro
 	int code = 0;
 	int r = fault_one(va, access, &code);
 
-	if (likely(r == 0))
+	if (likely(r == 0)) {
+		/* Not in the kernel's own copies: who knows what is held there. */
+		if (from_user)
+			vm_dirty_throttle();
 		return 0;
+	}
 	if (r != -EFAULT && r != -ENOMEM) {
 		r = -EIO;
 		code = BUS_ADRERR;

@@ -18,6 +18,7 @@
  * What can fail: memory (-ENOMEM), the file system's read (-EIO or what it says).
  */
 #include "vm/vm_impl.h"
+#include "vm/writeback.h"
 #include "sched/thread.h"
 
 /* ---- Memory of the trees ---- */
@@ -298,11 +299,22 @@ void vm_object_mark_dirty(struct vm_object *o, struct page *p)
 	if (!o->ops->write_pages || page_has(p, PAGE_DIRTY))
 		return;
 	spin_lock(&o->lock);
-	if (p->object == o) {
+	if (p->object == o && !page_has(p, PAGE_DIRTY)) {
 		page_set(p, PAGE_DIRTY);
 		radix_set_mark(&o->tree, p->index);
+		__atomic_fetch_add(&vm_dirty_pages, 1, __ATOMIC_RELAXED);
 	}
 	spin_unlock(&o->lock);
+}
+
+/* (vm_impl.h) */
+bool object_clean_page_locked(struct page *p)
+{
+	if (!page_has(p, PAGE_DIRTY))
+		return false;
+	page_clear(p, PAGE_DIRTY);
+	__atomic_fetch_sub(&vm_dirty_pages, 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 bool vm_object_is_dirty(struct vm_object *o)
@@ -327,7 +339,7 @@ static void object_drop_page(struct vm_object *o, struct page *p)
 	ours = p->object == o;
 	if (ours) {
 		object_remove_locked(o, p);
-		page_clear(p, PAGE_DIRTY);
+		object_clean_page_locked(p);
 	}
 	spin_unlock(&o->lock);
 	if (!ours)

@@ -37,6 +37,8 @@ struct vm_object_ops {
 	u64 (*size)(struct vm_object *o);
 	/* A shared mapping is about to make the page writable (allocate blocks...); NULL: fine. */
 	int (*page_mkwrite)(struct vm_object *o, struct page *p);
+	/* After that, when the page is dirty. NULL: nobody needs to know. Must not sleep. */
+	void (*page_dirtied)(struct vm_object *o);
 	/* The last reference went away. Pages are gone already; o itself is the owner's to free. */
 	void (*release)(struct vm_object *o);
 	/* An area more, and one less, shows the object; NULL: nobody counts. mapped: address space lock held, must not sleep; unmapped: no lock held. */

@@ -203,9 +203,8 @@ static unsigned sync_prepare(struct vm_object *o, struct page **pages, unsigned 
 		struct page *p = pages[i];
 		vm_page_lock(p);
 		spin_lock(&o->lock);
-		bool dirty = p->object == o && page_has(p, PAGE_DIRTY);
+		bool dirty = p->object == o && object_clean_page_locked(p);
 		if (dirty) {
-			page_clear(p, PAGE_DIRTY);
 			radix_clear_mark(&o->tree, p->index);
 			object_write_protect_locked(o, p, &g);
 		}

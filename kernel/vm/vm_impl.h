@@ -155,6 +155,8 @@ static inline void gather_range(struct vm_gather *g, uintptr_t va)
 	if (va + PAGE_SIZE > g->end)
 		g->end = va + PAGE_SIZE;
 }
+/* Take the dirty mark from p; false if it had none. Its object is locked. */
+bool object_clean_page_locked(struct page *p);
 void gather_finish(struct vm_gather *g);               /* flush, then free; pt_lock not held */
 /* Unmap and free everything in [start, end) of area a; hidden pages too. A held (either way). */
 void zap_area_range(struct vm_area *a, uintptr_t start, uintptr_t end);

@@ -14,6 +14,7 @@
 #include "base/string.h"
 #include "mm/heap.h"
 #include "sched/thread.h"
+#include "vm/writeback.h"
 #include "vm/aspace.h"
 #include "vm/uio.h"
 
@@ -234,6 +235,53 @@ static void read_errors(void **state)
 	vm_object_put(&disk.o);
 }
 
+static unsigned throttled;
+static int throttle_write(struct vm_writer *w, u64 until_pages)
+{
+	throttled++;
+	assert_true(until_pages < vm_dirty_limit);
+	return vm_object_sync(&disk.o, 0, UINT64_MAX);
+}
+
+/* Dirty pages are counted once each, however often they are written, until they are clean or gone; over the limit their maker writes. */
+static void dirty_limits(void **state)
+{
+	struct vm_writer writer = { .write = throttle_write };
+	u64 limit;
+
+	disk_make(4);
+	assert_true(vm_dirty_pages == 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(write_at(buf, 5 * PAGE_SIZE, 100), 5 * PAGE_SIZE);
+	assert_true(vm_dirty_pages == 6);
+	disk.fail_write = true;
+	assert_int_equal(vm_object_sync(&disk.o, 0, UINT64_MAX), -ENOSPC);
+	assert_true(vm_dirty_pages == 6);
+	disk.fail_write = false;
+	assert_int_equal(vm_object_sync(&disk.o, 0, 1), 0);
+	assert_true(vm_dirty_pages == 4);
+	vm_object_drop(&disk.o, 2, 2);
+	assert_true(vm_dirty_pages == 3);
+	vm_dirty_throttle();
+	vm_writer_add(&writer);
+	vm_dirty_throttle();
+	assert_int_equal(throttled, 0);
+	limit = vm_dirty_limit;
+	vm_dirty_limit = 5;
+	assert_true(vm_dirty_many());
+	assert_int_equal(write_at(buf, 10 * PAGE_SIZE, 0), 10 * PAGE_SIZE);
+	vm_dirty_throttle();
+	assert_int_equal(throttled, 1);
+	assert_true(vm_dirty_pages == 0 && !vm_dirty_many());
+	vm_dirty_throttle();
+	assert_int_equal(throttled, 1);
+	vm_dirty_limit = limit;
+	vm_writer_remove(&writer);
+	assert_int_equal(write_at(buf, PAGE_SIZE, 0), PAGE_SIZE);
+	vm_object_put(&disk.o);
+	assert_true(vm_dirty_pages == 0);
+}
+
 static void writing_model(void **state)
 {
 	disk_make(4);
@@ -452,6 +500,7 @@ int main(void)
 		cmocka_unit_test(radix_model),
 		cmocka_unit_test(reading),
 		cmocka_unit_test(read_errors),
+		cmocka_unit_test(dirty_limits),
 		cmocka_unit_test(writing_model),
 		cmocka_unit_test(readers_together),
 		cmocka_unit_test(memory_objects),

@@ -26,6 +26,7 @@
 #include "fs/ext4/ext4_fmt.h"
 #include "fs/internal.h"
 #include "sched/thread.h"
+#include "vm/writeback.h"
 
 struct ext4;
 struct ext4_inode;
@@ -99,7 +100,7 @@ struct ext4_journal {
 	struct jbd_super sb;
 	struct mutex commit_lock;
 	struct waitq waitq;                  /* the thread's */
-	bool active, stop;                   /* atomic: something changed since its last round; end */
+	bool active, hurry, stop;            /* atomic: something changed since its last round; much is dirty; end */
 	struct thread *thread;
 };
 
@@ -110,8 +111,9 @@ void ext4_end(struct ext4 *e);
 bool ext4_txn_full(const struct ext4 *e);
 /* The running transaction must not be committed before i's dirty pages are on the device; M. */
 void ext4_order_data(struct ext4_inode *i);
-/* Something is to be committed or written in a while. Any thread. */
+/* Something is to be committed or written in a while; data is to be written soon. Any thread. */
 void ext4_wake_thread(struct ext4 *e);
+void ext4_hurry_thread(struct ext4 *e);
 /* Everything up to tid is durable when this returns 0. Not under M. */
 int ext4_commit_tid(struct ext4 *e, u32 tid) MUST_CHECK;
 int ext4_commit_now(struct ext4 *e) MUST_CHECK;
@@ -176,7 +178,7 @@ struct ext4 {
 	struct waitq icache_waitq;           /* an inode left the cache */
 	bool recovering;                     /* orphans are being removed: inodes without names are met */
 	struct list dirty;                   /* I: ext4_inode.dirty_link, with pages to write; each has a reference */
-	u64 dirty_bytes;                     /* atomic: about how much was written and is not on the device */
+	struct vm_writer writer;
 	struct list orphans;                 /* M: ext4_inode.orphan_link, newest first, as on disk */
 	u32 generation;
 	u32 alloc_group;                     /* M: where the last directory went */
@@ -265,7 +267,6 @@ struct ext4_inode {
 	bool orphan, deleted;
 	bool linkable;                       /* O_TMPFILE that may get a name */
 	bool growing;                        /* M: an orphan only while a write makes it longer (file.c) */
-	u64 dirty_bytes;                     /* atomic: this file's share of ext4.dirty_bytes */
 	u32 ordered_tid;                     /* M: the newest transaction that must write its data first */
 	struct list icache_link, dirty_link, orphan_link, ordered_link;
 };
@@ -278,7 +279,7 @@ int ext4_inode_new(struct ext4 *e, struct ext4_inode *dir, u32 mode, u64 rdev, s
 /* Write the fields into the inode's block; M. data: fdatasync must write it too. */
 int ext4_inode_store(struct ext4_inode *i, bool data) MUST_CHECK;
 int ext4_inode_table_read(struct ext4 *e, u32 ino, struct ext4_buf **ret_buf, struct ext4_dinode **ret) MUST_CHECK;
-void ext4_inode_dirty_data(struct ext4_inode *i, u64 bytes);
+void ext4_inode_dirty_data(struct ext4_inode *i);
 /* Give back what files in memory have ahead of their end. Not under M. */
 void ext4_trim_all(struct ext4 *e);
 int ext4_getattr(struct vnode *v, struct vattr *ret);
@@ -325,7 +326,7 @@ extern const struct vm_object_ops ext4_object_ops;
 int ext4_truncate(struct ext4_inode *i, u64 size) MUST_CHECK;
 int ext4_file_sync(struct ext4_inode *i, bool data_only) MUST_CHECK;
 /* Write dirty files until about that many bytes are left dirty. Not under M. */
-int ext4_write_dirty(struct ext4 *e, u64 until_bytes);
+int ext4_write_dirty(struct ext4 *e, u64 until_pages);
 /* Before -ENOSPC is told: make what is free on its way usable. Not under M. */
 int ext4_settle_space(struct ext4 *e) MUST_CHECK;
 /* Let dirty files go without writing them: the volume failed. */

@@ -381,7 +381,7 @@ static int zero_part(struct ext4_inode *i, u64 from, u64 to)
 	memset((u8 *)page_to_virt(p) + from % PAGE_SIZE, 0, (size_t)(to - from));
 	if (data) {
 		vm_object_mark_dirty(&i->obj, p);
-		ext4_inode_dirty_data(i, to - from);
+		ext4_inode_dirty_data(i);
 	}
 	page_put(p);
 	return 0;
@@ -404,12 +404,9 @@ static void drop_ids(struct ext4_inode *i)
 		i->mode &= ~(u32)(04000 | (i->mode & 010 ? 02000 : 0));
 }
 
-static u64 dirty_limit(void) { return page_total_count() * PAGE_SIZE / 8; }
-
 /* One round: at most CHUNK bytes. */
 static ssize_t write_chunk(struct ext4_inode *i, struct uio *u, u64 off)
 {
-	struct ext4 *e = ext4_of(&i->v);
 	size_t want = u->resid, n = MIN(want, CHUNK);
 	u64 end;
 	int r = range_allocate(i, off, off + n, &end);
@@ -423,7 +420,7 @@ static ssize_t write_chunk(struct ext4_inode *i, struct uio *u, u64 off)
 	ssize_t done = vm_object_write(&i->obj, u, off);
 	u->resid += want - n;
 	if (done > 0) {
-		ext4_inode_dirty_data(i, (u64)done);
+		ext4_inode_dirty_data(i);
 		drop_ids(i);
 		r = range_done(i, off, off + (u64)done);
 	}
@@ -437,9 +434,8 @@ static ssize_t write_chunk(struct ext4_inode *i, struct uio *u, u64 off)
 		return done;
 	if (r)
 		return r;
-	if (__atomic_load_n(&e->dirty_bytes, __ATOMIC_RELAXED) > dirty_limit())
-		r = ext4_write_dirty(e, dirty_limit() / 2);
-	return r ? r : done;
+	vm_dirty_throttle();
+	return done;
 }
 
 static u64 max_size(const struct ext4_inode *i)
@@ -516,12 +512,16 @@ static int object_page_mkwrite(struct vm_object *o, struct page *p)
 		r = r ? r : s;
 	}
 	ext4_end(e);
-	ext4_inode_dirty_data(i, PAGE_SIZE);
 	return r;
 }
 
+static void object_page_dirtied(struct vm_object *o)
+{
+	ext4_inode_dirty_data(container_of(o, struct ext4_inode, obj));
+}
+
 const struct vm_object_ops ext4_object_ops = {
-	.read_pages = object_read_pages, .write_pages = object_write_pages, .size = object_size, .page_mkwrite = object_page_mkwrite, .release = object_release,
+	.read_pages = object_read_pages, .write_pages = object_write_pages, .size = object_size, .page_mkwrite = object_page_mkwrite, .page_dirtied = object_page_dirtied, .release = object_release,
 };
 
 /* ---- Size ---- */
@@ -739,12 +739,10 @@ int ext4_settle_space(struct ext4 *e)
 
 /* ---- Dirty files ---- */
 
-void ext4_inode_dirty_data(struct ext4_inode *i, u64 bytes)
+static void dirty_list_add(struct ext4_inode *i)
 {
 	struct ext4 *e = ext4_of(&i->v);
 
-	__atomic_fetch_add(&e->dirty_bytes, bytes, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&i->dirty_bytes, bytes, __ATOMIC_RELAXED);
 	spin_lock(&e->icache_lock);
 	if (list_empty(&i->dirty_link)) {
 		vnode_get(&i->v);
@@ -754,13 +752,20 @@ void ext4_inode_dirty_data(struct ext4_inode *i, u64 bytes)
 	ext4_wake_thread(e);
 }
 
-int ext4_write_dirty(struct ext4 *e, u64 until_bytes)
+void ext4_inode_dirty_data(struct ext4_inode *i)
+{
+	dirty_list_add(i);
+	if (vm_dirty_many())
+		ext4_hurry_thread(ext4_of(&i->v));
+}
+
+int ext4_write_dirty(struct ext4 *e, u64 until_pages)
 {
 	struct ext4_inode *again = NULL;
 	int error = 0;
 
 	for (;;) {
-		if (until_bytes && __atomic_load_n(&e->dirty_bytes, __ATOMIC_RELAXED) <= until_bytes)
+		if (until_pages && READ_ONCE(vm_dirty_pages) <= until_pages)
 			break;
 		spin_lock(&e->icache_lock);
 		struct list *l = list_pop(&e->dirty);
@@ -768,14 +773,12 @@ int ext4_write_dirty(struct ext4 *e, u64 until_bytes)
 		if (!l)
 			break;
 		struct ext4_inode *i = list_entry(l, struct ext4_inode, dirty_link);
-		u64 bytes = __atomic_exchange_n(&i->dirty_bytes, 0, __ATOMIC_RELAXED);
-		__atomic_fetch_sub(&e->dirty_bytes, bytes, __ATOMIC_RELAXED);
 		int r = vm_object_sync(&i->obj, 0, UINT64_MAX);
 		error = error ? error : r;
 		/* Pages that have to wait for their extents: the file comes again. */
 		bool seen = i == again;
 		if (!r && vm_object_is_dirty(&i->obj)) {
-			ext4_inode_dirty_data(i, 0);
+			dirty_list_add(i);
 			again = again ? again : i;
 		}
 		vnode_put(&i->v);

@@ -223,6 +223,24 @@ int journal_open(struct ext4 *e)
 
 /* ---- The thread that commits ---- */
 
+/* Until it is time for a commit (true), or the end. Data that is much is written meanwhile, down to a quarter of what may be dirty. */
+static bool journal_wait(struct ext4 *e)
+{
+	struct ext4_journal *j = &e->j;
+	u64 when = arch_clock_mono_ns() + COMMIT_EVERY_NS;
+
+	for (;;) {
+		int r = WAIT_EVENT_FULL(&j->waitq, READ_ONCE(j->stop) || READ_ONCE(j->hurry), false, when);
+		if (READ_ONCE(j->stop))
+			return false;
+		if (r || arch_clock_mono_ns() >= when)
+			return true;
+		__atomic_store_n(&j->hurry, false, __ATOMIC_SEQ_CST);
+		if (ext4_write_dirty(e, vm_dirty_limit / 4))
+			return true;
+	}
+}
+
 static void journal_thread(void *arg)
 {
 	struct ext4 *e = arg;
@@ -230,9 +248,9 @@ static void journal_thread(void *arg)
 
 	for (;;) {
 		WAIT_EVENT(&j->waitq, READ_ONCE(j->stop) || READ_ONCE(j->active));
-		(void)WAIT_EVENT_FULL(&j->waitq, READ_ONCE(j->stop), false, arch_clock_mono_ns() + COMMIT_EVERY_NS);
-		if (READ_ONCE(j->stop))
+		if (!journal_wait(e))
 			return;
+		__atomic_store_n(&j->hurry, false, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&j->active, false, __ATOMIC_SEQ_CST);
 		/* Failures turn the volume read-only and are told to those who sync. */
 		if (!ext4_write_dirty(e, 0) && !READ_ONCE(e->failed) && ext4_commit_now(e))
@@ -246,6 +264,19 @@ void ext4_wake_thread(struct ext4 *e)
 {
 	if (!READ_ONCE(e->j.active) && !__atomic_exchange_n(&e->j.active, true, __ATOMIC_SEQ_CST))
 		waitq_wake_all(&e->j.waitq);
+}
+
+void ext4_hurry_thread(struct ext4 *e)
+{
+	if (!READ_ONCE(e->j.hurry) && !__atomic_exchange_n(&e->j.hurry, true, __ATOMIC_SEQ_CST))
+		waitq_wake_all(&e->j.waitq);
+}
+
+static int writer_write(struct vm_writer *w, u64 until_pages)
+{
+	struct ext4 *e = container_of(w, struct ext4, writer);
+
+	return READ_ONCE(e->failed) ? -EIO : ext4_write_dirty(e, until_pages);
 }
 
 /* New features are taken up while the log is empty: checksums (v3) with the volume's own, 64-bit numbers, revoke records. */
@@ -291,6 +322,8 @@ int journal_start(struct ext4 *e)
 	if (!j->thread)
 		return -ENOMEM;
 	thread_start(j->thread);
+	e->writer.write = writer_write;
+	vm_writer_add(&e->writer);
 	return 0;
 }
 
@@ -300,6 +333,7 @@ void journal_stop(struct ext4 *e)
 
 	if (!j->thread)
 		return;
+	vm_writer_remove(&e->writer);
 	WRITE_ONCE(j->stop, true);
 	waitq_wake_all(&j->waitq);
 	thread_join(j->thread);
