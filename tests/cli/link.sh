@@ -60,6 +60,12 @@ assert r["filesystems"] == ["erofs", "procfs"], r["filesystems"]
 assert "virtio_net" in r["drivers"]
 END
 
+# What the policy lets happen stays.
+printf 'program: hello\nsyscalls: [write]\nsockets: []\npolicy: { syscall: log, socket: log }\n' >log.yaml
+expect_ok build-log "$PITH" build -M log.yaml -o log.img
+"$PITH" inspect --json log.img >log.json
+check policy-log "calls or drivers are missing" python3 -c 'import json; r = json.load(open("log.json")); assert len(r["syscalls"]) > 280 and "virtio_net" in r["drivers"]'
+
 # What the machine needs and the kernel lacks.
 expect run-without-network 2 '^pith: -p: .*linked without a network' "$PITH" run -p 8080:80 a.img
 expect run-without-ext4 2 '^pith: -v: .*linked without ext4' "$PITH" run -v none.img:/data a.img

@@ -44,16 +44,24 @@ static bool has_any(const struct selection *s, const char *const *list, size_t c
 	return false;
 }
 
-static void sockets_judge(const struct rules_list *sockets, struct selection *s)
+/* Departures of a kind are told and happen all the same: then all of it has to be there. */
+static bool happens(const struct rules *rules, enum rules_kind kind)
 {
+	return rules->policy[kind] && !strcmp(rules->policy[kind], "log");
+}
+
+static void sockets_judge(const struct rules *rules, struct selection *s)
+{
+	const struct rules_list *sockets = &rules->sockets;
+	bool all = !sockets->given || happens(rules, RULES_KIND_SOCKET);
 	unsigned int family, type;
 
 	if (!HAS_ANY(s, socket_makers))
 		return;
 	s->needs |= NEED_SOCKETS;
-	if (!sockets->given)
+	if (all)
 		s->needs |= NEED_INET | NEED_INET6 | NEED_UNIX | NEED_NETLINK | NEED_STREAM | NEED_DGRAM;
-	for (size_t i = 0; sockets->given && i < sockets->items.count; i++) {
+	for (size_t i = 0; !all && i < sockets->items.count; i++) {
 		if (!rules_socket(sockets->items.items[i], &family, &type))
 			continue;
 		if (family == FAMILY_INET || family == FAMILY_INET6) {
@@ -92,7 +100,7 @@ static void files_judge(const struct rules *rules, struct selection *s)
 		{ "/proc", NEED_PROC }, { "/sys", NEED_SYS }, { "/dev", NEED_DEV }, { "/tmp", NEED_TMP }, { "/var/tmp", NEED_TMP }, { "/run", NEED_TMP },
 		{ "/etc/resolv.conf", NEED_RESOLV | NEED_TMP }, { "/run/resolv.conf", NEED_RESOLV | NEED_TMP },
 	};
-	bool any = !rules->read.given && !rules->write.given;
+	bool any = (!rules->read.given && !rules->write.given) || happens(rules, RULES_KIND_FILE);
 
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
 		if (any || list_touches(&rules->read, places[i].directory) || list_touches(&rules->write, places[i].directory))
@@ -100,11 +108,14 @@ static void files_judge(const struct rules *rules, struct selection *s)
 	}
 }
 
-static void calls_judge(const struct rules_list *calls, struct selection *s)
+static void calls_judge(const struct rules *rules, struct selection *s)
 {
+	const struct rules_list *calls = &rules->syscalls;
+	bool all = !calls->given || happens(rules, RULES_KIND_SYSCALL);
+
 	for (unsigned int nr = 0; nr < SCAN_CALLS_MAX; nr++)
-		s->calls[nr] = !calls->given && scan_call_name(nr);
-	for (size_t i = 0; calls->given && i < calls->items.count; i++) {
+		s->calls[nr] = all && scan_call_name(nr);
+	for (size_t i = 0; !all && i < calls->items.count; i++) {
 		int nr = rules_call_number(calls->items.items[i]);
 
 		if (nr >= 0)
@@ -123,8 +134,8 @@ bool selection_make(const struct opts *opts, struct selection *ret_selection)
 	*s = (struct selection){ 0 };
 	if (!opts->rules.syscalls.given && !opts->rules.sockets.given)
 		return false;
-	calls_judge(&opts->rules.syscalls, s);
-	sockets_judge(&opts->rules.sockets, s);
+	calls_judge(&opts->rules, s);
+	sockets_judge(&opts->rules, s);
 	files_judge(&opts->rules, s);
 	if (HAS_ANY(s, openers))
 		s->needs |= NEED_OPEN | NEED_PATH | NEED_MAKE;

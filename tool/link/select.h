@@ -2,7 +2,7 @@
  * select.h - what of the kernel a program needs, by its manifest.
  *
  * A manifest that names neither system calls nor sockets asks for the whole kernel: its volumes and ports may still
- * be anything when it runs. Otherwise each line of the kernel's link script that picks an entry stays or goes.
+ * be anything when it runs. What `policy: log` lets happen is not left out. Otherwise each line of the kernel's link script that picks an entry stays or goes.
  */
 #ifndef TOOL_LINK_SELECT_H
 #define TOOL_LINK_SELECT_H
