@@ -182,7 +182,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-kill check-kvm check-security entropy lint bench soak install clean abi unit fuzz
+.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-fs check-kill check-kvm check-security entropy lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(KARCHIVES) ## build the kernel
 tool: $(B)/pith             ## build the command
@@ -215,6 +215,8 @@ check-kill: all             ## long: 200 machines with databases on volumes kill
 	scripts/setup apps test
 	PITH=$(abspath $(B))/pith KILLS="$${KILLS:-sqlite:80 redis:60 mariadb:60}" sh tests/vm/kill_volume.sh | tee $(B)/kills
 	grep -q '^ok' $(B)/kills && ! grep '^not ok' $(B)/kills
+check-fs: all               ## long, needs root: a million random operations on Linux's ext4 and on Pith's, and journals that the other left
+	B=$(abspath $(B)) PITH=$(abspath $(B))/pith sh tests/fs/differential.sh
 check-kvm: all abi          ## long: under KVM's rules, in a nested machine (tests/beds/kvm.md)
 	tests/beds/kvm.sh --build $(B)
 lint:                       ## the layer rules, formatting of tables, banned words

@@ -56,6 +56,7 @@ struct vm_object {
 	u32 pins;                    /* atomic: reclaim looks at it; the last put waits for 0 */
 	u8 reclaimable;              /* clean pages may be dropped (a file system can read them again) */
 	u8 readahead;                /* pages to read around a miss, 0 or 1 = none */
+	struct mutex sync_lock;      /* outermost: one write-back at a time */
 	struct list mappings;        /* O: the areas that map it; changed with the address space lock held too */
 };
 
@@ -73,7 +74,8 @@ int vm_object_grab_page(struct vm_object *o, u64 index, struct page **ret_page) 
 void vm_object_mark_dirty(struct vm_object *o, struct page *p);
 /*
  * Write the dirty pages from first to last inclusive back through write_pages: their mappings become
- * read-only first, so that later stores are seen. 0 or the first error (those pages stay dirty). May sleep.
+ * read-only first, so that later stores are seen. What another thread is writing back is waited for. 0 or the first error
+ * (those pages stay dirty). May sleep.
  */
 int vm_object_sync(struct vm_object *o, u64 first, u64 last);
 bool vm_object_is_dirty(struct vm_object *o);

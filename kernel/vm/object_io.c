@@ -248,6 +248,8 @@ int vm_object_sync(struct vm_object *o, u64 first, u64 last)
 
 	if (!o->ops->write_pages)
 		return 0;
+	/* Pages that somebody is writing are not dirty any more and not yet on the device: fsync must not pass them by. */
+	mutex_lock(&o->sync_lock);
 	for (u64 at = first; at <= last;) {
 		unsigned n = sync_collect(o, &at, last, pages);
 		if (!n)
@@ -262,5 +264,6 @@ int vm_object_sync(struct vm_object *o, u64 first, u64 last)
 		at = next;
 		sched_poll();
 	}
+	mutex_unlock(&o->sync_lock);
 	return error;
 }

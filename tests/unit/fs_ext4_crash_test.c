@@ -102,7 +102,7 @@ static void do_names(void)
 	case 0: (void)fs_unlink(NULL, a); break;
 	case 1: (void)fs_rename(NULL, a, NULL, b, 0); break;
 	case 2: (void)fs_rename(NULL, a, NULL, b, LX_RENAME_EXCHANGE); break;
-	case 3: (void)fs_symlink(NULL, rnd(2) ? "short" : "a target that is longer than the sixty bytes which fit into an inode itself", a); break;
+	case 3: (void)fs_symlink(NULL, a, rnd(2) ? "short" : "a target that is longer than the sixty bytes which fit into an inode itself"); break;
 	case 4:
 		if (!fs_namei(NULL, a, 0, &v)) {
 			(void)fs_link(v, NULL, b);

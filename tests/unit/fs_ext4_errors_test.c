@@ -194,11 +194,48 @@ static void test_direct_and_dsync(void **state)
 	disk_free(&d);
 }
 
+static void write_back(void *arg)
+{
+	ext4_write_dirty(arg, 0);
+}
+
+/* Somebody else is writing the file's pages back: fsync returns when they are on the device too. */
+static void test_sync_waits_for_others(void **state)
+{
+	struct disk d;
+	static u8 data[60000];
+	volume_make(&d, 16 * MB, "-t ext4 -b 1024");
+	struct mount *m = volume_mount(&d);
+	struct file *f = open_file("/a", LX_O_CREAT | LX_O_RDWR);
+	struct ext4 *e = ext4_of(f->vnode);
+	memset(data, 'x', sizeof data);
+	assert_int_equal(file_write_at(f->vnode, data, sizeof data, 0), sizeof data);
+	struct thread *t = thread_create("write-back", write_back, e);
+	thread_start(t);
+	thread_yield();
+	assert_int_equal(file_sync(f, true), 0);
+	u8 *image = malloc(d.size);
+	memcpy(image, d.data, d.size);
+	thread_join(t);
+	thread_put(t);
+	for (u64 k = 0; k < sizeof data / 1024; k++) {
+		struct ext4_map map;
+		mutex_lock(&e->meta);
+		assert_int_equal(ext4_map(ext4_inode(f->vnode), k, &map), 0);
+		mutex_unlock(&e->meta);
+		assert_memory_equal(image + map.block * 1024, data, 1024);
+	}
+	free(image);
+	file_put(f);
+	assert_int_equal(volume_unmount(m), 0);
+	disk_free(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_sectors), cmocka_unit_test(test_failing_flush), cmocka_unit_test(test_failing_journal),
-		cmocka_unit_test(test_disk_vanishes), cmocka_unit_test(test_direct_and_dsync),
+		cmocka_unit_test(test_disk_vanishes), cmocka_unit_test(test_direct_and_dsync), cmocka_unit_test(test_sync_waits_for_others),
 	};
 	return cmocka_run_group_tests_name("fs_ext4_errors", tests, fixture_setup, NULL);
 }

@@ -497,7 +497,7 @@ static int free_part(struct ext4_inode *i, struct path *p, u64 from, u64 to)
 	bool unwritten = ext_unwritten(&old);
 	u64 a = MAX(from, (u64)old.block), b = MIN(to + 1, ext_end(&old));
 	u32 head = (u32)(a - old.block), tail = (u32)(ext_end(&old) - b);
-	int r = ext4_free_blocks(e, ext_start(&old) + head, b - a, i->v.type == VNODE_DIR || i->v.type == VNODE_LINK);
+	int r = ext4_free_blocks(e, ext_start(&old) + head, b - a, i->v.type != VNODE_REG);
 
 	if (r)
 		return r;

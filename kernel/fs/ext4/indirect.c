@@ -163,7 +163,7 @@ static int free_below(struct freeing *f, u32 *slot, unsigned depth, u64 first, u
 		return 0;
 	}
 	if (!depth)
-		return free_one(f, slot, f->i->v.type == VNODE_DIR);
+		return free_one(f, slot, f->i->v.type != VNODE_REG);
 	int r = buf_read(e, *slot, &b);
 	if (r)
 		return r;

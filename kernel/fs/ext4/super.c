@@ -101,8 +101,12 @@ static int super_check(struct ext4 *e, const struct ext4_super *s)
 	e->csum = e->ro_compat & EXT4_RO_METADATA_CSUM;
 	e->gdt_csum = !e->csum && e->ro_compat & EXT4_RO_GDT_CSUM;
 	if (e->csum && (s->checksum_type != 1 || s->checksum != super_csum(s))) {
-		log_error("ext4: the superblock's checksum is wrong; e2fsck may repair the volume");
-		return -EUCLEAN;
+		/* Of a volume in use half of a write may be there. The journal has it whole; and all that it says is checked against the descriptors. */
+		if (s->checksum_type != 1 || !(e->incompat & EXT4_INCOMPAT_RECOVER) || !(e->compat & EXT4_COMPAT_HAS_JOURNAL)) {
+			log_error("ext4: the superblock's checksum is wrong; e2fsck may repair the volume");
+			return -EUCLEAN;
+		}
+		log_warn("ext4: the superblock was being written when the volume was last used");
 	}
 	int r = features_check(e);
 	if (!r)
