@@ -61,9 +61,9 @@ for kind in ${KINDS:-4096 1024 ext3}; do
 
     # Pith leaves one: the VMM is killed behind a sync.
     "$PITH" run --accel tcg --net none -v b.img:/data ./fsops /data 4 1000 hold </dev/null >held.out 2>pith.err &
-    machine=$! pid=$!
+    machine=$!
     pids="$pids $machine"
-    wait_for 300 grep -q '^held' held.out
+    until grep -q "^held" held.out || ! kill -0 "$machine" 2>/dev/null; do sleep 0.2; done
     for p in $(pgrep -P "$machine"); do kill -KILL "$p"; done
     kill -KILL "$machine"
     wait "$machine" 2>/dev/null
