@@ -184,7 +184,10 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 .PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-fs check-kill check-kvm check-security entropy lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
-kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(KARCHIVES) ## build the kernel
+$(B)/pith.lines: $(B)/pith.elf scripts/kernel-lines
+	$(call say,LINES,$@)
+	$(Q)scripts/kernel-lines $< >$@
+kernel: $(B)/pith.elf $(B)/pith.elf.stripped $(B)/pith.lines $(KARCHIVES) ## build the kernel
 tool: $(B)/pith             ## build the command
 abi: $(ABI)
 abi-coverage: all abi       ## record which calls new programs of tests/abi make, for docs/linux-abi.md
@@ -231,6 +234,7 @@ install: all                ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(B)/pith $(DESTDIR)$(PREFIX)/bin/pith
 	install -D -m 644 $(B)/pith.elf.stripped $(DESTDIR)$(PREFIX)/lib/pith/kernel.elf
 	for f in kernel.ld kernel.map $(notdir $(KARCHIVES)); do install -D -m 644 $(B)/$$f $(DESTDIR)$(PREFIX)/lib/pith/$$f; done
+	install -D -m 644 $(B)/pith.lines $(DESTDIR)$(PREFIX)/lib/pith/kernel.lines
 	install -D -m 644 $(B)/pith.elf $(DESTDIR)$(PREFIX)/lib/pith/pith.elf.debug
 	for f in docs/man/*.[1-9]; do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 clean:                      ## remove what was built (fetched sources stay)

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cmd.h"
 #include "image/image.h"
@@ -14,35 +13,49 @@
 #include "image/root.h"
 #include "link/kernel_link.h"
 #include "opts.h"
+#include "report/kernel_facts.h"
 #include "util/err.h"
+#include "util/file.h"
 
-/* The files of a plan, in its order: path and length. */
-static void files_list(const struct plan_node *node, const char *path, json_t *list)
+/* The host's distribution, whose packages these are: {"id", "version"}; NULL where nobody says. */
+static json_t *distribution_read(void)
 {
-	struct stat st = { 0 };
+	struct buf text = { 0 };
+	char *line, *rest, *id = NULL, *version = NULL;
+	json_t *d = NULL;
 
-	if (node->kind == PLAN_HOST_FILE)
-		stat(node->source, &st);
-	if (node->kind == PLAN_HOST_FILE || node->kind == PLAN_TEXT)
-		json_array_append_new(list, json_pack("{s:s%, s:I}", "path", path, strlen(path), "bytes",
-						      (json_int_t)(node->kind == PLAN_TEXT ? (off_t)node->text.len : st.st_size)));
-	for (size_t i = 0; i < node->count; i++) {
-		char *child = xasprintf("%s/%s", path, node->children[i]->name);
+	if (file_read("/etc/os-release", 1 << 16, &text) == 0 && text.data) {
+		for (line = strtok_r(text.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+			char **to = str_starts(line, "ID=") ? &id : str_starts(line, "VERSION_ID=") ? &version : NULL;
 
-		files_list(node->children[i], child, list);
-		free(child);
+			if (to) {
+				*to = strchr(line, '=') + 1;
+				*to += strspn(*to, "\"'");
+				(*to)[strcspn(*to, "\"'")] = '\0';
+			}
+		}
+		d = id ? json_pack("{s:s, s:s}", "id", id, "version", version ? version : "") : NULL;
 	}
+	buf_free(&text);
+	return d;
 }
 
-static json_t *meta_make(const struct opts *opts, const struct plan *plan, const struct bootconf *conf)
+/* What only this host knows; functions: of a kernel that was linked for this image, NULL: the whole one. */
+static json_t *meta_make(const struct opts *opts, const struct plan *plan, const struct bootconf *conf, const json_t *functions)
 {
-	json_t *files = json_array(), *ports = json_array();
+	json_t *ports = json_array(), *meta, *more;
 
-	files_list(plan->root, "", files);
 	for (size_t i = 0; i < opts->publish.count; i++)
 		json_array_append_new(ports, json_string(opts->publish.items[i]));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "pith", PITH_VERSION, "program", conf->exec, "ports", ports, "files", files, "packages",
-			 packages_list(plan));
+	meta = json_pack("{s:s, s:s, s:o, s:o, s:o}", "pith", PITH_VERSION, "program", conf->exec, "ports", ports, "packages", packages_list(plan),
+			 "kernel_packages", kernel_packages(functions));
+	more = kernel_facts(functions);
+	if (more)
+		json_object_set_new(meta, "kernel", more);
+	more = distribution_read();
+	if (more)
+		json_object_set_new(meta, "distribution", more);
+	return meta;
 }
 
 static void network_configure(const struct opts *opts, struct bootconf *conf)
@@ -64,14 +77,13 @@ static int image_make(const struct opts *opts, const struct plan *plan, struct b
 
 	if (!status)
 		status = kernel_for(opts, &kernel, &map);
-
 	if (!status)
 		status = root_cached(plan, &root);
 	if (!status) {
 		err_progress("writing the image");
-		meta = meta_make(opts, plan, conf);
 		if (!map)
 			map = kernel_whole_map();
+		meta = meta_make(opts, plan, conf, map);
 		if (map)
 			json_object_set(meta, "kernel_functions", map);
 		status = image_write(opts->output, &(struct image_spec){ .kernel_path = kernel, .root_path = root, .conf = conf, .meta = meta, .key = key });

@@ -16,7 +16,7 @@
 const struct command commands[] = {
 	{ "run", "[options] PROGRAM|IMAGE [ARG...]", "start it as a VM", cmd_run },
 	{ "build", "[options] -o IMAGE PROGRAM [ARG...]", "make a bootable image", cmd_build },
-	{ "inspect", "[--json] IMAGE", "what is inside an image", cmd_inspect },
+	{ "inspect", "[--json] [--sbom KIND] IMAGE", "what is inside an image: the attack surface, packages", cmd_inspect },
 	{ "verify", "[--key PUB] IMAGE", "check the root against its hash, the image against its signature", cmd_verify },
 	{ "volume", "create|check|ls|cp ...", "ext4 volumes: make, check, list, copy", cmd_volume },
 	{ "doctor", "[--program PROGRAM] [--json]", "what this host can do, and what to install", cmd_doctor },

@@ -64,6 +64,8 @@ static const struct opt_def defs[] = {
 	{ "dry-run", 0, OPT_FLAG, AT(dry_run), OPTS_RUN, NULL, "print the VMM's command line and do nothing" },
 	{ "program", 0, OPT_TEXT, AT(program), OPTS_DOCTOR, "PROGRAM", "look into a program: which calls it may make and what it misses" },
 	{ "json", 0, OPT_FLAG, AT(json), OPTS_INSPECT | OPTS_DOCTOR | OPTS_PS | OPTS_STATS, NULL, "print one JSON object" },
+	{ "files", 0, OPT_FLAG, AT(files), OPTS_INSPECT, NULL, "list the files of the root" },
+	{ "sbom", 0, OPT_TEXT, AT(sbom), OPTS_INSPECT, "spdx|cyclonedx", "print the bill of materials: SPDX 2.3 or CycloneDX 1.5, JSON" },
 	{ "all", 'a', OPT_FLAG, AT(all), OPTS_PS, NULL, "also those that ended" },
 	{ "follow", 'f', OPT_FLAG, AT(follow), OPTS_LOGS, NULL, "go on until it ends" },
 	{ "force", 'f', OPT_FLAG, AT(force), OPTS_RM, NULL, "end it first if it runs, without asking it" },

@@ -15,6 +15,23 @@ if [ -d /dev/shm ] && [ -w /dev/shm ]; then
     rm -rf "/dev/shm/pith-test-$$"
     check same-bytes-other-filesystem "a build on another filesystem differs" cmp a.img d.img
 fi
+# Another umask, locale, time zone, home and user; the command and its kernel lie somewhere else.
+mkdir -m 755 bin far
+chmod 755 "$dir" "$dir/here"
+mkdir -m 777 free
+cp "$PITH" "$PITH_KERNEL" bin/
+cp "${PITH_KERNEL%/*}/pith.lines" bin/
+if [ "$(id -u)" -eq 0 ]; then other='setpriv --reuid=65534 --regid=65534 --clear-groups'; else other='unshare --user --map-root-user'; fi
+$other true 2>/dev/null || other= # a sandbox with one user
+# shellcheck disable=SC2016
+$other env -i PATH="$PATH" HOME=/nonexistent XDG_CACHE_HOME="$dir/here/free/cache" LC_ALL=tr_TR.UTF-8 LANG=de_DE TZ=Pacific/Kiritimati \
+    sh -c 'umask 077; cd "$1/far" && "$1/bin/pith" build -o "$1/free/f.img" /usr/bin/sort -r' sh "$dir/here" >far.log 2>&1
+check same-bytes-as-another-user "a build by another user, with another umask, locale and time zone differs: $(head -n 1 far.log)" cmp a.img free/f.img
+openssl genpkey -algorithm ed25519 -out key.pem 2>/dev/null
+"$PITH" build --sign key.pem -o s1.img $program -r
+(umask 077; cd other && TZ=Asia/Tokyo LC_ALL=C XDG_CACHE_HOME=$dir/cache3 "$PITH" build --sign ../key.pem -o ../s2.img $program -r)
+check same-bytes-signed "two signed builds differ" cmp s1.img s2.img
+rm -rf bin far free far.log key.pem s1.img s2.img
 "$PITH" build -o e.img $program
 check other-arguments-other-bytes "an argument changed nothing" sh -c '! cmp -s a.img e.img'
 check no-temporary-file "a temporary file is left" sh -c '[ -z "$(ls -A | grep -E "tmp|root")" ]'

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/licences.h"
 #include "util/child.h"
 #include "util/err.h"
 #include "util/str.h"
@@ -62,10 +63,35 @@ static void owners_ask(const struct strv *files, struct strv *packages)
 	}
 }
 
+/* source: "NAME VERSION" of the source package. */
+static void package_add(json_t *list, const char *name, const char *version, char *architecture)
+{
+	char *source = strchr(architecture, ' '), *source_version = source ? strchr(source + 1, ' ') : NULL;
+	char *copyright = xasprintf("/usr/share/doc/%s/copyright", name);
+	struct strv licences = { 0 };
+	json_t *package, *names = json_array();
+
+	if (source_version) {
+		*source++ = '\0';
+		*source_version++ = '\0';
+	}
+	licences_read(copyright, &licences);
+	for (size_t i = 0; i < licences.count; i++)
+		json_array_append_new(names, json_string(licences.items[i]));
+	package = json_pack("{s:s, s:s, s:s, s:o}", "name", name, "version", version, "architecture", architecture, "licences", names);
+	if (source_version) {
+		json_object_set_new(package, "source", json_string(source));
+		json_object_set_new(package, "source_version", json_string(source_version));
+	}
+	json_array_append_new(list, package);
+	strv_free(&licences);
+	free(copyright);
+}
+
 static void versions_ask(const struct strv *packages, json_t *list)
 {
 	for (size_t at = 0; at < packages->count; at += BATCH) {
-		char *argv[BATCH + 5] = { "dpkg-query", "-W", "-f=${Package} ${Version} ${Architecture}\n", "--" };
+		char *argv[BATCH + 5] = { "dpkg-query", "-W", "-f=${Package} ${Version} ${Architecture} ${source:Package} ${source:Version}\n", "--" };
 		struct buf output;
 		char *line, *rest;
 
@@ -79,8 +105,7 @@ static void versions_ask(const struct strv *packages, json_t *list)
 					continue;
 				*version++ = '\0';
 				*architecture++ = '\0';
-				json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", line, "version", version, "architecture",
-								      architecture));
+				package_add(list, line, version, architecture);
 			}
 		}
 		buf_free(&output);

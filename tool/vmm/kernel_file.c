@@ -91,6 +91,23 @@ char *kernel_file_find_map(void)
 	return getenv("PITH_KERNEL") ? NULL : part_find("kernel.map");
 }
 
+/* A kernel of the user's choice (PITH_KERNEL) may be another one than the table's: only a table in its own directory counts. */
+char *kernel_file_find_lines(void)
+{
+	static const char *const names[] = { "pith.lines", "kernel.lines" };
+	char *kernel = kernel_file_locate(), *slash = kernel ? strrchr(kernel, '/') : NULL, *path = NULL;
+
+	for (size_t i = 0; slash && !path && i < sizeof names / sizeof *names; i++) {
+		path = xasprintf("%.*s/%s", (int)(slash - kernel), kernel, names[i]);
+		if (access(path, R_OK) < 0) {
+			free(path);
+			path = NULL;
+		}
+	}
+	free(kernel);
+	return path;
+}
+
 uint64_t kernel_file_load_end(int fd, uint64_t offset)
 {
 	Elf64_Ehdr ehdr;

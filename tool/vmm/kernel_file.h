@@ -25,6 +25,9 @@ char *kernel_file_find_debug(void);
 int kernel_file_find_part(const char *name, char **ret_path);
 char *kernel_file_find_map(void);
 
+/* The table of its functions (scripts/kernel-lines), which lies beside it; NULL when there is none. */
+char *kernel_file_find_lines(void);
+
 /* The end of the memory that a kernel takes when it is loaded, from its program headers; 0 when it is no kernel. */
 uint64_t kernel_file_load_end(int fd, uint64_t offset);
 
