@@ -106,6 +106,15 @@ void process_cannot_run(int status, const char *fmt, ...)
 	machine_end();
 }
 
+void process_stopped(const char *text)
+{
+	if (!ending_begin())
+		return;
+	log_info("stopped: %s\n", text);
+	control_line("stopped %s", text);
+	machine_end();
+}
+
 void process_stop_request(int signo)
 {
 	struct siginfo info = { .signo = signo, .code = SIGCODE_USER };

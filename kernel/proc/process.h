@@ -77,6 +77,8 @@ void process_set_hostname(const char *name);
 NORETURN void task_leave(int status);
 /* Boot failed to start the program: `cannot-run N TEXT`, and the machine ends. */
 NORETURN void process_cannot_run(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Policy ends the machine at once, wherever it is (nothing is put in order): `stopped TEXT`. Returns only if it ends already. */
+void process_stopped(const char *text);
 
 /* ---- The control port (control.c) ---- */
 

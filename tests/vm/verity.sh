@@ -82,6 +82,31 @@ for machine in "microvm 1" "q35 4"; do
     is "$name/events" "$(sed -n 's/^event .*"event":"altered-root".*"file_offset":\([0-9]*\).*"action":"refused".*/\1/p' err | tr '\n' ' ')" "409600 819200 "
 done
 
+# By policy the machine ends.
+cat >m.yaml <<'END'
+program: ./reader
+add:
+  - data:/data
+policy:
+  root: stop
+END
+"$PITH" build -M m.yaml -o run.img
+mkfifo in
+timeout -k 5 60 "$PITH" run --accel tcg --verbose --net none run.img <in >out 2>err &
+pid=$!
+exec 5>in
+wait_for 30 grep -q ready out
+flip run.img 100
+echo go >&5
+exec 5>&-
+status=0
+wait $pid || status=$?
+rm in
+is verity/stop/status "$status" 121
+is verity/stop/says "$(grep -c 'stopped by policy: the root was altered: its block [0-9]* does not match' err)" 1
+is verity/stop/event "$(grep -c '^event .*"event":"altered-root".*"action":"stopped"' err)" 1
+is verity/stop/no-further "$(grep -c 'block 100' out)" 0
+
 # A root whose first block was altered is not mounted. (The command would refuse it: its line for the VMM is used.)
 cp reader.img run.img
 line=$("$PITH" run --accel tcg --verbose --net none --dry-run run.img)
