@@ -1,10 +1,11 @@
 /*
  * server.c - the server of the soak: four threads with an epoll set each on one port. A request is a line:
  *   N          N bytes, byte k of an answer being k mod 251
- *   counters   /proc/pith/counters, ended by a line "end"
+ *   counters   /proc/pith/counters and the number of descriptors, ended by a line "end"
  *   threads N  N threads are made and end; "ok"
  *   map N      N mappings are made, written to and unmapped; "ok"
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -86,6 +87,18 @@ static void answer(int fd, const char *s, size_t n)
 	}
 }
 
+static unsigned descriptors(void)
+{
+	unsigned n = 0;
+	DIR *d = opendir("/proc/self/fd");
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
 static void tell_counters(int fd)
 {
 	char buf[16384];
@@ -96,6 +109,7 @@ static void tell_counters(int fd)
 		answer(fd, buf, (size_t)n);
 	if (f >= 0)
 		close(f);
+	answer(fd, buf, (size_t)snprintf(buf, sizeof(buf), "descriptors %u\n", descriptors()));
 	answer(fd, "end\n", 4);
 }
 
