@@ -182,7 +182,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-fs check-kill check-kvm check-security entropy lint bench soak install clean abi unit fuzz
+.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-fs check-kill check-kvm check-security check-attacks entropy lint bench soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 $(B)/pith.lines: $(B)/pith.elf scripts/kernel-lines
 	$(call say,LINES,$@)
@@ -210,6 +210,8 @@ check-cli: all              ## the command: bad input, reproducible images
 	tests/run --build $(B) cli
 check-security: all         ## mitigations, refused calls, randomness, from inside and outside the machine
 	tests/run --build $(B) security
+check-attacks: all          ## long: attacks on a server full of holes, on Linux and on Pith; takes root for Linux
+	python3 tests/attacks/attacks.py $(B)
 entropy: all                ## long: how random are the addresses of ENTROPY_BOOTS (1000) boots?
 	PITH=$(abspath $(B))/pith ENTROPY_BOOTS=$(or $(ENTROPY_BOOTS),1000) tests/security/random.sh
 check-crash: $(B)/unit/fs_ext4_crash_test ## long: 10,000 power cuts on ext4 volumes

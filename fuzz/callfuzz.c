@@ -543,6 +543,9 @@ static void names_drop(const char *dir)
 		close(d);
 }
 
+static unsigned long aio[4096];
+static unsigned naio;
+
 /* Take down what the epoch made. */
 static void end(void)
 {
@@ -550,9 +553,12 @@ static void end(void)
 
 	for (int i = 0; i < 3; i++)
 		setitimer(i, &off, NULL);
-	for (long i = 0; i < 256; i++)
+	for (long i = 0; i < 4096; i++)
 		syscall(SYS_timer_delete, i);
 	syscall(SYS_close_range, FD_FIRST, ~0u, 0);
+	for (unsigned i = 0; i < naio && i < 4096; i++)
+		syscall(SYS_io_destroy, aio[i]);
+	naio = 0;
 	syscall(SYS_munlockall);
 	arena = mmap(arena, ARENA_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	chdir("/");
@@ -612,8 +618,10 @@ static void make_one(void)
 		return;
 	memcpy(me->args, a, sizeof(a));
 	me->now = c == &unknown ? NULL : c;
-	syscall(c->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	long r = syscall(c->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	me->now = NULL;
+	if (c->nr == SYS_io_setup && r == 0 && a[1] >= (uintptr_t)me->buf && a[1] <= (uintptr_t)me->buf + BUF_LEN - 8)
+		aio[__atomic_fetch_add(&naio, 1, __ATOMIC_RELAXED) % 4096] = *(unsigned long *)(a[1]);    /* nobody would find it again */
 }
 
 static void *fuzzer(void *arg)

@@ -1,6 +1,7 @@
 # Fuzzing. A target is fuzz/NAME_fuzz.c with LLVMFuzzerTestOneInput; its corpus is fuzz/corpus/NAME/.
 #
 #   make fuzz T=NAME S=60     libFuzzer (clang) for S seconds; new inputs and crashes go to B/fuzz-work/NAME
+#   make fuzz T=syscalls S=60  random system calls from inside machines (fuzz/syscalls.sh)
 #   build/fuzz/NAME FILE...   the same target with gcc, over files: what `make check-fuzz` runs
 
 FUZZ_TARGETS := $(patsubst fuzz/%_fuzz.c,%,$(wildcard fuzz/*_fuzz.c))
@@ -29,8 +30,9 @@ $(B)/fuzz-bin/%: $(B)/fuzz-obj/fuzz/%_fuzz.o $(B)/fuzz-obj/libkernel.a
 
 T ?= $(FUZZ_TARGETS)
 S ?= 60
-fuzz: $(T:%=$(B)/fuzz-bin/%) ## fuzz targets T (default all) for S seconds each
-	for t in $(T); do \
+fuzz: $(patsubst %,$(B)/fuzz-bin/%,$(filter-out syscalls,$(T))) $(if $(filter syscalls,$(T)),$(B)/pith $(B)/pith.elf.stripped) ## fuzz targets T (default all) for S seconds each
+	$(if $(filter syscalls,$(T)),PITH=$(abspath $(B))/pith fuzz/syscalls.sh $(S))
+	for t in $(filter-out syscalls,$(T)); do \
 	  mkdir -p $(B)/fuzz-work/$$t/new && \
 	  $(B)/fuzz-bin/$$t -max_total_time=$(S) -timeout=10 -print_final_stats=1 -artifact_prefix=$(B)/fuzz-work/$$t/ \
 	    $(FUZZFLAGS) $(B)/fuzz-work/$$t/new fuzz/corpus/$$t || exit 1; \
