@@ -412,6 +412,12 @@ static int bend(const struct call *c, uint64_t *a)
 	case SYS_setsockopt: case SYS_getsockopt: a[1] = (const uint16_t[]){ 0, 1, 6, 17, 41, 270 }[below(6)]; a[2] = below(80); return 1;
 	case SYS_fcntl: a[1] = one_in(2) ? below(20) : 1024 + below(20); if (a[1] == F_SETSIG) a[2] = WAKE; return 1;
 	case SYS_timer_create: *(uint64_t *)me->spare = 0; *(int *)(me->spare + 8) = WAKE; *(int *)(me->spare + 12) = (int)below(5); a[1] = one_in(4) ? a[1] & 7 : (uintptr_t)me->spare; return 1;
+	case SYS_futex:                            /* those of priority inheritance are restarted after a signal, for ever: they get a time */
+		if ((a[1] & 0x7f) == 6 || (a[1] & 0x7f) == 11 || (a[1] & 0x7f) == 13) {
+			*(struct timespec *)(me->spare + 256) = (struct timespec){ 1, 0 };
+			a[3] = (uintptr_t)me->spare + 256;
+		}
+		return 1;
 	case SYS_io_uring_enter: a[3] &= ~8ull; a[4] = a[4] % 2 ? 0 : (uintptr_t)&safe_masks[1]; return 1;    /* no mask of its own in the argument */
 	case SYS_mq_notify: a[1] = 0; return 1;
 	case SYS_io_setup: a[0] %= 64; return 1;

@@ -48,6 +48,8 @@ struct watch {
 u32 notify_watches;
 static struct mutex notify_mutex = MUTEX_INIT(notify_mutex);
 static struct list all_watches = LIST_INIT(all_watches);
+static struct list dropped = LIST_INIT(dropped);   /* N: watches to be given back without the lock */
+static bool dropping;                /* N: somebody is at it */
 static u32 last_cookie;
 
 /* ---- Queueing ---- */
@@ -93,8 +95,27 @@ static void watch_drop_locked(struct watch *w, bool tell)
 	list_remove(&w->link);
 	list_remove(&w->all);
 	__atomic_fetch_sub(&notify_watches, 1, __ATOMIC_RELAXED);
-	vnode_put(w->vnode);
-	heap_free(w);
+	list_append(&dropped, &w->all);
+}
+
+/*
+ * Unlock, and give back what was dropped. The last reference of a vnode may be that of another instance (through /proc/self/fd), whose
+ * release comes here again: it leaves its own to who is at it already, so the stack does not grow with the chain.
+ */
+static void notify_unlock(void)
+{
+	struct list *l;
+
+	while (!dropping && (l = list_pop(&dropped))) {
+		struct watch *w = list_entry(l, struct watch, all);
+		dropping = true;
+		mutex_unlock(&notify_mutex);
+		vnode_put(w->vnode);
+		heap_free(w);
+		mutex_lock(&notify_mutex);
+		dropping = false;
+	}
+	mutex_unlock(&notify_mutex);
 }
 
 /* Tell all watches on v. */
@@ -117,7 +138,7 @@ void notify_name(struct vnode *dir, const char *name, u32 mask, u32 cookie, bool
 {
 	mutex_lock(&notify_mutex);
 	tell_locked(dir, mask, cookie, name, is_dir);
-	mutex_unlock(&notify_mutex);
+	notify_unlock();
 }
 
 void notify_self(struct vnode *v, u32 mask)
@@ -130,7 +151,7 @@ void notify_self(struct vnode *v, u32 mask)
 		list_for_each_entry_safe(w, next, &all_watches, all)
 			if (w->vnode == v)
 				watch_drop_locked(w, true);
-	mutex_unlock(&notify_mutex);
+	notify_unlock();
 }
 
 u32 notify_cookie(void)
@@ -196,7 +217,7 @@ static ssize_t inotify_read(struct file *f, struct uio *u, u64 off, bool nonbloc
 	for (;;) {
 		mutex_lock(&notify_mutex);
 		n = take_locked(in, u);
-		mutex_unlock(&notify_mutex);
+		notify_unlock();
 		if (n)
 			return n;
 		if (nonblock)
@@ -226,7 +247,7 @@ static int inotify_ioctl(struct file *f, u32 cmd, void *kbuf)
 	mutex_lock(&notify_mutex);
 	list_for_each_entry(e, &in->events, link)
 		sum += sizeof(e->head) + e->head.len;
-	mutex_unlock(&notify_mutex);
+	notify_unlock();
 	*(int *)kbuf = (int)sum;
 	return 0;
 }
@@ -242,7 +263,7 @@ static void inotify_release(struct file *f)
 		watch_drop_locked(w, false);
 	while ((l = list_pop(&in->events)))
 		heap_free(list_entry(l, struct event, link));
-	mutex_unlock(&notify_mutex);
+	notify_unlock();
 	heap_free(in);
 }
 
@@ -323,7 +344,7 @@ int inotify_add_watch(struct file *f, struct vnode *v, u32 mask)
 			found->mask = keep;
 		r = found ? found->wd : -ENOMEM;
 	}
-	mutex_unlock(&notify_mutex);
+	notify_unlock();
 	return r;
 }
 
@@ -339,6 +360,6 @@ int inotify_remove_watch(struct file *f, int wd)
 			watch_drop_locked(w, true);
 			r = 0;
 		}
-	mutex_unlock(&notify_mutex);
+	notify_unlock();
 	return r;
 }
