@@ -48,7 +48,7 @@ struct verity {
 	unsigned nbad;
 };
 
-void (*verity_on_mismatch)(const struct verity_place *place);
+void (*verity_on_mismatch)(const struct verity_place *place) RO_AFTER_INIT;
 
 static void take_blocks(u32 state[8], const void *data, size_t n)
 {
