@@ -3,6 +3,7 @@
  * that files implement with a plain int. Everything else is -ENOTTY.
  */
 #include "linux/ioctl.h"
+#include "base/link.h"
 #include "proc/async.h"
 
 enum {
@@ -76,6 +77,10 @@ static long file_command(struct file *f, unsigned cmd, struct uaddr arg)
 		return -EFAULT;
 	return r;
 }
+
+typedef long (*ioctl_fn)(struct file *f, unsigned cmd, struct uaddr arg);
+LINK_TABLE(ioctl_fn, ioctl);
+static const ioctl_fn net LINK_PICK(ioctl, net) = ioctl_net;
 
 static long command(struct file *f, int fd, unsigned cmd, struct uaddr arg)
 {

@@ -2,7 +2,6 @@
  * ioctl_net.c - ioctls on sockets that ask about interfaces (SIOCGIF*). Changing them is -EPERM:
  * the machine's network is the host's business.
  */
-#include "base/link.h"
 #include "linux/ioctl.h"
 #include "net/netinfo.h"
 
@@ -272,7 +271,7 @@ static long interface(unsigned cmd, struct uaddr arg)
 	return r < 0 ? r : copy_to_user(arg, &rq, sizeof(rq));
 }
 
-static long ioctl_net(struct file *f, unsigned cmd, struct uaddr arg)
+long ioctl_net(struct file *f, unsigned cmd, struct uaddr arg)
 {
 	bool inet = f->sock->family == LX_AF_INET;
 	int no = 0;
@@ -305,5 +304,3 @@ static long ioctl_net(struct file *f, unsigned cmd, struct uaddr arg)
 		return -ENOTTY;
 	}
 }
-
-static const ioctl_fn net LINK_PICK(ioctl, net) = ioctl_net;
