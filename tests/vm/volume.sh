@@ -28,16 +28,15 @@ is volume/grown-fsck "$(fsck v.img)" 0
 is volume/grown-read "$(vm microvm:1 --net none -v v.img:/data /bin/cat /data/h.txt 2>&1 </dev/null)" "from the host"
 
 # One writer: a second machine is refused while the first one runs.
-held() { ! flock -n v.img true; }
-start first microvm:1 --net none -v v.img:/data /bin/sleep 60
-wait_for 30 held
+start first microvm:1 --net none -v v.img:/data /usr/bin/tail -f /data/h.txt
+wait_for 60 grep -q host first.log
 is volume/locked "$(vm microvm:1 --net none -v v.img:/data /bin/true 2>&1 </dev/null)" \
     "pith: v.img: the volume is in use by another machine; one at a time may write it"
 stop
 
 # Readers may share it; a writer is not let in beside them, nor a reader beside a writer.
-start first microvm:1 --net none -v v.img:/data:ro /bin/sleep 60
-wait_for 30 held
+start first microvm:1 --net none -v v.img:/data:ro /usr/bin/tail -f /data/h.txt
+wait_for 60 grep -q host first.log
 is volume/shared "$(vm microvm:1 --net none -v v.img:/data:ro /bin/cat /data/h.txt 2>&1 </dev/null)" "from the host"
 is volume/locked-by-reader "$(vm microvm:1 --net none -v v.img:/data /bin/true 2>&1 </dev/null)" \
     "pith: v.img: the volume is in use by another machine; one at a time may write it"
@@ -63,6 +62,12 @@ is volume/background/fsck "$(fsck v.img)" 0
 redis_in_background
 is volume/background/get "$(redis-cli -p "$port" get key)" kept
 "$PITH" rm --force kept >/dev/null
+# The VMM may take a moment to be gone.
+n=0
+until flock -n v.img true || [ "$n" -ge 300 ]; do
+    n=$((n + 1))
+    sleep 0.1
+done
 is volume/background/free "$(vm microvm:1 --net none -v v.img:/data /bin/cat /data/h.txt 2>&1 </dev/null)" "from the host"
 is volume/background/fsck-again "$(fsck v.img)" 0
 
