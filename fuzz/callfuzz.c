@@ -714,13 +714,14 @@ static void *monitor(void *arg)
 static void prepare(unsigned long seed)
 {
 	struct sigaction a = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
-	struct rlimit files = { FD_LIMIT, FD_LIMIT };
+	struct rlimit files = { FD_LIMIT, FD_LIMIT }, size = { 2 << 20, 2 << 20 };
 	static const char *const first[] = { "/dev/null", "/dev/zero", "/tmp", "/", "/proc/self/maps", "/dev/urandom", "/dev/null" };
 
 	for (int s = 1; s <= 64; s++)
 		if (s != SIGKILL && s != SIGSTOP && s != 32 && s != 33)
 			sigaction(s, &a, NULL);
 	setrlimit(RLIMIT_NOFILE, &files);
+	setrlimit(RLIMIT_FSIZE, &size);            /* files in memory do not take all of it */
 	for (int i = 0; i < 7; i++) {
 		int fd = open(first[i], i < 2 ? O_RDWR : O_RDONLY);
 		if (fd != 3 + i)
