@@ -12,7 +12,7 @@ struct command {
 	const char *name;
 	const char *usage;   /* what follows the name in help */
 	const char *summary; /* one line */
-	int (*run)(int argc, char **argv); /* NULL: not in this version */
+	int (*run)(int argc, char **argv);
 };
 
 extern const struct command commands[];
@@ -25,6 +25,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+int cmd_learn(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_rm(int argc, char **argv);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "cmd_run.h"
 #include "image/image.h"
 #include "image/inventory.h"
 #include "image/program.h"
@@ -21,6 +22,7 @@
 #include "util/err.h"
 #include "util/file.h"
 #include "util/hash.h"
+#include "vmm/events.h"
 #include "vmm/host.h"
 #include "vmm/kernel_file.h"
 #include "vmm/vm.h"
@@ -365,7 +367,9 @@ static int run_prepare(struct run *run)
 	if (!status)
 		status = program_classify(path, &kind);
 	if (!status)
-		status = kind == PROGRAM_IMAGE ? image_prepare(run, path) : program_prepare(run, path);
+		status = kind != PROGRAM_IMAGE ? program_prepare(run, path) :
+			run->vm.learned ? err_report(PITH_USAGE, run->vm.program, "an image; its kernel may hold only what its manifest names: learn from the program") :
+			image_prepare(run, path);
 	free(path);
 	if (status)
 		return status;
@@ -382,29 +386,51 @@ static int run_prepare(struct run *run)
 		status = host_ports_check(&run->opts);
 	if (!status && !run->opts.dry_run)
 		status = host_tap_check(&run->opts);
+	if (!status && run->opts.events && !run->opts.dry_run)
+		status = events_open(run->opts.events, &run->vm.events_out);
 	return status ? status : config_make(run);
 }
 
-int cmd_run(int argc, char **argv)
+static int machine_start(struct run *run, const struct run_watch *watch)
 {
-	struct run run = { .image.fd = -1, .vm.events_fd = -1 };
-	int status = opts_parse(&run.opts, OPTS_RUN, argc, argv);
+	int status;
+
+	run->fds[run->fd_count] = -1;
+	if (run->opts.dry_run) {
+		dry_run_print(run);
+		return 0;
+	}
+	if (run->opts.detach)
+		return detach_run(&run->vm, run->fds, &run->conf);
+	status = vm_run(&run->vm, run->fds);
+	return watch ? watch->end(watch->context, &run->opts, status) : status;
+}
+
+static int watch_begin(struct run *run, const struct run_watch *watch)
+{
+	if (!watch)
+		return 0;
+	run->conf.learn = true;
+	run->vm.learned = watch->entry;
+	run->vm.learned_context = watch->context;
+	return watch->begin(watch->context, &run->opts);
+}
+
+int run_machine(const char *name, enum opts_command command, int argc, char **argv, const struct run_watch *watch)
+{
+	struct run run = { .image.fd = -1, .vm.events_fd = -1, .vm.events_out = -1 };
+	int status = opts_parse(&run.opts, command, argc, argv);
 
 	if (status || run.opts.help)
-		status = status ? status : cmd_help(1, (char *[]){ "run" });
+		status = status ? status : cmd_help(1, (char *[]){ (char *)name });
 	else if (!run.opts.arg_count)
-		status = err_report(PITH_USAGE, "run", "no program is named; pith run [options] PROGRAM|IMAGE [ARG...]");
+		status = err_report(PITH_USAGE, name, "no program is named; pith %s [options] %s [ARG...]", name, watch ? "-o pith.yaml PROGRAM" : "PROGRAM|IMAGE");
 	else
+		status = watch_begin(&run, watch);
+	if (!status && !run.opts.help)
 		status = run_prepare(&run);
-	if (!status && !run.opts.help) {
-		run.fds[run.fd_count] = -1;
-		if (run.opts.dry_run)
-			dry_run_print(&run);
-		else if (run.opts.detach)
-			status = detach_run(&run.vm, run.fds, &run.conf);
-		else
-			status = vm_run(&run.vm, run.fds);
-	}
+	if (!status && !run.opts.help)
+		status = machine_start(&run, watch);
 	image_close(&run.image);
 	bootconf_free(&run.conf);
 	free(run.vm.vmm_path);
@@ -416,4 +442,9 @@ int cmd_run(int argc, char **argv)
 		free(run.vm.volumes[i]);
 	opts_free(&run.opts);
 	return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	return run_machine("run", OPTS_RUN, argc, argv, NULL);
 }

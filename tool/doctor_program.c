@@ -76,7 +76,7 @@ static int added_open(struct subject *s, const struct opts *opts)
 
 static int subject_open(struct subject *s, const struct opts *opts)
 {
-	const char *word = opts->program ? opts->program : opts->own_args.items[0];
+	const char *word = opts->program ? opts->program : opts->own_args.count ? opts->own_args.items[0] : opts->args[0];
 	enum program_kind kind;
 	struct elf_file elf;
 	char *path = NULL;
@@ -278,6 +278,22 @@ int doctor_program(const struct opts *opts)
 
 	if (!status)
 		status = report_make(&subject, opts->json);
+	subject_close(&subject);
+	return status;
+}
+
+int doctor_possible_calls(const struct opts *opts, const struct strv *seen, struct strv *ret_calls)
+{
+	struct subject subject = { 0 };
+	int status = subject_open(&subject, opts);
+
+	for (unsigned int number = 0; number < SCAN_CALLS_MAX && !status; number++) {
+		const char *name = scan_call_name(number);
+		enum scan_level level = scan_call_level(number);
+
+		if (subject.calls.uses[number].used && name && (level == SCAN_FULL || level == SCAN_PART) && !strv_has(seen, name))
+			strv_add(ret_calls, name);
+	}
 	subject_close(&subject);
 	return status;
 }

@@ -14,4 +14,7 @@
  */
 int doctor_program(const struct opts *opts);
 
+/* Calls that the code of opts->args[0], its libraries and what is added names, by name, but for those of seen. 0 or an exit status after a line. */
+int doctor_possible_calls(const struct opts *opts, const struct strv *seen, struct strv *ret_calls);
+
 #endif

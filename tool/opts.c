@@ -30,13 +30,15 @@ struct opt_def {
 };
 
 #define AT(member) offsetof(struct opts, member)
-#define BOTH (OPTS_RUN | OPTS_BUILD)
+#define STARTS (OPTS_RUN | OPTS_LEARN)
+#define BOTH (STARTS | OPTS_BUILD)
 
 static const struct opt_def defs[] = {
-	{ "output", 'o', OPT_TEXT, AT(output), OPTS_BUILD, "IMAGE", "the image to write" },
+	{ "output", 'o', OPT_TEXT, AT(output), OPTS_BUILD | OPTS_LEARN, "FILE", "the image, or the manifest, to write" },
+	{ "merge", 0, OPT_FLAG, AT(merge), OPTS_LEARN, NULL, "add to a manifest that is there" },
 	{ "sign", 0, OPT_TEXT, AT(sign), OPTS_BUILD, "KEY", "sign the image with an Ed25519 private key (PEM)" },
 	{ "manifest", 'M', OPT_TEXT, AT(manifest), BOTH | OPTS_DOCTOR, "FILE", "read options from a manifest, pith.yaml(5)" },
-	{ "publish", 'p', OPT_LIST, AT(publish), OPTS_RUN, "[ADDR:]HOST:GUEST[/udp]", "forward a host port to the program" },
+	{ "publish", 'p', OPT_LIST, AT(publish), STARTS, "[ADDR:]HOST:GUEST[/udp]", "forward a host port to the program" },
 	{ "env", 'e', OPT_LIST, AT(env), BOTH | OPTS_DOCTOR, "KEY[=VALUE]", "set an environment variable (KEY alone: as it is here)" },
 	{ "env-file", 0, OPT_LIST, AT(env_file), BOTH | OPTS_DOCTOR, "FILE", "set variables from a file, KEY=VALUE a line" },
 	{ "add", 'a', OPT_LIST, AT(add), BOTH | OPTS_DOCTOR, "SRC[:DST]", "put a file or tree into the root" },
@@ -44,23 +46,24 @@ static const struct opt_def defs[] = {
 	{ "workdir", 'w', OPT_TEXT, AT(workdir), BOTH, "DIR", "the program's working directory (default /)" },
 	{ "hostname", 0, OPT_TEXT, AT(hostname), BOTH, "NAME", "the machine's name (default pith)" },
 	{ "allow", 0, OPT_LIST, AT(allow), BOTH, "jit", "let the program make code at run time (default: refused)" },
-	{ "memory", 'm', OPT_TEXT, AT(memory), OPTS_RUN, "SIZE", "memory of the VM, such as 64M (default: chosen)" },
-	{ "cpus", 'c', OPT_TEXT, AT(cpus), OPTS_RUN, "N", "virtual CPUs (default 1)" },
+	{ "memory", 'm', OPT_TEXT, AT(memory), STARTS, "SIZE", "memory of the VM, such as 64M (default: chosen)" },
+	{ "cpus", 'c', OPT_TEXT, AT(cpus), STARTS, "N", "virtual CPUs (default 1)" },
 	{ "net", 0, OPT_TEXT, AT(net), BOTH, "user|none|tap=IFNAME", "the network (default user)" },
 	{ "ip", 0, OPT_LIST, AT(ip), BOTH, "CIDR", "a fixed address, such as 10.0.0.2/24 or fd00::2/64 (one of each; default: DHCP)" },
 	{ "gateway", 0, OPT_LIST, AT(gateway), BOTH, "ADDR", "the router, with --ip (one of each family)" },
 	{ "dns", 0, OPT_LIST, AT(dns), BOTH, "ADDR", "a name server (repeats)" },
-	{ "accel", 0, OPT_TEXT, AT(accel), OPTS_RUN, "auto|kvm|tcg", "how the VM's instructions run (default auto)" },
-	{ "machine", 0, OPT_TEXT, AT(machine), OPTS_RUN, "auto|microvm|q35|pc", "the machine type (default auto: microvm)" },
-	{ "disk", 0, OPT_TEXT, AT(disk), OPTS_RUN | OPTS_BUILD, "auto|virtio|nvme", "what the disks look like (default auto: virtio; nvme needs q35 or pc)" },
-	{ "vmm", 0, OPT_TEXT, AT(vmm), OPTS_RUN, "auto|qemu", "the virtual machine monitor" },
+	{ "accel", 0, OPT_TEXT, AT(accel), STARTS, "auto|kvm|tcg", "how the VM's instructions run (default auto)" },
+	{ "machine", 0, OPT_TEXT, AT(machine), STARTS, "auto|microvm|q35|pc", "the machine type (default auto: microvm)" },
+	{ "disk", 0, OPT_TEXT, AT(disk), BOTH, "auto|virtio|nvme", "what the disks look like (default auto: virtio; nvme needs q35 or pc)" },
+	{ "vmm", 0, OPT_TEXT, AT(vmm), STARTS, "auto|qemu", "the virtual machine monitor" },
 	{ "detach", 'd', OPT_FLAG, AT(detach), OPTS_RUN, NULL, "run in the background and print the instance's name" },
 	{ "name", 0, OPT_TEXT, AT(name), OPTS_RUN, "NAME", "the instance's name, with -d (default: made up)" },
-	{ "stop-timeout", 0, OPT_TEXT, AT(stop_timeout), OPTS_RUN | OPTS_STOP, "SECONDS", "how long a stopped program may take (default 10)" },
+	{ "stop-timeout", 0, OPT_TEXT, AT(stop_timeout), STARTS | OPTS_STOP, "SECONDS", "how long a stopped program may take (default 10)" },
 	{ "require-signed", 0, OPT_TEXT, AT(require_signed), OPTS_RUN, "PUB", "run only an image signed with this key (PEM, public half)" },
 	{ "key", 0, OPT_TEXT, AT(key), OPTS_VERIFY, "PUB", "the public key (PEM) that must have signed the image" },
-	{ "trace", 0, OPT_FLAG, AT(trace), OPTS_RUN, NULL, "print each system call to standard error" },
+	{ "trace", 0, OPT_FLAG, AT(trace), STARTS, NULL, "print each system call to standard error" },
 	{ "verbose", 0, OPT_FLAG, AT(verbose), BOTH, NULL, "print the kernel's log to standard error" },
+	{ "events", 0, OPT_TEXT, AT(events), OPTS_RUN, "FILE|unix:PATH", "write events there, a line of JSON each" },
 	{ "dry-run", 0, OPT_FLAG, AT(dry_run), OPTS_RUN, NULL, "print the VMM's command line and do nothing" },
 	{ "program", 0, OPT_TEXT, AT(program), OPTS_DOCTOR, "PROGRAM", "look into a program: which calls it may make and what it misses" },
 	{ "json", 0, OPT_FLAG, AT(json), OPTS_INSPECT | OPTS_DOCTOR | OPTS_PS | OPTS_STATS, NULL, "print one JSON object" },
@@ -70,7 +73,7 @@ static const struct opt_def defs[] = {
 	{ "follow", 'f', OPT_FLAG, AT(follow), OPTS_LOGS, NULL, "go on until it ends" },
 	{ "force", 'f', OPT_FLAG, AT(force), OPTS_RM, NULL, "end it first if it runs, without asking it" },
 	{ "help", 'h', OPT_FLAG, AT(help), ~0u, NULL, "print this text" },
-	{ "volume", 'v', OPT_LIST, AT(volume), OPTS_RUN, "FILE:/PATH[:ro]", "attach an ext4 volume (pith volume makes one)" },
+	{ "volume", 'v', OPT_LIST, AT(volume), STARTS, "FILE:/PATH[:ro]", "attach an ext4 volume (pith volume makes one)" },
 };
 
 #define DEF_COUNT (sizeof defs / sizeof *defs)

@@ -24,6 +24,7 @@ enum opts_command {
 	OPTS_STOP = 64,
 	OPTS_RM = 128,
 	OPTS_STATS = 256,
+	OPTS_LEARN = 512,
 	OPTS_VERIFY = 1024,
 };
 
@@ -53,9 +54,9 @@ struct opts {
 	/* as written */
 	struct strv publish, volume, add, packages, env, env_file, dns, allow;
 	struct strv ip, gateway;        /* at most one of each family */
-	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *disk, *vmm, *output, *stop_timeout, *manifest, *program, *name;
+	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *disk, *vmm, *output, *stop_timeout, *manifest, *program, *name, *events;
 	char *sign, *key, *require_signed, *sbom;
-	bool trace, verbose, dry_run, detach, json, all, follow, force, files, help;
+	bool merge, trace, verbose, dry_run, detach, json, all, follow, force, files, help;
 	size_t first_env_count, first_env_file_count; /* how many of these the manifest brought: the command line's come after all of them */
 	/* PROGRAM or IMAGE and what follows it */
 	char **args;

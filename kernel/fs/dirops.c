@@ -13,6 +13,12 @@
 
 static struct mutex rename_lock = MUTEX_INIT(rename_lock);
 
+/* May the program make, move or remove the name that w leads to? */
+static int name_guard(const struct walk *w)
+{
+	return unlikely(fs_guard != NULL) ? fs_guard->name(w->at, w->name, w->name_len) : 0;
+}
+
 /* ---- Making names ---- */
 
 /*
@@ -41,7 +47,9 @@ static int make_begin(struct walk *w, struct vnode *start, const char *path, boo
 		vnode_put(v);
 		r = -EEXIST;
 	} else if (r == -ENOENT) {
-		r = w->at->flags & VNODE_DEAD || (w->trailing && !is_dir) ? -ENOENT : fs_is_readonly(w->at) ? -EROFS : 0;
+		r = w->at->flags & VNODE_DEAD || (w->trailing && !is_dir) ? -ENOENT : name_guard(w);
+		if (!r && fs_is_readonly(w->at))
+			r = -EROFS;
 	}
 	if (!r)
 		return 0;
@@ -127,7 +135,9 @@ int fs_link(struct vnode *target, struct vnode *start, const char *path)
 {
 	struct walk w;
 	struct dentry *fresh;
-	int r = make_begin(&w, start, path, false, &fresh);
+	int r = unlikely(fs_guard != NULL) ? fs_guard->open(target, true) : 0;
+	if (!r)
+		r = make_begin(&w, start, path, false, &fresh);
 	if (r)
 		return r;
 	const struct vnode_ops *ops = w.at->ops;
@@ -189,8 +199,10 @@ static int remove_name(struct vnode *start, const char *path, bool is_dir)
 		r = !is_dir ? -EISDIR : !w.name_len ? -EBUSY : w.name_len == 1 ? -EINVAL : -ENOTEMPTY;
 		goto out;
 	}
-	r = -EROFS;
-	if (fs_is_readonly(w.at))
+	r = name_guard(&w);
+	if (!r && fs_is_readonly(w.at))
+		r = -EROFS;
+	if (r)
 		goto out;
 	rwlock_write(&w.at->lock);
 	r = namei_lookup_locked(w.at, w.name, w.name_len, &v);
@@ -326,6 +338,11 @@ static int rename_walked(struct rename *x)
 		return -EBUSY;
 	if (walk_last_is_special(&x->n))
 		return x->flags & LX_RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	int r = name_guard(&x->o);
+	if (!r)
+		r = name_guard(&x->n);
+	if (r)
+		return r;
 	if (fs_is_readonly(x->o.at))
 		return -EROFS;
 	x->fresh = dcache_prepare(x->n.name, x->n.name_len);
@@ -333,7 +350,7 @@ static int rename_walked(struct rename *x)
 	if (!x->fresh || !x->fresh_back)
 		return -ENOMEM;
 	rename_lock_dirs(x->o.at, x->n.at);
-	int r = rename_locked(x);
+	r = rename_locked(x);
 	rename_unlock_dirs(x->o.at, x->n.at);
 	return r;
 }

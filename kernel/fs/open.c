@@ -8,6 +8,8 @@
  */
 #include "fs/internal.h"
 
+RO_AFTER_INIT const struct fs_guard *fs_guard;
+
 static bool open_wants_write(u32 oflags)
 {
 	return (oflags & LX_O_ACCMODE) != LX_O_RDONLY || oflags & LX_O_TRUNC;
@@ -46,9 +48,12 @@ int open_check(struct vnode *v, u32 oflags)
 }
 
 /* The checks on what was found, then O_TRUNC. */
-static int open_existing(struct vnode *v, u32 oflags)
+static int open_existing(const struct walk *w, struct vnode *v, u32 oflags)
 {
-	int r = open_check(v, oflags);
+	int r = unlikely(fs_guard != NULL) && !(oflags & LX_O_PATH) && !(w->flags & NAMEI_UNGUARDED) ?
+		fs_guard->open(v, open_wants_write(oflags)) : 0;
+	if (!r)
+		r = open_check(v, oflags);
 	if (r || v->type != VNODE_REG || !(oflags & LX_O_TRUNC) || oflags & LX_O_PATH || !v->object)
 		return r;
 	rwlock_write(&v->lock);
@@ -57,16 +62,22 @@ static int open_existing(struct vnode *v, u32 oflags)
 	return r;
 }
 
-/* The entry (dir, name), made if it is absent. dir->lock is taken. */
-static int open_create(struct vnode *dir, const char *name, size_t len, u32 mode, struct vnode **ret, bool *ret_created)
+/* The entry where w is, made if it is absent. The directory's lock is taken. */
+static int open_create(struct walk *w, u32 mode, struct vnode **ret, bool *ret_created)
 {
+	struct vnode *dir = w->at;
+	const char *name = w->name;
+	size_t len = w->name_len;
 	struct dentry *fresh = dcache_prepare(name, len);
 	if (!fresh)
 		return -ENOMEM;
 	rwlock_write(&dir->lock);
 	int r = namei_lookup_locked(dir, name, len, ret);
 	if (r == -ENOENT && !(dir->flags & VNODE_DEAD)) {
-		if (fs_is_readonly(dir))
+		r = unlikely(fs_guard != NULL) && !(w->flags & NAMEI_UNGUARDED) ? fs_guard->name(dir, name, len) : 0;
+		if (r)
+			;
+		else if (fs_is_readonly(dir))
 			r = -EROFS;
 		else if (!dir->ops->create)
 			r = -EACCES;
@@ -103,7 +114,7 @@ static int open_with_create(struct walk *w, u32 oflags, u32 mode, struct vnode *
 				return -EISDIR;
 			r = walk_lookup_last(w, &v);
 			if (r == -ENOENT)
-				r = open_create(w->at, w->name, w->name_len, mode, &v, ret_created);
+				r = open_create(w, mode, &v, ret_created);
 			if (r)
 				return r;
 		}
@@ -116,7 +127,7 @@ static int open_with_create(struct walk *w, u32 oflags, u32 mode, struct vnode *
 			vnode_put(v);
 			continue;
 		}
-		r = *ret_created ? 0 : open_existing(v, oflags);
+		r = *ret_created ? 0 : open_existing(w, v, oflags);
 		if (r)
 			vnode_put(v);
 		else
@@ -167,7 +178,7 @@ int fs_open(struct vnode *start, const char *path, u32 oflags, u32 mode, u32 nam
 			vnode_put(v);
 			created = !r;
 		} else if (!r) {
-			r = open_existing(v, oflags);
+			r = open_existing(&w, v, oflags);
 			if (r)
 				vnode_put(v);
 			else

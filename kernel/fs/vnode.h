@@ -104,10 +104,21 @@ struct vnode {
 	void *priv;                  /* the file system's */
 	void *locks;                 /* proc/: advisory record locks */
 	struct list cache_link;      /* the file system's */
-	u32 flags;                   /* VNODE_*; DEAD is set once, under lock, the others are constant */
+	u16 flags;                   /* VNODE_*; DEAD is set once, under lock, the others are constant */
+	u8 guarded;                  /* atomic: what fs_guard's owner knows of it; 0 at first */
 	u32 idle_refs;               /* atomic: references of the name cache and of the file system's own tree; refs above them are use */
 	struct dentry *dentry;       /* dcache.c: the name by which it was last found */
 };
+
+/*
+ * Who is asked before a file is opened (not with O_PATH) or a name is made, moved or removed for the program; NULL: nobody.
+ * Set at boot by a room above. The directory's lock may be held. May sleep. 0, or the errno of the call.
+ */
+struct fs_guard {
+	int (*open)(struct vnode *v, bool write);
+	int (*name)(struct vnode *dir, const char *name, size_t len);
+};
+extern const struct fs_guard *fs_guard;
 
 struct fs_statfs {
 	u64 type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags;
@@ -152,6 +163,7 @@ enum {
 	NAMEI_IN_ROOT   = 1u << 4,
 	NAMEI_NOXDEV    = 1u << 5,
 	NAMEI_NOMAGIC   = 1u << 6,
+	NAMEI_UNGUARDED = 1u << 7,   /* fs_open: the kernel's own, fs_guard is not asked */
 };
 /* Walk path from start (NULL: the root) to an existing object. Linux's errors: -ENOENT -ENOTDIR -ELOOP -ENAMETOOLONG. */
 int fs_namei(struct vnode *start, const char *path, u32 flags, struct vnode **ret);

@@ -11,6 +11,7 @@
 #include "mm/heap.h"
 #include "mm/page.h"
 #include "proc/process.h"
+#include "proc/tripwire.h"
 #include "sched/random.h"
 #include "sched/thread.h"
 #include "shared/bootconf.h"
@@ -38,8 +39,12 @@ static void panic_line(const char *line, size_t len) { port_write_panic(PITH_POR
 
 static void panic_end(const char *message)
 {
-	char line[256];
-	int n = fmt_buf(line, sizeof(line), "panic %s\n", message);
+	char line[512];
+	int n = tripwire_panic(line, sizeof(line), message);
+
+	if ((size_t)n < sizeof(line))
+		port_write_panic(PITH_PORT_CTL, line, (size_t)n);
+	n = fmt_buf(line, sizeof(line), "panic %s\n", message);
 
 	if ((size_t)n >= sizeof(line)) {
 		n = sizeof(line) - 1;

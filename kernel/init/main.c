@@ -13,6 +13,7 @@
 #include "platform/platform.h"
 #include "proc/exec.h"
 #include "proc/file.h"
+#include "proc/policy.h"
 #include "proc/process.h"
 #include "proc/tripwire.h"
 #include "sched/thread.h"
@@ -67,6 +68,8 @@ NORETURN void kernel_main(void)
 	if (process_init() || files_init() || glue_init_calls())
 		panic("no memory for the process");
 	process_set_hostname(conf.hostname);
+	if (policy_init(conf.rules, conf.nrules, conf.policies, conf.npolicies, conf.learn, &conf_problem))
+		process_cannot_run(126, "boot configuration: %s", conf_problem ? conf_problem : "not enough memory");
 	linux_init(conf.trace);
 	network_make(&conf);
 	if (control_start())

@@ -20,7 +20,7 @@ static void write_file(const char *path, char *text, size_t len)
 	bool created;
 	struct uio u;
 	u64 end;
-	int err = fs_open(NULL, path, LX_O_CREAT | LX_O_WRONLY | LX_O_TRUNC, 0644, NAMEI_FOLLOW, &v, &created);
+	int err = fs_open(NULL, path, LX_O_CREAT | LX_O_WRONLY | LX_O_TRUNC, 0644, NAMEI_FOLLOW | NAMEI_UNGUARDED, &v, &created);
 
 	if (!err) {
 		uio_init_kernel(&u, text, len);

@@ -101,31 +101,44 @@ static struct user_regs *current_regs(void)
 	return arch_user_regs(&thread_current()->arch);
 }
 
-static const char *current_name(void)
+/* tripwire_call */
+static const char *call_describe(unsigned nr, unsigned *ret_nargs)
 {
 	static char number[] = "#4294967295";
-	unsigned nr = (unsigned)current_regs()->orig_rax;
 	const char *n = syscall_name(nr);
 
+	*ret_nargs = nr < SYSCALL_MAX ? nargs[nr] : 6;
 	if (!n)
 		fmt_buf(number, sizeof(number), "#%u", nr);
 	return n ? n : number;
 }
 
-long syscall_refuse_event(const char *event, int errno_to_return)
+long syscall_refuse_event(enum policy_kind kind, int errno_to_return)
 {
-	const struct user_regs *r = current_regs();
-	const u64 args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
-
-	unsigned nr = (unsigned)r->orig_rax;
-
-	tripwire_report(event, current_name(), args, nr < SYSCALL_MAX ? nargs[nr] : 6, r, "refused");
+	policy_tell(kind, NULL);
 	return -errno_to_return;
+}
+
+/* A kernel that was linked for one program knows no names. */
+static bool is_whole(void)
+{
+	return LINK_FIRST(names) != NULL;
+}
+
+bool syscall_tells_itself(unsigned nr)
+{
+	return nr < SYSCALL_MAX && (syscall_table[nr] == sys_refused || (!syscall_table[nr] && !is_whole()));
+}
+
+/* fork, vfork, execve, execveat. */
+static bool starts_another(unsigned nr)
+{
+	return (nr >= 57 && nr <= 59) || nr == 322;
 }
 
 static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
-	return syscall_refuse_event("refused-call", EPERM);
+	return syscall_refuse_event(starts_another((unsigned)current_regs()->orig_rax) ? POLICY_EXEC : POLICY_REFUSED, EPERM);
 }
 
 static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
@@ -135,16 +148,14 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	if (nr >= SYSCALL_MAX)
 		log_warn("system call %u is not known: ENOSYS\n", nr);
 	else if (!__atomic_exchange_n(&told[nr], 1, __ATOMIC_RELAXED))
-		log_warn("system call %u (%s) is not supported: ENOSYS; see docs/linux-abi.md\n", nr, current_name());
+		log_warn("system call %u (%s) is not supported: ENOSYS; see docs/linux-abi.md\n", nr, syscall_name(nr) ? syscall_name(nr) : "?");
 	return -ENOSYS;
 }
 
 /* No entry in the table: a number that nobody uses, or a call that this kernel was linked without. */
 static long sys_absent(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
-	const name_list *whole = LINK_FIRST(names);
-
-	return whole ? sys_unknown(a, b, c, d, e, f) : syscall_refuse_event("absent-call", ENOSYS);
+	return is_whole() ? sys_unknown(a, b, c, d, e, f) : syscall_refuse_event(POLICY_ABSENT, ENOSYS);
 }
 
 /* A restart code is settled on the exit path, when it is known whether a handler runs. */
@@ -195,7 +206,9 @@ void linux_init(bool trace)
 
 	tracing = trace ? LINK_FIRST(tracer) : NULL;
 	task_set_ops(&ops);
+	tripwire_call = call_describe;
 	arch_hooks.syscall = syscall_dispatch;
+	watch_init();
 	arch_hooks.user_fault = lx_user_fault;
 	arch_hooks.user_trap = lx_user_trap;
 	arch_hooks.user_work = lx_user_work;

@@ -8,6 +8,7 @@
 #define LINUX_DISPATCH_H
 
 #include "arch/arch.h"
+#include "proc/policy.h"
 
 struct task;
 
@@ -16,13 +17,19 @@ void linux_init(bool trace);
 void syscall_dispatch(struct user_regs *regs);
 /* The name of a call, or NULL. */
 const char *syscall_name(unsigned nr);
+/* Is it refused always, or not in this kernel, so that its handler tells of it whatever the rules say? */
+bool syscall_tells_itself(unsigned nr);
 /* A refused call: one event; the errno to return. */
-long syscall_refuse_event(const char *event, int errno_to_return);
+long syscall_refuse_event(enum policy_kind kind, int errno_to_return);
 /* Memory that can be written and run was asked for: the event, and once a line that says what it means (sys_mm.c). */
 long syscall_refuse_mapping(int errno_to_return);
 
 /* sys_pidfd.c: 0 if the descriptor is a pidfd (it is the process's), else -EBADF. */
 int pidfd_check(int fd);
+
+/* watch.c: arch_hooks.syscall where there are rules for calls; watch_init sets it, after policy_init. */
+void syscall_watched(struct user_regs *regs);
+void watch_init(void);
 
 /* Before and after each call, while tracing is on; picked as tracer.strace (trace.c). */
 struct syscall_tracer {

@@ -12,7 +12,11 @@
 /* May [base, base + len) be the program's? What Linux's access_ok says: no page is looked at. */
 static inline bool user_range_ok(struct uaddr base, size_t len)
 {
-	return len <= ARCH_USER_TOP && base.va <= ARCH_USER_TOP - len;
+	bool ok = len <= ARCH_USER_TOP && base.va <= ARCH_USER_TOP - len;
+
+	if (unlikely(!ok))
+		(void)uaddr_refuse(base.va);
+	return ok;
 }
 
 struct lx_iovec {

@@ -109,7 +109,7 @@ static void deliver(struct user_regs *regs)
 void lx_user_work(struct user_regs *regs)
 {
 	struct thread *self = thread_current();
-	const u32 mine = THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_SYSCALL_RESTART | THREAD_WORK_RESCHED | THREAD_WORK_MOVED;
+	const u32 mine = THREAD_WORK_EXIT | THREAD_WORK_SIGNAL | THREAD_WORK_SYSCALL_RESTART | THREAD_WORK_RESCHED | THREAD_WORK_MOVED | THREAD_WORK_PROBE;
 	bool preempted = false;
 	u32 work;
 
@@ -125,6 +125,10 @@ void lx_user_work(struct user_regs *regs)
 			if (!(self->affinity >> arch_cpu_id() & 1))
 				(void)sched_set_affinity(self, self->affinity);
 			preempted = true;
+		}
+		if (work & THREAD_WORK_PROBE) {
+			thread_clear_work(self, THREAD_WORK_PROBE);
+			policy_tell(POLICY_PROBE, NULL);
 		}
 		if (work & (THREAD_WORK_SIGNAL | THREAD_WORK_SYSCALL_RESTART)) {
 			thread_clear_work(self, THREAD_WORK_SYSCALL_RESTART);
@@ -214,6 +218,8 @@ void lx_user_trap(struct user_regs *regs, unsigned vector, u64 error, uintptr_t 
 		if (t->fault_error == -ENOMEM && va < ARCH_USER_TOP)
 			process_kill(SIG_KILL, NULL);   /* out of memory */
 		s = page_fault_info(t, va);
+		if (uaddr_probes(va))
+			policy_tell(POLICY_PROBE, "touched");
 		/* What lies beyond the program is shown as present, as Linux does: nobody learns what is mapped there. */
 		if (va >= ARCH_USER_TOP)
 			t->trap_err |= 1;

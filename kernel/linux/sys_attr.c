@@ -189,6 +189,8 @@ static int truncate_vnode(struct vnode *v, s64 len)
 	if (v->mount && v->mount->readonly)
 		return -EROFS;
 	r = size_limit((u64)len);
+	if (r == 0 && unlikely(fs_guard != NULL))
+		r = fs_guard->open(v, true);
 	if (r == 0)
 		r = fs_truncate(v, (u64)len);
 	if (r == 0)

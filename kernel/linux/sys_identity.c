@@ -22,7 +22,7 @@ long sys_getpgrp(void) { return PROC_PID; }
 
 static long refuse_identity(void)
 {
-	return syscall_refuse_event("refused-identity", EPERM);
+	return syscall_refuse_event(POLICY_IDENTITY, EPERM);
 }
 
 static bool is_uid(unsigned id) { return id == PROC_UID || id == LX_NO_ID; }

@@ -196,7 +196,7 @@ long sys_reboot(int magic1, int magic2, unsigned cmd, struct uaddr arg)
 	case LX_REBOOT_CAD_ON: case LX_REBOOT_CAD_OFF:
 		return 0;
 	default:
-		return syscall_refuse_event("refused-call", EPERM);
+		return syscall_refuse_event(POLICY_REFUSED, EPERM);
 	}
 }
 

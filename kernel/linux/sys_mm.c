@@ -95,7 +95,7 @@ long syscall_refuse_mapping(int errno_to_return)
 
 	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
 		log_warn("the program wants to run memory that it can write (a JIT compiler?): refused; write --allow jit, or allow: [jit] in pith.yaml, to let it\n");
-	return syscall_refuse_event("refused-mapping", errno_to_return);
+	return syscall_refuse_event(POLICY_MAPPING, errno_to_return);
 }
 
 /* What a file allows: fills the request's object, file and max_prot. */

@@ -58,11 +58,11 @@ static int clone_check(const struct lx_clone_args *a)
 	if ((f & LX_CLONE_THREAD) && (f & LX_CLONE_VM) && (f & (LX_CLONE_NEWUSER | LX_CLONE_NEWPID)))
 		return -EINVAL;
 	if (!(f & LX_CLONE_THREAD) || (f & LX_CLONE_NAMESPACES) || (f & LX_CLONE_VFORK) || a->set_tid_size)
-		return (int)syscall_refuse_event("refused-call", EPERM);
+		return (int)syscall_refuse_event(POLICY_EXEC, EPERM);
 	if (f & (LX_CLONE_PIDFD | LX_CLONE_INTO_CGROUP))
 		return -EINVAL;
 	if ((f & THREAD_FLAGS) != THREAD_FLAGS)
-		return (int)syscall_refuse_event("refused-call", EPERM);
+		return (int)syscall_refuse_event(POLICY_EXEC, EPERM);
 	if ((f & LX_CLONE_SETTLS) && !tls_is_valid(a->tls))
 		return -EPERM;
 	return 0;

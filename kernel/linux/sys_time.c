@@ -86,7 +86,7 @@ long sys_clock_settime(int clock, struct uaddr tp)
 		return -EINVAL;
 	if (copy_from_user(&ts, tp, sizeof(ts)))
 		return -EFAULT;
-	return cpu ? -EPERM : syscall_refuse_event("refused-call", EPERM);
+	return cpu ? -EPERM : syscall_refuse_event(POLICY_REFUSED, EPERM);
 }
 
 long sys_gettimeofday(struct uaddr tv, struct uaddr tz)
@@ -358,7 +358,7 @@ long sys_clock_adjtime(int clock, struct uaddr tx)
 	if (clock != LX_CLOCK_REALTIME)
 		return clock_of(clock, &c, &tid) ? -EOPNOTSUPP : -EINVAL;
 	if (t.modes)
-		return syscall_refuse_event("refused-call", EPERM);
+		return syscall_refuse_event(POLICY_REFUSED, EPERM);
 	(void)proc_clock_now(PCLOCK_REAL, 0, &now);
 	t = (struct lx_timex){
 		.maxerror = 16000000, .esterror = 16000000, .status = LX_STA_UNSYNC, .constant = 2, .precision = 1, .tolerance = 32768000,

@@ -14,6 +14,7 @@
 void (*sock_for_each)(bool (*fn)(struct socket *s, void *arg), void *arg) RO_AFTER_INIT;
 
 static u64 next_ino = 1;             /* atomic */
+RO_AFTER_INIT const struct sock_guard *sock_guard;
 
 void socket_init(struct socket *s, const struct sock_ops *ops, int family, int type, int protocol)
 {
@@ -60,6 +61,8 @@ int sock_create(int family, int type, int protocol, struct socket **ret)
 
 	if (family < 0 || family >= LX_AF_MAX)
 		return -EAFNOSUPPORT;
+	if (r == 0 && unlikely(sock_guard != NULL))
+		r = sock_guard->create(family, type, protocol);
 	if (r < 0)
 		return r;
 	for (const struct sock_family *LINK_EACH(f, family))
@@ -72,9 +75,12 @@ int sock_pair(int family, int type, int protocol, struct socket **ret_a, struct 
 {
 	int r = check_type(type);
 
-	for (const struct sock_family *LINK_EACH(f, family))
-		if (r == 0 && f->family == family && f->pair)
-			return f->pair(type, protocol, ret_a, ret_b);
+	for (const struct sock_family *LINK_EACH(f, family)) {
+		if (r || f->family != family || !f->pair)
+			continue;
+		r = unlikely(sock_guard != NULL) ? sock_guard->create(family, type, protocol) : 0;
+		return r ? r : f->pair(type, protocol, ret_a, ret_b);
+	}
 	/* The others have no pairs, which is said of sockets that can be made. */
 	r = sock_create(family, type, protocol, ret_a);
 	if (r < 0)
@@ -85,19 +91,57 @@ int sock_pair(int family, int type, int protocol, struct socket **ret_a, struct 
 
 void sock_close(struct socket *s) { s->ops->release(s); }
 
-int sock_bind(struct socket *s, const struct sock_addr *a) { return s->ops->bind(s, a); }
-int sock_connect(struct socket *s, const struct sock_addr *a, bool nonblock) { return s->ops->connect(s, a, nonblock); }
-int sock_listen(struct socket *s, int backlog) { return s->ops->listen ? s->ops->listen(s, backlog) : -EOPNOTSUPP; }
+int sock_bind(struct socket *s, const struct sock_addr *a)
+{
+	int r = unlikely(sock_guard != NULL) ? sock_guard->bind(s, a) : 0;
+
+	return r ? r : s->ops->bind(s, a);
+}
+
+int sock_connect(struct socket *s, const struct sock_addr *a, bool nonblock)
+{
+	int r = unlikely(sock_guard != NULL) ? sock_guard->peer(s, a, false) : 0;
+
+	return r ? r : s->ops->connect(s, a, nonblock);
+}
+
+int sock_listen(struct socket *s, int backlog)
+{
+	int r = s->ops->listen ? 0 : -EOPNOTSUPP;
+
+	if (!r && unlikely(sock_guard != NULL))
+		r = sock_guard->listen(s);
+	return r ? r : s->ops->listen(s, backlog);
+}
+
 int sock_accept(struct socket *s, bool nonblock, struct socket **ret)
 {
 	return s->ops->accept ? s->ops->accept(s, nonblock, ret) : -EOPNOTSUPP;
 }
 int sock_getname(struct socket *s, bool peer, struct sock_addr *ret) { return s->ops->getname(s, peer, ret); }
-ssize_t sock_send(struct socket *s, struct sock_msg *m) { return s->ops->send(s, m); }
+/* On a stream an address counts only with MSG_FASTOPEN. */
+static int send_ask(struct socket *s, const struct sock_msg *m)
+{
+	return s->type != LX_SOCK_STREAM || m->flags & LX_MSG_FASTOPEN ? sock_guard->peer(s, m->addr, true) : 0;
+}
+
+ssize_t sock_send(struct socket *s, struct sock_msg *m)
+{
+	if (unlikely(m->addr != NULL) && sock_guard) {
+		int r = send_ask(s, m);
+		if (r)
+			return r;
+	}
+	return s->ops->send(s, m);
+}
+
 ssize_t sock_recv(struct socket *s, struct sock_msg *m)
 {
 	m->ret_flags = 0;
-	return s->ops->recv(s, m);
+	ssize_t n = s->ops->recv(s, m);
+	if (unlikely(m->addr != NULL) && sock_guard && n >= 0)
+		sock_guard->heard(s, m->addr);
+	return n;
 }
 int sock_shutdown(struct socket *s, int how)
 {

@@ -100,6 +100,21 @@ struct socket {
 	void *priv;
 };
 
+/*
+ * Who is asked before a socket is made, bound, listens, or sends to an address; NULL: nobody. Set at boot by a room
+ * above. No lock is held; may sleep. 0, or the errno of the call.
+ */
+struct sock_guard {
+	int (*create)(int family, int type, int protocol);
+	int (*bind)(struct socket *s, const struct sock_addr *a);
+	int (*listen)(struct socket *s);
+	/* connect, or send: a destination of its own. */
+	int (*peer)(struct socket *s, const struct sock_addr *a, bool send);
+	/* A datagram from a was received. */
+	void (*heard)(struct socket *s, const struct sock_addr *a);
+};
+extern const struct sock_guard *sock_guard;
+
 /* Create; -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -ENOMEM. */
 int sock_create(int family, int type, int protocol, struct socket **ret) MUST_CHECK;
 int sock_pair(int family, int type, int protocol, struct socket **ret_a, struct socket **ret_b) MUST_CHECK;

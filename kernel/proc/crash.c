@@ -9,6 +9,7 @@
  * number of frames and of scanned words is bounded. Sleeps. Nothing can fail but in being shorter.
  */
 #include "proc/crash.h"
+#include "proc/policy.h"
 #include "proc/process.h"
 #include "proc/signal.h"
 #include "base/print.h"
@@ -116,13 +117,30 @@ uintptr_t crash_caller(const struct user_regs *r)
 
 struct backtrace {
 	unsigned frames;
+	bool smashed;                /* a check of the C library failed, in the function called victim */
+	char victim[128];
 	char symbol[256];
 };
+
+/* The C library's functions that report a broken stack or an overflow: the frame after them is where it was found. */
+static void smash_look(struct backtrace *bt)
+{
+	static const char *const checks[] = { "__stack_chk_fail", "__fortify_fail", "__chk_fail" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(checks); i++)
+		if (!memcmp(bt->symbol, checks[i], strlen(checks[i]))) {
+			bt->smashed = true;
+			return;
+		}
+	if (bt->smashed && !bt->victim[0])
+		str_copy(bt->victim, bt->symbol, sizeof(bt->victim));
+}
 
 static void say_frame(struct backtrace *bt, uintptr_t pc, bool exact, bool sure)
 {
 	/* A return address may be the first byte of the next function: look at the call. */
 	crash_symbol(exact ? pc : pc - 1, bt->symbol, sizeof(bt->symbol));
+	smash_look(bt);
 	say("crash:  #%-2u 0x%012llx %s%s\n", bt->frames++, (unsigned long long)pc, sure ? "" : "? ", bt->symbol);
 }
 
@@ -168,13 +186,12 @@ static void say_frames(struct backtrace *bt, const struct user_regs *r, uintptr_
 		scan_stack(bt, known, stack_end);
 }
 
-static void say_backtrace(const struct user_regs *r)
+static void say_backtrace(const struct user_regs *r, struct backtrace *bt)
 {
-	struct backtrace bt = { .frames = 0 };
 	struct vm_area stack = { .end = 0 };
 
 	say("crash: backtrace\n");
-	say_frame(&bt, r->rip, true, true);
+	say_frame(bt, r->rip, true, true);
 	if (!vm_find_area(r->rsp, &stack)) {
 		/* Below a stack: it has overflowed. The frames above are there. */
 		u64 above = r->rsp;
@@ -188,12 +205,12 @@ static void say_backtrace(const struct user_regs *r)
 		say("crash:  the stack pointer is below the stack: an overflow\n");
 		struct user_regs moved = *r;
 		moved.rsp = stack.start;
-		say_frames(&bt, &moved, stack.end);
+		say_frames(bt, &moved, stack.end);
 		return;
 	}
 	if (r->rsp < stack.start + 16)           /* the next word would have been below it */
 		say("crash:  the stack is full: an overflow\n");
-	say_frames(&bt, r, stack.end);
+	say_frames(bt, r, stack.end);
 }
 static void say_registers(const struct user_regs *r)
 {
@@ -231,5 +248,8 @@ void crash_report(int signo, const struct siginfo *info, const struct user_regs 
 	if (!regs)
 		return;
 	say_registers(regs);
-	say_backtrace(regs);
+	struct backtrace bt = { .frames = 0 };
+	say_backtrace(regs, &bt);
+	if (bt.smashed)
+		policy_tell(POLICY_SMASH, bt.victim[0] ? bt.victim : NULL);
 }

@@ -11,6 +11,7 @@
 #include "proc/process.h"
 #include "proc/signal.h"
 #include "proc/file.h"
+#include "proc/tripwire.h"
 #include "dev/port.h"
 #include "base/log.h"
 #include "base/print.h"
@@ -70,11 +71,45 @@ static void process_tidy(void)
 	port_flush(PITH_PORT_STDERR);
 }
 
+static char stop_text[256];                  /* why a policy stopped it; written once, before `stopping` */
+static bool stopping;                        /* atomic */
+
+/* How it ended: a policy's word comes before the program's own. */
+static NORETURN void machine_end_by_policy(void)
+{
+	tripwire_flush();
+	control_line("stopped %s", stop_text);
+	machine_end();
+}
+
+static void stop_thread(void *arg)
+{
+	tasks_stop();
+	fs_finish_all();
+	port_flush(PITH_PORT_STDOUT);
+	port_flush(PITH_PORT_STDERR);
+	machine_end_by_policy();
+}
+
+void process_stop_by_policy(const char *event, const char *detail)
+{
+	if (__atomic_exchange_n(&stopping, true, __ATOMIC_ACQ_REL))
+		return;
+	fmt_buf(stop_text, sizeof(stop_text), "%s%s%s", event, detail ? ": " : "", detail ? detail : "");
+	if (!ending_begin())
+		return;                  /* who ends it already says it (process_kill), or was earlier */
+	if (task_current())
+		thread_set_work(thread_current(), THREAD_WORK_EXIT);
+	if (thread_spawn("stop", stop_thread, NULL))
+		machine_end_by_policy();
+}
+
 void process_exit(int status)
 {
 	if (!ending_begin())
 		ending_join();
 	process_tidy();
+	tripwire_flush();
 	control_line("exit %d", status & 0xff);
 	machine_end();
 }
@@ -88,6 +123,9 @@ void process_kill(int signo, const struct siginfo *info)
 	if (signal_default_of(signo) == SIGNAL_DUMPS)
 		crash_report(signo, info, t ? arch_user_regs(&t->thread->arch) : NULL);
 	process_tidy();
+	if (stop_text[0])
+		machine_end_by_policy();
+	tripwire_flush();
 	control_line("signal %d", signo);
 	machine_end();
 }

@@ -75,6 +75,12 @@ void process_set_hostname(const char *name);
 
 /* The current task goes, quietly: its robust futexes and CLEARTID are done. The last one ends the process with its status. */
 NORETURN void task_leave(int status);
+/*
+ * A policy ends the machine: `stopped EVENT: DETAIL` (exit status 121). Returns at once; the caller's task does not come back to
+ * the program, the others are stopped, volumes are written, and what waits to be sent is not. The caller may hold locks that may
+ * be held while sleeping.
+ */
+void process_stop_by_policy(const char *event, const char *detail_or_null);
 /* Boot failed to start the program: `cannot-run N TEXT`, and the machine ends. */
 NORETURN void process_cannot_run(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Policy ends the machine at once, wherever it is (nothing is put in order): `stopped TEXT`. Returns only if it ends already. */

@@ -2,7 +2,8 @@
  * tripwire.c - events to the host.
  *
  * Invariant: seq counts every event, sent or dropped, so that the host sees gaps. A bucket of EVENT_BURST tokens
- * fills with EVENT_PER_SEC. Locks: bucket_lock (spinlock) around the numbers, not around the writing; known_lock around
+ * fills with EVENT_PER_SEC. What is dropped is told by the next event, or, if none comes within a second, by a thread that is
+ * made for it, or at the end. Locks: bucket_lock (spinlock) around the numbers, not around the writing; known_lock around
  * the names that were looked up. Names come from the program's files: only plain characters of them are sent.
  * A place that tries again is not looked up again: the name is the one of its first event. Cannot fail.
  */
@@ -12,14 +13,19 @@
 #include "fs/vnode.h"
 #include "base/print.h"
 #include "base/string.h"
+#include "mm/heap.h"
 
 #define KNOWN_PLACES 16u
 #define PLACE_TEXT   160u
+#define DETAIL_TEXT  1024u
+#define SUMMARY_NS   NSEC_PER_SEC
 
 COUNTER(tripwire_dropped);
+RO_AFTER_INIT const char *(*tripwire_call)(unsigned nr, unsigned *ret_nargs);
 static struct spinlock bucket_lock = SPINLOCK_INIT;
 static u64 seq, dropped_since, refill_ns;
 static u32 tokens = EVENT_BURST;
+static bool summary_coming;                  /* atomic */
 
 static bool bucket_take(u64 now_ns, u64 *ret_seq, u64 *ret_dropped)
 {
@@ -113,32 +119,132 @@ static void place_name(struct place *p)
 	spin_unlock(&known_lock);
 }
 
-void tripwire_report(const char *event, const char *call, const u64 *args, unsigned nargs, const struct user_regs *regs, const char *action)
+/* Text of the program as the inside of a JSON string. */
+static void quote(char *to, size_t size, const char *from)
 {
-	/* The instruction before: the call itself, and not what may be another function behind it. */
-	struct place where = { .pc = regs->rip - 1 }, from = { .pc = 0 };
-	char caller[PLACE_TEXT + 16] = "";
-	u64 now = arch_clock_mono_ns(), n, dropped;
-	char time[40], list[6 * 22 + 4], extra[40] = "";
 	size_t at = 0;
 
-	if (!bucket_take(now, &n, &dropped))
-		return;
-	time_text(time, sizeof(time), now + arch_clock_real_offset_ns());
-	list[0] = 0;
-	for (unsigned i = 0; i < nargs && i < 6; i++)
-		at += (size_t)fmt_buf(list + at, sizeof(list) - at, "%s\"0x%llx\"", i ? "," : "", (unsigned long long)args[i]);
-	if (dropped)
-		fmt_buf(extra, sizeof(extra), ",\"dropped\":%llu", (unsigned long long)dropped);
-	place_name(&where);
-	from.pc = crash_caller(regs);
-	if (from.pc) {
-		from.pc--;
-		place_name(&from);
-		fmt_buf(caller, sizeof(caller), ",\"caller\":\"%s\"", from.text);
+	for (; *from && at + 3 < size; from++) {
+		if (*from == '"' || *from == '\\')
+			to[at++] = '\\';
+		to[at++] = *from < ' ' || *from > '~' ? '?' : *from;
 	}
-	control_line("event {\"time\":\"%s\",\"event\":\"%s\",\"call\":\"%s\",\"args\":[%s],\"pc\":\"0x%llx\",\"symbol\":\"%s\"%s,\"action\":\"%s\",\"seq\":%llu%s}",
-		     time, event, call, list, (unsigned long long)regs->rip, where.text, caller, action, (unsigned long long)n, extra);
+	to[at] = 0;
+}
+
+/* What is told of one event, and the texts of it. */
+struct report {
+	struct place where, from;
+	char time[40], args[6 * 22 + 4], detail[DETAIL_TEXT + 16], caller[PLACE_TEXT + 16], dropped[40];
+};
+
+static void summary_line(u64 n, u64 dropped)
+{
+	char time[40];
+
+	time_text(time, sizeof(time), arch_clock_mono_ns() + arch_clock_real_offset_ns());
+	control_line("event {\"time\":\"%s\",\"event\":\"dropped\",\"call\":\"\",\"args\":[],\"action\":\"counted\",\"seq\":%llu,\"dropped\":%llu}",
+		     time, (unsigned long long)n, (unsigned long long)dropped);
+}
+
+int tripwire_panic(char *buf, size_t size, const char *message)
+{
+	char time[40], detail[160];
+
+	time_text(time, sizeof(time), arch_clock_mono_ns() + arch_clock_real_offset_ns());
+	quote(detail, sizeof(detail), message);
+	return fmt_buf(buf, size, "event {\"time\":\"%s\",\"event\":\"kernel-failed\",\"call\":\"\",\"args\":[],\"detail\":\"%s\",\"action\":\"stopped\",\"seq\":%llu}\n",
+		       time, detail, (unsigned long long)READ_ONCE(seq) + 1);
+}
+
+void tripwire_flush(void)
+{
+	spin_lock(&bucket_lock);
+	u64 dropped = dropped_since, n = dropped ? ++seq : 0;
+	dropped_since = 0;
+	spin_unlock(&bucket_lock);
+	if (dropped)
+		summary_line(n, dropped);
+}
+
+static void summary_thread(void *arg)
+{
+	(void)sched_sleep_until(arch_clock_mono_ns() + SUMMARY_NS, false);
+	__atomic_store_n(&summary_coming, false, __ATOMIC_SEQ_CST);
+	tripwire_flush();
+	thread_exit();
+}
+
+/* Without a thread, the next event or the end tells. */
+static void summary_begin(void)
+{
+	if (!__atomic_exchange_n(&summary_coming, true, __ATOMIC_SEQ_CST) && thread_spawn("events", summary_thread, NULL))
+		__atomic_store_n(&summary_coming, false, __ATOMIC_SEQ_CST);
+}
+
+/* The call of the program's thread that is under way, its place and who called it; a kernel thread works for io_uring or AIO. */
+static const char *call_tell(struct report *x, const struct user_regs *r)
+{
+	const char *name = "fault";
+	unsigned nargs = 0;
+	size_t at = 0;
+
+	if (!r)
+		return "io_uring";
+	const u64 args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+	if ((s64)r->orig_rax >= 0 && tripwire_call)
+		name = tripwire_call((unsigned)r->orig_rax, &nargs);
+	for (unsigned i = 0; i < nargs; i++)
+		at += (size_t)fmt_buf(x->args + at, sizeof(x->args) - at, "%s\"0x%llx\"", i ? "," : "", (unsigned long long)args[i]);
+	/* The instruction before: the call itself, and not what may be another function behind it. */
+	x->where.pc = r->rip - 1;
+	place_name(&x->where);
+	x->from.pc = crash_caller(r);
+	if (x->from.pc) {
+		x->from.pc--;
+		place_name(&x->from);
+		fmt_buf(x->caller, sizeof(x->caller), ",\"caller\":\"%s\"", x->from.text);
+	}
+	return name;
+}
+
+static void tell(struct report *x, const char *event, const char *detail, const char *action, u64 n, u64 dropped)
+{
+	const struct task *t = task_current();
+	const struct user_regs *r = t ? arch_user_regs(&thread_current()->arch) : NULL;
+	const char *call = call_tell(x, r);
+
+	time_text(x->time, sizeof(x->time), arch_clock_mono_ns() + arch_clock_real_offset_ns());
+	if (detail) {
+		size_t at = (size_t)fmt_buf(x->detail, sizeof(x->detail), ",\"detail\":\"");
+		quote(x->detail + at, DETAIL_TEXT, detail);
+		str_copy(x->detail + strlen(x->detail), "\"", 2);
+	}
+	if (dropped)
+		fmt_buf(x->dropped, sizeof(x->dropped), ",\"dropped\":%llu", (unsigned long long)dropped);
+	control_line("event {\"time\":\"%s\",\"event\":\"%s\",\"call\":\"%s\",\"args\":[%s]%s,\"thread\":%d,\"pc\":\"0x%llx\",\"symbol\":\"%s\"%s,\"action\":\"%s\",\"seq\":%llu%s}",
+		     x->time, event, call, x->args, x->detail, t ? t->tid : 0, r ? (unsigned long long)r->rip : 0, x->where.text, x->caller, action,
+		     (unsigned long long)n, x->dropped);
+}
+
+void tripwire_report(const char *event, const char *detail, const char *action)
+{
+	u64 n, dropped;
+
+	if (!bucket_take(arch_clock_mono_ns(), &n, &dropped)) {
+		summary_begin();
+		return;
+	}
+	struct report *x = heap_alloc(sizeof(*x));
+	if (x) {
+		tell(x, event, detail, action, n, dropped);
+		heap_free(x);
+		return;
+	}
+	spin_lock(&bucket_lock);         /* no memory: counted as the others that were not sent */
+	dropped_since += dropped + 1;
+	spin_unlock(&bucket_lock);
+	counter_bump(tripwire_dropped);
 }
 
 void tripwire_volume_failed(const struct mount *m, const char *what, int error)
@@ -146,13 +252,15 @@ void tripwire_volume_failed(const struct mount *m, const char *what, int error)
 	u64 now = arch_clock_mono_ns(), n, dropped;
 	char time[40], path[sizeof(m->path)];
 
-	if (!bucket_take(now, &n, &dropped))
+	if (!bucket_take(now, &n, &dropped)) {
+		summary_begin();
 		return;
+	}
 	memcpy(path, m->path, sizeof(path));
 	plain(path);
 	time_text(time, sizeof(time), now + arch_clock_real_offset_ns());
-	control_line("event {\"time\":\"%s\",\"event\":\"volume-failed\",\"path\":\"%s\",\"what\":\"%s\",\"error\":%d,\"action\":\"read-only\",\"seq\":%llu}",
-		     time, path, what, error, (unsigned long long)n);
+	control_line("event {\"time\":\"%s\",\"event\":\"volume-failed\",\"path\":\"%s\",\"what\":\"%s\",\"error\":%d,\"action\":\"read-only\",\"seq\":%llu,\"dropped\":%llu}",
+		     time, path, what, error, (unsigned long long)n, (unsigned long long)dropped);
 }
 
 void tripwire_report_facts(const char *event, const char *facts, const char *action)
@@ -161,8 +269,10 @@ void tripwire_report_facts(const char *event, const char *facts, const char *act
 	struct task *t = task_current();
 	char time[40], extra[40] = "";
 
-	if (!bucket_take(now, &n, &dropped))
+	if (!bucket_take(now, &n, &dropped)) {
+		summary_begin();
 		return;
+	}
 	time_text(time, sizeof(time), now + arch_clock_real_offset_ns());
 	if (dropped)
 		fmt_buf(extra, sizeof(extra), ",\"dropped\":%llu", (unsigned long long)dropped);

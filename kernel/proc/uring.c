@@ -15,6 +15,7 @@
 #include "vm/aspace.h"
 #include "base/print.h"
 
+RO_AFTER_INIT int (*uring_op_guard)(u8 opcode);
 static u32 pages_used;               /* atomic */
 
 /* ---- Memory ---- */

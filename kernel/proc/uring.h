@@ -53,6 +53,9 @@ enum {                               /* struct uring_op.flags */
 	URING_OP_NOT_IOPOLL = 1u << 7, /* refused on rings with IOPOLL */
 };
 
+/* Who is asked before an operation is prepared; NULL: nobody. 0, or the result of the request. */
+extern int (*uring_op_guard)(u8 opcode);
+
 struct uring_op {
 	u32 flags;
 	/* Check the submission and take what is needed from it and from the program's memory. 0 or errno. rq->ring is locked for submission. */

@@ -86,6 +86,8 @@ static int req_prepare(struct uring_req *rq, const struct lx_sqe *sqe)
 	if (!(op->flags & URING_OP_KNOWN))
 		return -EINVAL;
 	int e = flags_check(rq->ring, op, sqe);
+	if (!e && unlikely(uring_op_guard != NULL))
+		e = uring_op_guard(sqe->opcode);
 	if (e)
 		return e;
 	rq->op = op;

@@ -23,6 +23,7 @@ enum {
 	THREAD_WORK_SIGNAL  = 1u << 1,   /* a signal may be pending; also ends interruptible sleeps */
 	THREAD_WORK_EXIT    = 1u << 2,   /* the process is ending */
 	THREAD_WORK_SYSCALL_RESTART = 1u << 3,
+	THREAD_WORK_PROBE   = 1u << 5,   /* a call was given an address of the kernel's half */
 	THREAD_WORK_MOVED   = 1u << 4,   /* it runs on another CPU than before: the program may have been told its number */
 };
 

@@ -91,7 +91,7 @@ int vm_futex_key(uintptr_t va, bool shared, u64 ret_key[2])
 	ret_key[0] = 0;
 	ret_key[1] = va;
 	if (va >= ARCH_USER_TOP)
-		return -EFAULT;
+		return uaddr_refuse(va);
 	if (!shared)
 		return 0;
 	rwlock_read(&vm_as.lock);

@@ -24,6 +24,10 @@ int copy_to_user(struct uaddr dst, const void *src, size_t len) MUST_CHECK;
 int clear_user(struct uaddr dst, size_t len) MUST_CHECK;
 /* A NUL-terminated string into dst (size bytes with the NUL): its length, -EFAULT, or -ENAMETOOLONG. */
 ssize_t copy_string_from_user(char *dst, struct uaddr src, size_t size) MUST_CHECK;
+/* Is it in the kernel's half, and no small negative number (an error taken for a pointer)? */
+bool uaddr_probes(uintptr_t va);
+/* The range at va is not the program's: -EFAULT, and it is noted if va probes the kernel. Any context. */
+int uaddr_refuse(uintptr_t va);
 /* Atomic access to an aligned word (futexes); fault in and retry inside. 0 or -EFAULT. */
 int user_load_u32(struct uaddr a, u32 *ret_value) MUST_CHECK;
 int user_cmpxchg_u32(struct uaddr a, u32 old, u32 new_value, u32 *ret_seen) MUST_CHECK;

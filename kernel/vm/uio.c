@@ -54,8 +54,10 @@ static void uio_advance(struct uio *u, size_t n)
 /* Move up to n bytes at a user address; returns how many were moved. */
 static ALWAYS_INLINE size_t uio_move_user(enum uio_dir dir, uintptr_t va, void *buf, size_t n)
 {
-	if (unlikely(va > ARCH_USER_TOP || n > ARCH_USER_TOP - va))
+	if (unlikely(va > ARCH_USER_TOP || n > ARCH_USER_TOP - va)) {
+		(void)uaddr_refuse(va);
 		return 0;
+	}
 	switch (dir) {
 	case UIO_PUT:
 		return n - arch_copy_to_user(va, buf, n);

@@ -2,36 +2,50 @@
  * usercopy.c - the one way to the program's memory, with a check of the address first.
  *
  * Invariant: no arch_*_user function is called with a range that reaches ARCH_USER_TOP or
- * wraps. Fault recovery is arch's. May sleep; nothing else can fail.
+ * wraps; one in the kernel's half is noted on the thread (THREAD_WORK_PROBE). Fault recovery is
+ * arch's. May sleep; nothing else can fail.
  */
 #include "vm/uaddr.h"
 #include "arch/arch.h"
 #include "base/errno.h"
+#include "sched/thread.h"
 
 static ALWAYS_INLINE bool user_range_ok(uintptr_t va, size_t len)
 {
 	return va <= ARCH_USER_TOP && len <= ARCH_USER_TOP - va;
 }
 
+bool uaddr_probes(uintptr_t va)
+{
+	return (intptr_t)va < -4095;
+}
+
+int uaddr_refuse(uintptr_t va)
+{
+	if (uaddr_probes(va) && thread_current()->proc)
+		thread_set_work(thread_current(), THREAD_WORK_PROBE);
+	return -EFAULT;
+}
+
 int copy_from_user(void *dst, struct uaddr src, size_t len)
 {
-	if (unlikely(!user_range_ok(src.va, len)) || arch_copy_from_user(dst, src.va, len))
-		return -EFAULT;
-	return 0;
+	if (unlikely(!user_range_ok(src.va, len)))
+		return uaddr_refuse(src.va);
+	return arch_copy_from_user(dst, src.va, len) ? -EFAULT : 0;
 }
 
 int copy_to_user(struct uaddr dst, const void *src, size_t len)
 {
-	if (unlikely(!user_range_ok(dst.va, len)) || arch_copy_to_user(dst.va, src, len))
-		return -EFAULT;
-	return 0;
+	if (unlikely(!user_range_ok(dst.va, len)))
+		return uaddr_refuse(dst.va);
+	return arch_copy_to_user(dst.va, src, len) ? -EFAULT : 0;
 }
 
 int clear_user(struct uaddr dst, size_t len)
 {
-	if (unlikely(!user_range_ok(dst.va, len)) || arch_clear_user(dst.va, len))
-		return -EFAULT;
-	return 0;
+	if (unlikely(!user_range_ok(dst.va, len)))
+		return uaddr_refuse(dst.va);
+	return arch_clear_user(dst.va, len) ? -EFAULT : 0;
 }
 
 ssize_t copy_string_from_user(char *dst, struct uaddr src, size_t size)
@@ -40,7 +54,7 @@ ssize_t copy_string_from_user(char *dst, struct uaddr src, size_t size)
 	bool cut = false;
 
 	if (unlikely(size == 0 || src.va >= ARCH_USER_TOP))
-		return -EFAULT;
+		return uaddr_refuse(src.va);
 	if (max > ARCH_USER_TOP - src.va - 1) {
 		max = ARCH_USER_TOP - src.va - 1;
 		cut = true;
@@ -63,7 +77,9 @@ ssize_t copy_string_from_user(char *dst, struct uaddr src, size_t size)
 
 int user_load_u32(struct uaddr a, u32 *ret_value)
 {
-	if (unlikely(!user_range_ok(a.va, 4) || (a.va & 3) || !arch_user_load_u32(a.va, ret_value)))
+	if (unlikely(!user_range_ok(a.va, 4)))
+		return uaddr_refuse(a.va);
+	if (unlikely((a.va & 3) || !arch_user_load_u32(a.va, ret_value)))
 		return -EFAULT;
 	return 0;
 }

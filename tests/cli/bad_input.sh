@@ -114,7 +114,12 @@ wait $listener 2>/dev/null
 expect no-program 2 'no program' "$PITH" run
 expect no-image-name 2 'no image' "$PITH" build /bin/true
 expect no-such-subcommand 2 'no such command' "$PITH" fly
-expect not-in-this-version 2 'not in this version' "$PITH" learn -o x /bin/true
+expect learn-no-file 2 'no file is named; pith learn' "$PITH" learn /bin/true
+expect learn-there 2 'it is there already; give --merge' "$PITH" learn -o /etc/hosts /bin/true
+expect learn-no-program 2 'no program is named; pith learn' "$PITH" learn -o x.yaml
+expect learn-events 2 'no such option' "$PITH" learn --events x -o x.yaml /bin/true
+expect events-nowhere 125 'cannot write events there' "$PITH" run --accel tcg --events /nonexistent/x /bin/true
+expect events-no-path 2 'no path of a socket' "$PITH" run --accel tcg --events unix: /bin/true
 expect bad-option 2 'no such option' "$PITH" run --fast /bin/true
 expect bad-letter 2 'no such option' "$PITH" run -Z /bin/true
 expect option-without-value 2 'needs a value' "$PITH" run --memory

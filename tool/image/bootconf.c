@@ -84,6 +84,7 @@ int bootconf_make(const struct bootconf *conf, struct buf *ret_block)
 	record(&b, "allow", conf->allow_jit ? "jit" : NULL);
 	record_list(&b, "rule", &conf->rules);
 	record_list(&b, "policy", &conf->policies);
+	record(&b, "learn", conf->learn ? "1" : NULL);
 	record(&b, "trace", conf->trace ? "1" : NULL);
 	record(&b, "verbose", conf->verbose ? "1" : NULL);
 	record_number(&b, "tsc_khz", conf->tsc_khz);

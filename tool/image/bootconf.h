@@ -16,7 +16,7 @@ struct bootconf {
 	struct strv net, gateway;       /* net: none, dhcp, or an address of each family */
 	struct strv rules, policies;    /* rules.h */
 	uint64_t root_offset, root_len; /* root_len 0: the whole device */
-	bool trace, verbose, allow_jit;
+	bool trace, verbose, allow_jit, learn;
 	uint64_t tsc_khz, time_ns;      /* 0: not said */
 	char *seed;                     /* hexadecimal, or NULL */
 	char *verity;                   /* the root's hash tree (verity_text), or NULL */

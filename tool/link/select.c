@@ -127,12 +127,24 @@ static void calls_judge(const struct rules *rules, struct selection *s)
 		s->calls[rules_call_number("restart_syscall")] = true;
 }
 
+/* What departs is to happen all the same: then it must be there. */
+static bool departures_happen(const struct rules *rules)
+{
+	static const enum rules_kind kinds[] = { RULES_KIND_SYSCALL, RULES_KIND_ABSENT, RULES_KIND_SOCKET, RULES_KIND_FILE, RULES_KIND_DEVICE };
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		if (rules->policy[kinds[i]] && !strcmp(rules->policy[kinds[i]], "log"))
+			return true;
+	}
+	return false;
+}
+
 bool selection_make(const struct opts *opts, struct selection *ret_selection)
 {
 	struct selection *s = ret_selection;
 
 	*s = (struct selection){ 0 };
-	if (!opts->rules.syscalls.given && !opts->rules.sockets.given)
+	if ((!opts->rules.syscalls.given && !opts->rules.sockets.given) || departures_happen(&opts->rules))
 		return false;
 	calls_judge(&opts->rules, s);
 	sockets_judge(&opts->rules, s);

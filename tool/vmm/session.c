@@ -19,6 +19,7 @@
 #include "advice.h"
 #include "scan/table.h"
 #include "util/err.h"
+#include "vmm/events.h"
 
 /* After its last word the guest flushes its ports and ends the machine; this is how long it may take. */
 #define FLUSH_MS 2000
@@ -144,8 +145,11 @@ void session_ctl_line(struct session *s, char *line)
 			fprintf(stderr, "%s %s\n", line, rest);
 		if (s->vm->events_fd >= 0)
 			dprintf(s->vm->events_fd, "%s\n", rest);
+		events_write(&s->vm->events_out, rest);
 		event_hint(s, rest);
 		free(named);
+	} else if (!strcmp(line, "learn") && s->vm->learned) {
+		s->vm->learned(s->vm->learned_context, rest);
 	}
 }
 

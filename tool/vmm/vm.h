@@ -26,7 +26,10 @@ struct vm {
 	char *config;             /* the boot configuration, as the first module */
 	char *root;               /* the root's block device */
 	char *volumes[OPTS_VOLUMES_MAX]; /* those of opts->volumes, as the VMM can open them */
-	int events_fd;            /* where events go, a line each; -1: nowhere */
+	int events_fd;            /* a keeper's log of events, a line each; -1: none */
+	int events_out;           /* --events (vmm/events.h); -1: nowhere */
+	void (*learned)(void *context, const char *entry); /* under learn: a `learn` line's text; or NULL */
+	void *learned_context;
 	/* For a keeper in the background; NULL when attached. `started` is called when the VMM runs; not 0 ends it. */
 	int (*started)(struct vm *vm, pid_t vmm_pid);
 	void (*tick)(struct vm *vm);  /* now and then, after something was relayed */

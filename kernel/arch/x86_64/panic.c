@@ -143,12 +143,20 @@ static NORETURN void panic_handler(const char *message)
 	machine_off_at_once();
 }
 
+/* A present page of the program that the kernel tried to run, or touched outside a user copy. */
+static const char *fault_name(unsigned vector, u64 error, u64 va)
+{
+	if (vector != 14 || !(error & 1) || va >= ARCH_USER_TOP)
+		return "exception";
+	return error & 16 ? "SMEP: exception" : "SMAP: exception";
+}
+
 NORETURN void panic_fault(const struct user_regs *regs, unsigned vector, u64 error, u64 va)
 {
 	char a[32], b[32];
 
 	fault_regs = regs;
-	panic("exception %u (error 0x%llx, address %s) in the kernel at %s", vector, (unsigned long long)error, show(va, a),
+	panic("%s %u (error 0x%llx, address %s) in the kernel at %s", fault_name(vector, error, va), vector, (unsigned long long)error, show(va, a),
 	      show(regs->rip, b));
 }
 
