@@ -25,11 +25,7 @@
 #define LINK_TABLE(type, table) extern const type __start_pick_##table[] __attribute__((weak)), __stop_pick_##table[] __attribute__((weak))
 #define LINK_PICK(table, name) __attribute__((used, section("pick_" #table), aligned(8)))
 #else
-#ifdef PITH_HOST   /* a test may have no entry of a table */
-#define LINK_TABLE(type, table) extern const type __start_pick_##table[] __attribute__((weak)), __stop_pick_##table[] __attribute__((weak))
-#else
 #define LINK_TABLE(type, table) extern const type __start_pick_##table[], __stop_pick_##table[]
-#endif
 #define LINK_PICK(table, name) __attribute__((used, section(".pick." #table "." #name), aligned(8)))
 #endif
 

@@ -63,7 +63,7 @@ struct walk {
 	u32 flags;                   /* NAMEI_* */
 	u32 nlinks;
 	bool trailing;               /* the path ended in a slash: a directory is meant */
-	const char *name;            /* after walk_to_parent: the last component; "" when there is none (the path was "/") */
+	const char *name;            /* after walk_to_parent: the last component; "" when there is none (the path was "/"); if it failed, where */
 	size_t name_len;
 };
 /* Begin; on success walk_end must follow. -ENOENT for "", -ENAMETOOLONG, -EXDEV. */

@@ -254,8 +254,11 @@ int walk_to_parent(struct walk *w)
 			return 0;
 		}
 		int r = walk_step(w, name, len);
-		if (r)
+		if (r) {
+			w->name = name;
+			w->name_len = len;
 			return r;
+		}
 	}
 }
 

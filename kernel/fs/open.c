@@ -185,6 +185,8 @@ int fs_open(struct vnode *start, const char *path, u32 oflags, u32 mode, u32 nam
 				*ret = v;
 		}
 	}
+	if (unlikely(fs_guard != NULL) && r == -ENOENT && w.name_len && !(oflags & LX_O_PATH) && !(namei_flags & NAMEI_UNGUARDED))
+		fs_guard->absent(w.at, w.name, open_wants_write(oflags) || oflags & LX_O_CREAT);
 	walk_end(&w);
 	if (ret_created)
 		*ret_created = created;

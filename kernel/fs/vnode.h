@@ -117,6 +117,8 @@ struct vnode {
 struct fs_guard {
 	int (*open)(struct vnode *v, bool write);
 	int (*name)(struct vnode *dir, const char *name, size_t len);
+	/* An open found nothing: dir is as far as it came, name what was to follow. It fails with ENOENT whatever is thought of it. */
+	void (*absent)(struct vnode *dir, const char *name, bool write);
 };
 extern const struct fs_guard *fs_guard;
 

@@ -70,6 +70,8 @@ bool policy_peer_of(const struct sock_addr *a, struct policy_peer *ret);
 void policy_peer_show(const struct policy_peer *p, char *buf, size_t size);
 
 /* policy_guard.c: the guards of files and sockets. */
+/* The watch over sockets, in kernels that have some: the table "guard". 0 or -ENOMEM. */
+typedef int (*policy_guard_fn)(void);
 int policy_guards_init(bool files, bool sockets);
 /* The strings of a list, n of them. */
 const char *const *policy_texts(enum policy_list list, unsigned *ret_n);

@@ -45,6 +45,11 @@ for on in ${LOCK_MACHINES:-microvm:1 q35:4}; do
     printf 'canary: [/srv/secret]\ndevices: [/dev/null]\nfiles: { read: [/], write: [/] }\n' >canary.yaml
     lock "$on" canary.yaml open openat openat2 ring_open ring_openat2 ring_worker symlink dots proc_root proc_fd dev_fd mmap_file
     all "lock/$on/canary" EACCES "canary-file /srv/secret refused"
+    # What is not there: asking for a canary and trying to write tell, looking for something does not.
+    printf 'canary: [/srv/none/bait]\nfiles: { read: [], write: [/tmp/] }\n' >absent.yaml
+    lock "$on" absent.yaml absent absent_write absent_other
+    is "lock/$on/absent" "$out$(cut -d ' ' -f 1,3 told | tr '\n' ';')" \
+        "absent: ENOENT;absent_write: ENOENT;absent_other: ENOENT;canary-file /srv/none/bait;undeclared-file /srv/none/put;"
     lock "$on" canary.yaml device memfd
     is "lock/$on/device" "$out$(cat told)" "device: EACCES;memfd: ok;undeclared-device openat /dev/urandom refused"
 

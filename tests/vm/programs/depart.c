@@ -48,6 +48,9 @@ static long ring_one(void (*fill)(struct io_uring_sqe *sqe))
 
 static long do_open(void) { return open(SECRET, O_RDONLY); }
 static long do_write(void) { return open(SECRET, O_RDWR); }
+static long do_absent(void) { return open("/srv/none/bait", O_RDONLY); }
+static long do_absent_write(void) { return open("/srv/none/put", O_WRONLY | O_CREAT, 0600); }
+static long do_absent_other(void) { return open("/srv/none/other", O_RDONLY); }
 static long do_openat(void)
 {
 	int dir = open("/srv", O_PATH | O_DIRECTORY);
@@ -317,7 +320,7 @@ static const struct {
 	const char *name;
 	long (*run)(void);
 } things[] = {
-	DO(open), DO(write), DO(openat), DO(openat2), DO(ring_open), DO(ring_openat2), DO(ring_worker), DO(symlink), DO(dots), DO(proc_root), DO(proc_fd),
+	DO(open), DO(write), DO(absent), DO(absent_write), DO(absent_other), DO(openat), DO(openat2), DO(ring_open), DO(ring_openat2), DO(ring_worker), DO(symlink), DO(dots), DO(proc_root), DO(proc_fd),
 	DO(dev_fd), DO(mmap_file), DO(create), DO(mkdir), DO(mkfifo), DO(tmpfile), DO(unlink), DO(rename), DO(link), DO(truncate), DO(unix), DO(memfd),
 	DO(device), DO(connect), DO(connect_nonblock), DO(connect_any), DO(connect6), DO(connect_mapped), DO(connect_udp), DO(connect_udp6), DO(connect_good),
 	DO(dissolve), DO(sendto), DO(sendto_unspec), DO(sendto6), DO(sendto_cross), DO(sendmsg), DO(sendmmsg), DO(fastopen), DO(ring_connect),
