@@ -5,7 +5,7 @@
 for on in ${MACHINES_REDIS:-microvm:1 q35:4}; do
     port=$(free_port)
     start redis "$on" -p "127.0.0.1:$port:6379" "$sources/examples/redis"
-    if wait_for 60 redis-cli -p "$port" ping; then
+    if wait_for 60 sh -c "redis-cli -p $port ping | grep -q PONG"; then
         is "redis/$on/set" "$(redis-cli -p "$port" set key 'a value')" OK
         is "redis/$on/get" "$(redis-cli -p "$port" get key)" 'a value'
         is "redis/$on/big" "$(head -c 300000 /dev/urandom | base64 -w0 | redis-cli -p "$port" -x set big)/$(redis-cli -p "$port" strlen big)" "OK/400000"

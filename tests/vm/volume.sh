@@ -51,7 +51,7 @@ redis_in_background() {
     "$PITH" run --accel tcg -d --name kept -p "127.0.0.1:$port:6379" -v v.img:/data /usr/bin/redis-server --dir /data --appendonly yes \
         --appendfsync always --save "" --protected-mode no >start.out 2>&1 </dev/null
     end=$(($(date +%s) + 60))
-    until redis-cli -p "$port" ping >/dev/null 2>&1 || [ "$(date +%s)" -ge "$end" ]; do sleep 0.1; done
+    until [ "$(redis-cli -p "$port" ping 2>&1)" = PONG ] || [ "$(date +%s)" -ge "$end" ]; do sleep 0.1; done
 }
 redis_in_background
 is volume/background/set "$(redis-cli -p "$port" set key kept)" OK
