@@ -15,7 +15,7 @@ on_linux ./memory
 kernel=$(dirname "$PITH")/pith.elf
 is security/kernel/canaries "$([ "$(objdump -d "$kernel" | grep -c '%gs:0x28')" -gt 300 ] && echo many)" many
 # A frame of more than a page would be probed: none is that large, or each is.
-large=$(objdump -d "$kernel" | awk '/sub +\$0x[0-9a-f]+,%rsp/ { v = $0; sub(/.*\$0x/, "", v); sub(/,.*/, "", v); if (v ~ /^f{9}/) next; if (length(v) > 4 || (length(v) == 4 && v > "1000")) n++ } END { print n + 0 }')
+large=$(objdump -d "$kernel" | awk '/sub +\$0x[0-9a-f]+,%rsp/ { v = $0; sub(/.*\$0x/, "", v); sub(/,.*/, "", v); if (v ~ /^fffffffff/) next; if (length(v) > 4 || (length(v) == 4 && v > "1000")) n++ } END { print n + 0 }')
 is security/kernel/stack-clash "$large" 0
 for flag in -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -mno-red-zone; do
     if grep -q -- "$flag" "$sources/Makefile"; then ok "security/kernel/compiled$flag"; else not_ok "security/kernel/compiled$flag" "not in the Makefile"; fi
