@@ -110,7 +110,7 @@ for pair in file:write:undeclared-file canary:ring_worker:canary-file device:dev
     grep -v "^$without" base.yaml >stop.yaml
     printf 'policy: {%s: stop}\n' "$kind" >>stop.yaml
     lock "$on" stop.yaml "$thing" flood
-    is "lock/stop/$thing" "$status $(tail -n 1 told | cut -d ' ' -f 1) $(tail -n 1 told | sed 's/.* //') $(grep -c '^pith: stopped by policy: ' err)" "121 $event stopped 1"
+    is "lock/stop/$thing" "$status $(grep ' stopped$' told | cut -d ' ' -f 1) stopped $(grep -c '^pith: stopped by policy: ' err)" "121 $event stopped 1"
 done
 printf 'syscalls: []\npolicy: {syscall: stop}\n' >stop.yaml
 lock "$on" stop.yaml getcwd

@@ -479,14 +479,14 @@ int ext4_commit_tid(struct ext4 *e, u32 tid)
 
 #define CP_BATCH 32u
 
-/* Copies of up to CP_BATCH buffers that may go home. M is held. */
-static unsigned checkpoint_gather(struct ext4 *e, struct ext4_buf *bufs[CP_BATCH], u64 blocks[CP_BATCH], u8 *const copies[CP_BATCH])
+/* Copies of up to ncopies buffers that may go home. M is held. */
+static unsigned checkpoint_gather(struct ext4 *e, struct ext4_buf *bufs[CP_BATCH], u64 blocks[CP_BATCH], u8 *const copies[CP_BATCH], unsigned ncopies)
 {
 	struct ext4_buf *b;
 	unsigned n = 0;
 
 	list_for_each_entry(b, &e->j.checkpoint, cp_link) {
-		if (n == CP_BATCH)
+		if (n == ncopies)
 			break;
 		if (b->in_txn || b->forgotten)
 			continue;
@@ -499,13 +499,13 @@ static unsigned checkpoint_gather(struct ext4 *e, struct ext4_buf *bufs[CP_BATCH
 }
 
 /* Write one batch home; 1 when there was something. */
-static int checkpoint_batch(struct ext4 *e, u8 *const copies[CP_BATCH])
+static int checkpoint_batch(struct ext4 *e, u8 *const copies[CP_BATCH], unsigned ncopies)
 {
 	struct ext4_buf *bufs[CP_BATCH];
 	u64 blocks[CP_BATCH];
 
 	mutex_lock(&e->meta);
-	unsigned n = checkpoint_gather(e, bufs, blocks, copies);
+	unsigned n = checkpoint_gather(e, bufs, blocks, copies, ncopies);
 	mutex_unlock(&e->meta);
 	int r = ext4_dev_write_many(e, blocks, copies, n);
 	mutex_lock(&e->meta);
@@ -550,14 +550,16 @@ static int checkpoint_tail(struct ext4 *e)
 static int checkpoint_locked(struct ext4 *e)
 {
 	u8 *copies[CP_BATCH];
-	int r = 1;
+	unsigned n = 0;
 
-	for (unsigned k = 0; k < CP_BATCH; k++)
-		r = (copies[k] = ext4_block_new()) ? r : -ENOMEM;
+	/* As many as there is memory for: one will do. */
+	while (n < CP_BATCH && (copies[n] = ext4_block_new()))
+		n++;
+	int r = n ? 1 : -ENOMEM;
 	while (r > 0)
-		r = checkpoint_batch(e, copies);
-	for (unsigned k = 0; k < CP_BATCH; k++)
-		ext4_block_free(copies[k]);
+		r = checkpoint_batch(e, copies, n);
+	while (n)
+		ext4_block_free(copies[--n]);
 	if (!r)
 		r = blk_flush_sync(e->dev);
 	if (r)
