@@ -8,7 +8,7 @@
  *   (B2) what the loader hands over (map, command line, module list) is copied before any memory is written that
  *        is not part of the image, and is believed in nothing: counts are clipped, ranges sorted and clipped.
  *   (B3) memory is written only where the map says RAM and nobody said that it is taken.
- * Failure: boot_fail writes a line to COM1 and stops.
+ * Failure: boot_fail writes a line to COM1 and the debug port, and resets the machine.
  */
 #ifndef BOOT_BOOT_H
 #define BOOT_BOOT_H

@@ -22,16 +22,18 @@ static void boot_putc(char c)
 NORETURN void boot_fail(const char *why)
 {
 	static const char prefix[] = "pith: cannot boot: ";
+	const struct x86_table_ptr none = { 0, 0 };
 
 	for (const char *p = prefix; *p; p++)
 		boot_putc(*p);
 	for (; *why; why++)
 		boot_putc(*why);
 	boot_putc('\n');
-	for (;;) {
-		x86_cli();
-		x86_hlt();
-	}
+	/* A reset, as at the end of a panic: the host learns that it is over. */
+	__asm__ volatile("outb %0, %1" : : "a"((u8)0xfe), "d"((u16)0x64));
+	x86_lidt(&none);
+	for (;;)
+		__asm__ volatile("int3");
 }
 
 void *boot_phys(u64 pa, u64 len)

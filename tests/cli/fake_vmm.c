@@ -136,6 +136,15 @@ int main(int argc, char **argv)
 		say(port_ctl, "cannot-run 126 its headers overlap\n");
 	} else if (!strcmp(mode, "mute")) {
 		return 0;
+	} else if (!strcmp(mode, "terminated")) {
+		say(port_log, "up\n");
+		fprintf(stderr, "qemu-system-x86_64: terminating on signal 15 from pid 1 (init)\n");
+	} else if (!strcmp(mode, "words")) {
+		say(port_log, "up\n");
+		fprintf(stderr, "panic: a reason\n  rax 0x1\n");
+	} else if (!strcmp(mode, "stuck")) {
+		fprintf(stderr, "KVM internal error. Suberror: 1\nRAX=0000000000000000\n");
+		pause();
 	} else if (!strcmp(mode, "fail")) {
 		fprintf(stderr, "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory\nmore\n");
 		return 1;

@@ -29,6 +29,14 @@ is policy "$(run policy </dev/null >out 2>err; echo $?)" 121
 is cannot-run "$(run cannot </dev/null >out 2>err; echo $?)" 126
 is cannot-run-line "$(cat err)" "pith: /bin/true: its headers overlap"
 is mute "$(run mute </dev/null >out 2>err; echo $?)" 122
+check mute-line "no line about a reset" grep -q '^pith: the kernel failed: the virtual CPU was reset without a word' err
+is vmm-ended "$(run terminated </dev/null >out 2>err; echo $?)" 125
+is vmm-ended-line "$(tail -n 1 err)" "pith: QEMU: terminating on signal 15 from pid 1 (init): somebody on the host ended it"
+is last-words "$(run words </dev/null >out 2>err; echo $?)" 122
+check last-words-line "the words are missing" grep -q '^pith: the kernel failed: a reason; please report' err
+check last-words-report "the report is missing" grep -q '^  rax 0x1$' err
+is vmm-stuck "$(run stuck </dev/null >out 2>err; echo $?)" 125
+is vmm-stuck-line "$(cat err)" "pith: QEMU: KVM internal error. Suberror: 1; its VM was ended"
 is vmm-fails "$(run fail </dev/null >out 2>err; echo $?)" 125
 is vmm-fails-one-line "$(wc -l <err)" 1
 check vmm-fails-says-why "QEMU's words are missing" grep -q 'cannot set up guest memory' err

@@ -108,6 +108,10 @@ static void machine_add(struct making *m)
 	/* The VMM itself runs confined: no new programs, no other rights, no odd calls. */
 	strv_add(m->argv, "-sandbox");
 	strv_add(m->argv, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+	if (vm->opts->verbose && !vm->kvm) { /* says where a triple fault was */
+		strv_add(m->argv, "-d");
+		strv_add(m->argv, "cpu_reset");
+	}
 	if (vm->machine == OPTS_MACHINE_MICROVM) {
 		strv_add(m->argv, "-global");
 		strv_add(m->argv, "virtio-mmio.force-legacy=false");
@@ -185,6 +189,11 @@ static void ports_add(struct making *m)
 		else
 			strv_add(m->argv, plain[port]);
 	}
+	/* The kernel's last words while it has no ports, or none that work, go where QEMU's own complaints go. */
+	strv_add(m->argv, "-chardev");
+	strv_add(m->argv, "file,id=words,path=/dev/stderr,append=on");
+	strv_add(m->argv, "-device");
+	strv_add(m->argv, "isa-debugcon,iobase=0xe9,chardev=words");
 	device_add(m, "serial", "id=ports,max_ports=6");
 	for (unsigned int port = PITH_PORT_STDIN; port < PITH_NPORTS; port++) {
 		strv_add(m->argv, "-device");

@@ -27,6 +27,9 @@
 /* A second stop sooner than this is the first one again: timeout(1) and shells signal a process and its group. */
 #define TWICE_MS 500
 
+#define SAID_MAX 4096
+#define QEMU_SAYS "qemu-system-x86_64: "
+
 int64_t session_now_ms(void)
 {
 	struct timespec now;
@@ -191,37 +194,113 @@ void session_signal(struct session *s, int number)
 	ctl_send(s, line);
 }
 
-/* The first line of what QEMU said, without its own name. */
-static const char *vmm_complaint(struct session *s)
-{
-	char *line = s->vmm_said.data, *colon;
+/* What QEMU says when it cannot go on with the machine, which then stands still. */
+static const char *const stuck[] = { "KVM internal error", "error: kvm run failed", NULL };
 
-	if (!line)
-		return NULL;
-	line[strcspn(line, "\n")] = '\0';
-	colon = strstr(line, "qemu-system-x86_64: ");
-	return colon == line ? line + strlen("qemu-system-x86_64: ") : line;
+/* A register dump of -d cpu_reset: "RAX=...", "CR0=...", "ES =...". */
+static bool is_registers(const char *line)
+{
+	return str_starts(line, "CPU Reset") || memchr(line, '=', strnlen(line, 5));
+}
+
+void session_vmm_line(struct session *s, const char *line)
+{
+	if (str_starts(line, "Triple fault"))
+		s->triple_fault = true;
+	if (s->triple_fault && s->vm->opts->verbose)
+		fprintf(stderr, "%s\n", line);
+	if (is_registers(line) || strstr(line, "warning:"))
+		return;
+	if (s->vmm_said.len < SAID_MAX)
+		buf_printf(&s->vmm_said, "%s\n", line);
+	for (const char *const *text = stuck; *text; text++) {
+		if (str_starts(line, *text))
+			session_end_within(s, 0);
+	}
+}
+
+/* The first line that QEMU said with this text in it, from there on; NULL. The caller frees it. */
+static char *said(struct session *s, const char *text)
+{
+	const char *at = s->vmm_said.data ? strstr(s->vmm_said.data, text) : NULL;
+
+	return at ? xstrndup(at, strcspn(at, "\n")) : NULL;
+}
+
+/* The first line of what QEMU said, without its own name. */
+static char *vmm_complaint(struct session *s)
+{
+	char *line = said(s, QEMU_SAYS);
+
+	if (line)
+		memmove(line, line + strlen(QEMU_SAYS), strlen(line + strlen(QEMU_SAYS)) + 1);
+	return line ? line : said(s, "");
+}
+
+/* The kernel's words where it has no port: on the debug port, which ends in what QEMU says. */
+static bool last_words(struct session *s)
+{
+	static const char *const marks[] = { "panic: ", "pith: cannot boot: " };
+	char *line = NULL;
+
+	for (size_t i = 0; i < sizeof marks / sizeof *marks && !line; i++) {
+		line = said(s, marks[i]);
+		if (line) {
+			const char *from = strstr(s->vmm_said.data, marks[i]);
+
+			session_log_line(s, from, strlen(from) - (from[strlen(from) - 1] == '\n'));
+			say(s, "the kernel failed", line + strlen(marks[i]), "; please report it with the lines above");
+		}
+	}
+	free(line);
+	return line != NULL;
+}
+
+/* QEMU ended, and not because the machine did. False if it did nothing wrong. */
+static bool vmm_failed(struct session *s)
+{
+	char *ended = said(s, "terminating on signal"), *complaint = vmm_complaint(s), *stood = NULL;
+	bool failed = true;
+
+	for (const char *const *text = stuck; *text && !stood; text++)
+		stood = said(s, *text);
+	if (stood)
+		err_notice("QEMU", "%s; its VM was ended", stood);
+	else if (ended)
+		err_notice("QEMU", "%s: somebody on the host ended it", ended);
+	else if (WIFSIGNALED(s->wait_status))
+		err_notice("QEMU", "was killed by signal %d%s%s; look for what killed it, such as a lack of memory on the host", WTERMSIG(s->wait_status),
+			   complaint ? ": " : "", complaint ? complaint : "");
+	else if (WEXITSTATUS(s->wait_status) && complaint)
+		err_notice("QEMU", "%s%s", complaint, s->guest_spoke ? "" : "; --dry-run shows its command line");
+	else if (WEXITSTATUS(s->wait_status))
+		err_notice("QEMU", "ended with status %d", WEXITSTATUS(s->wait_status));
+	else
+		failed = false;
+	free(ended);
+	free(complaint);
+	free(stood);
+	return failed;
 }
 
 void session_verdict(struct session *s)
 {
-	const char *complaint = vmm_complaint(s);
-
 	if (s->status_known)
 		return;
 	s->status_known = true;
 	if (s->stopping) {
 		s->status = 128 + SIGKILL;
 		err_notice(s->vm->program, "did not end within %u s of being stopped; its VM was ended", s->vm->opts->stop_timeout_s);
-	} else if (!s->guest_spoke && complaint && !(WIFEXITED(s->wait_status) && WEXITSTATUS(s->wait_status) == 0)) {
-		s->status = PITH_FAILED;
-		err_notice("QEMU", "%s; --dry-run shows its command line", complaint);
-	} else if (WIFSIGNALED(s->wait_status)) {
-		s->status = PITH_FAILED;
-		err_notice("QEMU", "was killed by signal %d; look for what killed it, such as a lack of memory on the host",
-			   WTERMSIG(s->wait_status));
-	} else {
+	} else if (last_words(s)) {
 		s->status = PITH_KERNEL;
-		err_notice("the kernel failed", "the VM ended without a word from it; run it with --verbose and report what it prints");
+	} else if (vmm_failed(s)) {
+		s->status = PITH_FAILED;
+	} else {
+		char *complaint = vmm_complaint(s);
+
+		s->status = PITH_KERNEL;
+		err_notice("the kernel failed", "the virtual CPU was reset without a word from it%s%s; run it with --verbose and report what it prints",
+			   complaint ? "; QEMU: " : "", complaint ? complaint : "");
+		free(complaint);
 	}
 }

@@ -27,7 +27,8 @@ struct session {
 	struct relay in, out, err;
 	struct lines log, ctl, vmm_err;
 	struct symbols symbols;
-	struct buf vmm_said;    /* the VMM's standard error, its beginning */
+	struct buf vmm_said;    /* the VMM's standard error, and what the kernel said on the debug port; the beginning */
+	bool triple_fault;      /* the VMM said so */
 	bool guest_spoke;
 	unsigned int backlog_tries; /* how often to look yet for the sockets of published ports */
 	bool told_process;      /* the hint about a second process was given */
@@ -46,6 +47,9 @@ void session_ctl_line(struct session *s, char *line);
 
 /* One line from the log port, newline not included. */
 void session_log_line(struct session *s, const char *line, size_t len);
+
+/* One line of the VMM's standard error. */
+void session_vmm_line(struct session *s, const char *line);
 
 /* A signal to the command: forwarded to the machine. */
 void session_signal(struct session *s, int number);

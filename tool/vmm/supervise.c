@@ -33,7 +33,6 @@
 #define BACKLOG_LOOK_MS 50
 
 #define LINE_MAX_LEN 65536
-#define SAID_MAX     4096
 
 static void fd_close(int *fd)
 {
@@ -110,8 +109,8 @@ static void lines_read(struct session *s, struct lines *l)
 			session_ctl_line(s, l->text.data);
 		else if (l == &s->log)
 			session_log_line(s, l->text.data, len);
-		else if (s->vmm_said.len < SAID_MAX && !strstr(l->text.data, "warning:"))
-			buf_printf(&s->vmm_said, "%s\n", l->text.data);
+		else
+			session_vmm_line(s, l->text.data);
 		buf_drop_front(&l->text, len + 1);
 	}
 	if (n <= 0)

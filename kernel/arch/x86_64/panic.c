@@ -21,15 +21,22 @@ static bool earlycon RO_AFTER_INIT;
 static u32 panicking;                   /* atomic: the CPU that came in first, plus one */
 static const struct user_regs *fault_regs;
 
+/* Works always, and with one CPU's instructions alone; nobody may be there to read it. */
+static void debug_write(const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		arch_out8(DEBUG_PORT, (u8)line[i]);
+}
+
 void earlycon_write(const char *line, size_t len)
 {
 	if (!earlycon)
 		return;
+	debug_write(line, len);
 	for (size_t i = 0; i < len; i++) {
 		for (unsigned spin = 0; spin < 1000 && !(arch_in8(COM1 + 5) & 0x20); spin++)
 			arch_cpu_relax();
 		arch_out8(COM1, (u8)line[i]);
-		arch_out8(DEBUG_PORT, (u8)line[i]);
 	}
 }
 
@@ -42,6 +49,8 @@ static void out(const char *fmt, ...)
 	va_start(ap, fmt);
 	fmt_vbuf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	if (!earlycon)
+		debug_write(line, strlen(line));
 	earlycon_write(line, strlen(line));
 	if (arch_hooks.panic_line)
 		arch_hooks.panic_line(line, strlen(line));
@@ -120,8 +129,12 @@ static NORETURN void panic_handler(const char *message)
 
 	x86_cli();
 	if (!__atomic_compare_exchange_n(&panicking, &first, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-		if (first == me)
-			machine_off_at_once();          /* a failure inside the report */
+		if (first == me) {
+			static const char again[] = "panic: and again in its report\n";
+
+			debug_write(again, sizeof(again) - 1);
+			machine_off_at_once();
+		}
 		for (;;)                                /* another CPU speaks */
 			x86_hlt();
 	}

@@ -16,7 +16,7 @@
 #define ICR_STARTUP 0x4600u
 #define INIT_DELAY_NS    (200 * NSEC_PER_USEC)
 #define SIPI_RETRY_NS    (10 * NSEC_PER_MSEC)
-#define START_TIMEOUT_NS (1000 * NSEC_PER_MSEC)
+#define START_TIMEOUT_NS (5 * NSEC_PER_SEC)     /* a busy host may be long in giving it a turn */
 #define IST_DF_LEN (2 * PAGE_SIZE)
 #define IST_NMI_LEN PAGE_SIZE
 
@@ -27,6 +27,7 @@ extern const char trampoline_start[], trampoline_params[], trampoline_end[];
 extern char ap_enter[];
 NORETURN void ap_main(struct arch_cpu *c);
 static void (*ap_entry)(void) RO_AFTER_INIT;
+static const u8 park[] = { 0xfa, 0xf4, 0xeb, 0xfd };    /* cli; 1: hlt; jmp 1b */
 static u64 ap_ist[3];                   /* of the CPU that is being started */
 
 NORETURN void ap_main(struct arch_cpu *c)
@@ -36,7 +37,9 @@ NORETURN void ap_main(struct arch_cpu *c)
 	features_enable_cpu();
 	fpu_init_cpu(false);
 	lapic_init_cpu(c);
-	c->up = true;
+	if (__atomic_exchange_n(&c->up, true, __ATOMIC_SEQ_CST))
+		for (;;)                /* given up by cpu_start */
+			__asm__ volatile("cli\n\thlt");
 	__atomic_store_n(&arch_ncpus, c->id + 1, __ATOMIC_RELEASE);
 	ap_entry();
 	__builtin_unreachable();
@@ -78,27 +81,38 @@ static void wait_until_up(unsigned id, u64 deadline_ns)
 		arch_cpu_relax();
 }
 
+static void init_send(const struct arch_cpu *c)
+{
+	u64 t = arch_clock_mono_ns() + INIT_DELAY_NS;
+
+	lapic_ipi(c->apic_id, ICR_INIT);
+	while (arch_clock_mono_ns() < t)
+		arch_cpu_relax();
+}
+
 static bool cpu_start(struct arch_cpu *c, char *page)
 {
 	struct trampoline_params *p = (void *)(page + (trampoline_params - trampoline_start));
-	u64 t;
 
 	*p = (struct trampoline_params){
 		.cr3 = arch_layout.boot_pml4, .efer = EFER_LME | EFER_SCE | (arch_layout.nx ? EFER_NXE : 0),
 		.cpu = (u64)c, .stack = c->kernel_sp, .entry = (u64)ap_enter,
 	};
 	arch_cpus[c->id] = c;
-	lapic_ipi(c->apic_id, ICR_INIT);
-	t = arch_clock_mono_ns() + INIT_DELAY_NS;
-	while (arch_clock_mono_ns() < t)
-		arch_cpu_relax();
+	init_send(c);
 	lapic_ipi(c->apic_id, ICR_STARTUP | (u32)(arch_layout.ap_page >> PAGE_SHIFT));
 	wait_until_up(c->id, arch_clock_mono_ns() + SIPI_RETRY_NS);
 	if (arch_cpu_count() <= c->id) {
 		lapic_ipi(c->apic_id, ICR_STARTUP | (u32)(arch_layout.ap_page >> PAGE_SHIFT));
 		wait_until_up(c->id, arch_clock_mono_ns() + START_TIMEOUT_NS);
 	}
-	return arch_cpu_count() > c->id;
+	/* The claim of `up`: who made it counts; who did not is sent back to the beginning, and would find `park` there. */
+	if (!__atomic_exchange_n(&c->up, true, __ATOMIC_SEQ_CST)) {
+		init_send(c);
+		return false;
+	}
+	wait_until_up(c->id, UINT64_MAX);
+	return true;
 }
 
 void arch_smp_start(void (*entry)(void))
@@ -123,5 +137,6 @@ void arch_smp_start(void (*entry)(void))
 			break;
 		}
 	}
-	memset(page, 0, PAGE_SIZE);     /* it holds kernel addresses */
+	memcpy(page, park, sizeof(park));
+	memset(page + sizeof(park), 0, PAGE_SIZE - sizeof(park));       /* it holds kernel addresses */
 }
