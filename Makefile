@@ -182,7 +182,7 @@ $(B)/abi/%: tests/abi/%.c tests/abi/abi.h
 
 -include fuzz/fuzz.mk
 
-.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-fs check-kill check-kvm check-security check-attacks entropy lint bench soak install clean abi unit fuzz
+.PHONY: all kernel tool help run abi-coverage check check-unit check-vm check-apps check-abi check-cli check-fuzz check-crash check-fs check-kill check-kvm check-security check-attacks entropy lint bench bench-quick soak install clean abi unit fuzz
 all: kernel tool            ## build the kernel and the command
 $(B)/pith.lines: $(B)/pith.elf scripts/kernel-lines
 	$(call say,LINES,$@)
@@ -195,7 +195,7 @@ abi-coverage: all abi       ## record which calls new programs of tests/abi make
 unit: $(UNIT)
 run: all                    ## boot a web server as a VM and fetch a page from it
 	scripts/demo.sh
-check: all unit abi         ## every test: lint, unit, fuzz corpora, command, ABI, VM
+check: all unit abi         ## every test: lint, unit, fuzz corpora, command, ABI, budgets, VM
 	tests/run --build $(B) all
 check-unit: unit            ## unit tests of kernel code on the host, under ASan and UBSan
 	tests/run --build $(B) unit
@@ -229,6 +229,8 @@ lint:                       ## the layer rules, formatting of tables, banned wor
 soak: all                   ## a server under load for SOAK_SECONDS (1800): nothing may leak; then the JVM and Go on 4 vCPUs for 600
 	sh tests/soak/soak.sh
 	SOAK_SECONDS=$${SOAK_LANGUAGES_SECONDS:-600} sh tests/soak/languages.sh
+bench-quick: all            ## instructions of boot, operations and HTTP beside budgets, goals and Linux (bench/budgets.tsv); root, half a minute
+	bench/budget --build $(B)
 bench: all                  ## measure and write the tables into bench/results/: Pith, then programs in Pith and in Linux (scripts/setup bench)
 	bench/run
 	bench/compare

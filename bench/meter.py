@@ -14,6 +14,7 @@ def row(name, value, unit="", goal=None):
     print(f"{name:58s} {shown:>14s} {unit:14s} {'' if goal is None else f'goal {goal:,}'}{met}", flush=True)
 
 def counters(path):
+    """What bench/plugin/count.c keeps: the counters now, and those at each mark."""
     b = open(path, "rb").read()
     magic, nc, nm, _ = struct.unpack_from("<4Q", b)
     assert magic == 0x746e756f63, "not a counter file"
@@ -29,6 +30,12 @@ def counters(path):
         off += 32 + 64
     return named(32), marks
 
+def series(path):
+    """[(low, high)] at each execution of the series' address."""
+    b = open(path, "rb").read()
+    taken, first = struct.unpack_from("<Q", b, 24)[0], 32 + 64 + 64 * 96
+    return [struct.unpack_from("<2Q", b, first + 64 * i) for i in range(taken)]
+
 def sh(*cmd, **kw):
     return subprocess.run(cmd, check=True, capture_output=True, text=True, **kw).stdout
 
@@ -36,8 +43,9 @@ def build():
     os.makedirs(f"{BUILD}/bench", exist_ok=True)
     sh("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", f"{BUILD}/bench/count.so", f"{TOP}/bench/plugin/count.c")
     # Not where the Linux guest's init lies, which would run through the marks.
-    sh("gcc", "-O2", "-static", "-D_GNU_SOURCE", "-Wl,-Ttext-segment=0x8000000", "-o", f"{BUILD}/bench/storage", f"{TOP}/bench/programs/storage.c")
-    for p in ("hello", "ops", "httpd", "scale"):
+    for p in ("storage", "ops"):
+        sh("gcc", "-O2", "-static", "-pthread", "-D_GNU_SOURCE", "-Wl,-Ttext-segment=0x8000000", "-o", f"{BUILD}/bench/{p}", f"{TOP}/bench/programs/{p}.c")
+    for p in ("hello", "httpd", "scale"):
         sh("gcc", "-O2", "-static", "-pthread", "-D_GNU_SOURCE", "-o", f"{BUILD}/bench/{p}", f"{TOP}/bench/programs/{p}.c")
 
 def symbols(path):
@@ -57,14 +65,14 @@ def counter_plugin(out, marks=None):
     """QEMU's -plugin value; marks: name to address, "syscall" or "after-OTHER" (bench/plugin/count.c)."""
     return f"{BUILD}/bench/count.so,out={out}" + "".join(f",mark={n}:{a if isinstance(a, str) else hex(a)}" for n, a in (marks or {}).items())
 
-def vmm(options, program, args=(), marks=None, out=None, cpu=None):
-    """The VMM's command line for a program, with the counter plugin."""
+def vmm(options, program, args=(), marks=None, out=None, cpu=None, series=None):
+    """The VMM's command line for a program, with the counter plugin; series: an address."""
     line = sh(f"{BUILD}/pith", "run", "--dry-run", "--accel", "tcg", *options, program, *args)
     cmd = shlex.split(line)
     if cpu:
         cmd[cmd.index("-cpu") + 1] = cpu
     if out:
-        spec = counter_plugin(out, marks)
+        spec = counter_plugin(out, marks) + (f",series={series:#x}" if series else "")
         cmd += ["-plugin", spec]
     return cmd
 

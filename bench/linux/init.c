@@ -1,7 +1,6 @@
 /*
  * init.c - the first program of the Linux guest in comparisons: mounts the same EROFS root that Pith's
- * machine gets, gives it a /tmp, /run, /dev and /proc, sets the address that the kernel got on its
- * command line aside, and becomes the program. Words come from the kernel's command line:
+ * machine gets, gives it a /tmp, /run, /dev and /proc and the loopback device, and becomes the program. Words come from the kernel's command line:
  *
  *   pith.exec=PATH pith.cwd=DIR pith.env=NAME=VALUE ... pith.arg=WORD ...     (arg 0 first; %20 for a blank)
  *   pith.volume=PATH                                                          (ext4 on the second disk)
@@ -15,12 +14,15 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -145,6 +147,17 @@ static void setting_write(const char *path, const char *text)
 	close(fd);
 }
 
+/* 127.0.0.1 is there with the device. */
+static void loopback_up(void)
+{
+	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r))
+		fail("lo");
+	close(fd);
+}
+
 __attribute__((noinline, noclone)) void mk_exec(void);
 void mk_exec(void) { __asm__ volatile("" ::: "memory"); }
 
@@ -163,6 +176,7 @@ int main(void)
 	mount_copied("/root/tmp");
 	mount_copied("/root/run");
 	mount_copied("/root/var/tmp");
+	loopback_up();
 	setting_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 	if (chmod("/dev/hvc0", 0666) || chmod("/dev/console", 0666))
 		fail("/dev/console");

@@ -1,15 +1,17 @@
 /*
  * count.c - a QEMU TCG plugin (API version 1, QEMU 7.0 and later) that counts guest instructions.
  *
- *   -plugin count.so,out=FILE[,mark=NAME:ADDRESS|NAME:syscall|NAME:after-OTHER]...
+ *   -plugin count.so,out=FILE[,series=ADDRESS][,mark=NAME:ADDRESS|NAME:syscall|NAME:after-OTHER]...
  *
  * The counters lie in FILE, which is mapped, so that a script reads them while the guest runs:
- *   u64 magic, counters, marks, 0;  u64 counter[8];  marks x { char name[16]; u64 address, hits, counter[8] }
+ *   u64 magic, counters, marks, taken;  u64 counter[8];  64 x { char name[16]; u64 address, hits, counter[8] };
+ *   taken x u64 counter[8]
  * Counters: 0 instructions below 2^47 (the program, firmware, early boot), 1 above (the kernel),
  * 2 and 3 the iterations of repeated string instructions in each half, 4 system calls, 5 hlt.
  * A mark keeps the counters of the first time its address was executed; mark=NAME:syscall, of the first
  * SYSCALL instruction; mark=NAME:after-OTHER, of the second one after the mark OTHER (which stands before it
- * in the list): when OTHER is right before an execve, that is the new program's first call. Counts are exact with one
+ * in the list): when OTHER is right before an execve, that is the new program's first call. series=ADDRESS keeps
+ * the counters of each time (the first 1024) that address was executed. Counts are exact with one
  * vCPU (the additions are not atomic). The plugin API has no package of headers on Debian 12, so the
  * few declarations that are used stand here.
  */
@@ -43,19 +45,21 @@ EXPORT int qemu_plugin_version = 1;
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
 #define ON_SYSCALL 1 /* in place of a mark's address: nothing is executed there */
-enum { LOW, HIGH, REP_LOW, REP_HIGH, SYSCALL, HLT, COUNTERS = 8, MARKS = 64 };
+enum { LOW, HIGH, REP_LOW, REP_HIGH, SYSCALL, HLT, COUNTERS = 8, MARKS = 64, SERIES = 1024 };
 struct mark {
 	char name[16];
 	uint64_t address, hits, counter[COUNTERS];
 };
 struct shared {
-	uint64_t magic, counters, marks, zero;
+	uint64_t magic, counters, marks, taken;
 	uint64_t counter[COUNTERS];
 	struct mark mark[MARKS];
+	uint64_t series[SERIES][COUNTERS];
 };
 static struct shared *shared;
 static struct mark *after[MARKS]; /* the mark that has to be hit before, by index */
 static uint64_t passed[MARKS];    /* SYSCALL instructions since then */
+static uint64_t series;           /* its address, or 0 */
 
 static void on_mark(unsigned vcpu, void *arg)
 {
@@ -64,6 +68,12 @@ static void on_mark(unsigned vcpu, void *arg)
 		return;
 	if (!m->hits++)
 		memcpy(m->counter, shared->counter, sizeof m->counter);
+}
+
+static void on_series(unsigned vcpu, void *arg)
+{
+	if (shared->taken < SERIES)
+		memcpy(shared->series[shared->taken++], shared->counter, sizeof shared->counter);
 }
 
 /* A counter besides LOW and HIGH that this instruction bumps, or -1. */
@@ -92,6 +102,8 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		int k = classify(qemu_plugin_insn_data(in), qemu_plugin_insn_size(in), high);
 		if (k >= 0)
 			qemu_plugin_register_vcpu_insn_exec_inline(in, QEMU_PLUGIN_INLINE_ADD_U64, &shared->counter[k], 1);
+		if (series && va == series)
+			qemu_plugin_register_vcpu_insn_exec_cb(in, on_series, QEMU_PLUGIN_CB_NO_REGS, NULL);
 		for (uint64_t m = 0; m < shared->marks; m++)
 			if (shared->mark[m].address == va || (k == SYSCALL && shared->mark[m].address == ON_SYSCALL))
 				qemu_plugin_register_vcpu_insn_exec_cb(in, on_mark, QEMU_PLUGIN_CB_NO_REGS, &shared->mark[m]);
@@ -111,6 +123,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		char *colon;
 		if (!strncmp(argv[i], "out=", 4)) {
 			out = argv[i] + 4;
+		} else if (!strncmp(argv[i], "series=", 7)) {
+			series = strtoull(argv[i] + 7, NULL, 0);
 		} else if (!strncmp(argv[i], "mark=", 5) && n < MARKS && (colon = strchr(argv[i] + 5, ':'))) {
 			*colon = 0;
 			snprintf(marks[n].name, sizeof marks[n].name, "%s", argv[i] + 5);
