@@ -248,7 +248,7 @@ void vm_object_prefetch(struct vm_object *o, u64 first, u64 npages)
 struct page *object_fresh_page(struct vm_object *o, unsigned flags)
 {
 	flags |= object_page_kind(o);
-	return object_is_memory(o) ? reclaim_page_for_user(flags) : page_alloc_wait(0, flags);
+	return object_is_memory(o) ? reclaim_page_for_user(flags) : reclaim_page_for_file(flags);
 }
 
 int vm_object_grab_page(struct vm_object *o, u64 index, struct page **ret_page)

@@ -78,6 +78,9 @@ void vm_object_mark_dirty(struct vm_object *o, struct page *p);
  * (those pages stay dirty). May sleep.
  */
 int vm_object_sync(struct vm_object *o, u64 first, u64 last);
+
+/* Drop about want clean pages of files; how many were freed. Unlike page_reclaim it takes no lock of a file system. May sleep. */
+unsigned vm_reclaim(unsigned want_pages);
 bool vm_object_is_dirty(struct vm_object *o);
 /* The first page at or above *index, which is set to its place; false if there is none. */
 bool vm_object_next(struct vm_object *o, u64 *index);

@@ -66,6 +66,8 @@ static int fill_insert(struct vm_object *o, u64 index, u64 want, struct page *p,
 	if (r == 0) {
 		page_get(p);
 		pages[at] = p;
+	}
+	if (r == 0 && reclaim_spare()) {
 		while (from > 0 && !pages[from - 1] && fill_add(o, first + from - 1, &pages[from - 1]))
 			from--;
 		while (end < n && !pages[end] && fill_add(o, first + end, &pages[end]))
@@ -104,7 +106,7 @@ static void fill_done(struct vm_object *o, struct page *p, int error)
 int object_fill(struct vm_object *o, u64 index, u64 want, struct page **ret_page)
 {
 	UNINITIALISED struct page *window[FILL_MAX];
-	struct page *p = page_alloc_wait(0, object_page_kind(o));
+	struct page *p = reclaim_page_for_file(object_page_kind(o));
 	unsigned from, n;
 
 	if (!p)

@@ -97,7 +97,8 @@ static bool reclaim_page(struct vm_object *o, struct page *p, struct vm_gather *
 	return freed;
 }
 
-static unsigned reclaim_pages(unsigned want)
+/* (object.h) */
+unsigned vm_reclaim(unsigned want)
 {
 	UNINITIALISED struct vm_gather g;
 	unsigned freed = 0;
@@ -132,14 +133,14 @@ static unsigned reclaim_pages(unsigned want)
 	return freed;
 }
 
-static unsigned reserve_pages;       /* kept from the program; constant after boot */
+static unsigned reserve_pages;       /* kept from the program, half of it from its files; constant after boot */
 
 /* The program's memory goes below the reserve: get some back, or say no. */
-static NOINLINE struct page *user_page_short(struct page *p, unsigned flags)
+static NOINLINE struct page *user_page_short(struct page *p, unsigned flags, unsigned keep)
 {
 	if (!p)
 		p = page_alloc_wait(0, flags);
-	for (unsigned tries = 0; p && page_free_count() < reserve_pages; tries++) {
+	for (unsigned tries = 0; p && page_free_count() < keep; tries++) {
 		if (tries == 3 || !page_reclaim(64)) {
 			page_put(p);
 			return NULL;
@@ -148,16 +149,20 @@ static NOINLINE struct page *user_page_short(struct page *p, unsigned flags)
 	return p;
 }
 
-struct page *reclaim_page_for_user(unsigned flags)
+static struct page *user_page(unsigned flags, unsigned keep)
 {
 	/* How much is free is looked at now and then: counting is not free either. */
 	static unsigned ticks;
 	struct page *p = page_alloc(0, flags);
 
 	if (unlikely(!p || (++ticks & 15) == 0))
-		return user_page_short(p, flags);
+		return user_page_short(p, flags, keep);
 	return p;
 }
+
+struct page *reclaim_page_for_user(unsigned flags) { return user_page(flags, reserve_pages); }
+struct page *reclaim_page_for_file(unsigned flags) { return user_page(flags, reserve_pages / 2); }
+bool reclaim_spare(void) { return page_free_count() > reserve_pages / 4; }
 
 void reclaim_init(void)
 {
@@ -165,5 +170,5 @@ void reclaim_init(void)
 
 	share = MAX(share, 48u);
 	reserve_pages = (unsigned)MIN(share, 1024u);
-	page_reclaim_register(reclaim_pages);
+	page_reclaim_register(vm_reclaim);
 }

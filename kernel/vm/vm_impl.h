@@ -203,6 +203,10 @@ int object_insert_locked(struct vm_object *o, u64 index, struct page *p, u32 fla
  * kernel, so that it can end the program in good order. NULL after reclaim has failed. May sleep.
  */
 struct page *reclaim_page_for_user(unsigned flags) MUST_CHECK;
+/* The same for a page of a file, which is easier to get back: half as much is kept. */
+struct page *reclaim_page_for_file(unsigned flags) MUST_CHECK;
+/* Memory is not so short that only pages that were asked for should be read. */
+bool reclaim_spare(void);
 void lru_add(struct page *p);
 void lru_remove(struct page *p);
 /* Out of the tree, whose reference becomes the caller's. O held. */

@@ -246,6 +246,46 @@ static void test_full_volume(void **state)
 	}
 }
 
+static void touch(const char *dir, unsigned from, unsigned n)
+{
+	struct vattr a = { .mode = 0600 };
+	for (unsigned k = from; k < from + n; k++) {
+		char path[40];
+		/* Four inodes share a block: every fourth file has one of its own. */
+		snprintf(path, sizeof path, "/%s/%u", dir, 4 * k);
+		struct vnode *v = file_open(path, LX_O_RDONLY);
+		assert_int_equal(fs_setattr(v, &a, VATTR_MODE), 0);
+		vnode_put(v);
+	}
+}
+
+/* A buffer that is in the oldest transaction of the log and in the one that is to be committed must not keep the log's tail. */
+static void test_log_tail(void **state)
+{
+	struct disk d;
+	volume_make(&d, 9 * MB, "-t ext3 -b 1024 -N 4096");
+	struct mount *m = volume_mount(&d);
+	struct ext4 *e = container_of(m, struct ext4, m);
+	assert_int_equal(fs_mkdir(NULL, "/t", 0755), 0);
+	for (unsigned k = 0; k < 3100; k++) {
+		char path[40];
+		snprintf(path, sizeof path, "/t/%u", k);
+		vnode_put(file_open(path, LX_O_CREAT | LX_O_RDWR));
+	}
+	for (unsigned round = 0; round < 20; round++) {
+		assert_int_equal(ext4_commit_now(e), 0);
+		assert_int_equal(ext4_checkpoint(e), 0);
+		for (unsigned part = 0; part < 4; part++) {
+			touch("t", part % 3 * 256, part < 2 ? 240 + round : 256);
+			assert_int_equal(ext4_commit_now(e), 0);
+		}
+	}
+	assert_false(m->readonly);
+	assert_int_equal(volume_unmount(m), 0);
+	assert_int_equal(volume_check(d.data, d.size), 0);
+	disk_free(&d);
+}
+
 static void test_failing_disk(void **state)
 {
 	for (u64 after = 1; after < 200; after += 9) {
@@ -283,7 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mount_unmount), cmocka_unit_test(test_files_stay), cmocka_unit_test(test_sparse_punch_truncate),
 		cmocka_unit_test(test_many_names), cmocka_unit_test(test_unlinked_open_file), cmocka_unit_test(test_full_volume),
-		cmocka_unit_test(test_failing_disk),
+		cmocka_unit_test(test_log_tail), cmocka_unit_test(test_failing_disk),
 	};
 	return cmocka_run_group_tests_name("fs_ext4", tests, fixture_setup, NULL);
 }

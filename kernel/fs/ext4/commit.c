@@ -26,6 +26,13 @@ struct commit {
 	unsigned n;
 };
 
+static void list_take(struct list *to, struct list *from)
+{
+	list_init(to);
+	list_splice(to, from);
+	list_init(from);
+}
+
 /* ---- Data first ---- */
 
 /* Write the dirty pages of the files on t's list. Files stay on the list: they are taken off when the commit ends. */
@@ -47,29 +54,48 @@ static int ordered_write(struct ext4 *e, struct ext4_txn *t)
 	return error;
 }
 
-static void ordered_release(struct ext4 *e, struct ext4_txn *t)
+/* The files of a transaction that ended: to the running one if they were written to again, else ordered_put lets them go. */
+static void ordered_end(struct ext4 *e, struct ext4_txn *t)
 {
-	for (;;) {
-		mutex_lock(&e->meta);
-		struct list *l = list_pop(&t->ordered);
-		struct ext4_inode *i = l ? list_entry(l, struct ext4_inode, ordered_link) : NULL;
-		/* It was written to again: the reference goes on to the transaction that runs now. */
-		bool again = i && i->ordered_tid == e->j.running.tid && !e->failed;
-		if (again)
-			list_append(&e->j.running.ordered, l);
-		mutex_unlock(&e->meta);
-		if (!i)
-			return;
-		if (!again)
-			vnode_put(&i->v);
+	struct list files;
+
+	mutex_lock(&e->meta);
+	list_take(&files, &t->ordered);
+	for (struct list *l; (l = list_pop(&files));) {
+		struct ext4_inode *i = list_entry(l, struct ext4_inode, ordered_link);
+		i->ordered_over = i->ordered_tid != e->j.running.tid || e->failed;
+		list_append(i->ordered_over ? &e->j.ended : &e->j.running.ordered, l);
 	}
+	mutex_unlock(&e->meta);
+}
+
+/* Give back the references of files that no transaction waits for. That may delete files, in transactions: not under commit_lock. */
+static void ordered_put(struct ext4 *e)
+{
+	struct list *l;
+
+	mutex_lock(&e->meta);
+	/* One at a time: a deletion that commits comes here too. */
+	if (!e->j.ending) {
+		e->j.ending = true;
+		while ((l = list_pop(&e->j.ended))) {
+			struct ext4_inode *i = list_entry(l, struct ext4_inode, ordered_link);
+			i->ordered_over = false;
+			mutex_unlock(&e->meta);
+			vnode_put(&i->v);
+			mutex_lock(&e->meta);
+		}
+		e->j.ending = false;
+	}
+	mutex_unlock(&e->meta);
 }
 
 void ext4_forget_changes(struct ext4 *e)
 {
 	mutex_lock(&e->j.commit_lock);
-	ordered_release(e, &e->j.running);
+	ordered_end(e, &e->j.running);
 	mutex_unlock(&e->j.commit_lock);
+	ordered_put(e);
 	ext4_dirty_release(e);
 }
 
@@ -96,13 +122,6 @@ static int commit_prepare(struct ext4 *e, struct commit *c)
 		if (!(c->copy[k] = ext4_block_new()))
 			return -ENOMEM;
 	return 0;
-}
-
-static void list_take(struct list *to, struct list *from)
-{
-	list_init(to);
-	list_splice(to, from);
-	list_init(from);
 }
 
 /* Close the running transaction: copies of its buffers are in c, and a new one runs. M is held. */
@@ -309,6 +328,14 @@ static u32 log_room(const struct ext4_journal *j)
 	return (tail > j->head ? tail - j->head : size - (j->head - tail)) - 1;
 }
 
+/* With this transaction the log or memory is half full: all must go home before another change begins (J1). */
+static bool log_is_tight(const struct ext4 *e, const struct commit *c)
+{
+	const struct ext4_journal *j = &e->j;
+
+	return j->inode && (log_room(j) < log_need(e, &c->txn) + (j->nblocks - j->first) / 2 || e->nbufs > 2 * e->max_bufs);
+}
+
 /* Write the closed transaction; durable on 0. */
 static int transaction_log(struct ext4 *e, struct commit *c)
 {
@@ -404,6 +431,8 @@ static int commit_take(struct ext4 *e, struct commit *c)
 			r = commit_prepare(e, c);
 		if (!r)
 			commit_close(e, c);
+		if (!r)
+			WRITE_ONCE(e->j.tight, log_is_tight(e, c));
 	}
 	mutex_unlock(&e->meta);
 	return r;
@@ -428,12 +457,6 @@ static int commit_locked(struct ext4 *e)
 	int r = ordered_write(e, &j->running);
 	if (r)
 		return ext4_fail(e, "data", r);
-	/* Room first: a transaction that is closed must go to the log. */
-	if (j->inode && log_room(j) < (j->nblocks - j->first) / 2) {
-		r = checkpoint_locked(e);
-		if (r)
-			return r;
-	}
 	r = commit_take(e, &c);
 	if (r) {
 		commit_free(&c);
@@ -442,7 +465,7 @@ static int commit_locked(struct ext4 *e)
 	r = ordered_write(e, &c.txn);
 	if (!r && READ_ONCE(e->failed))
 		r = -EIO;                    /* the data may be what failed */
-	if (!r && j->inode && log_room(j) < log_need(e, &(struct ext4_txn){ .nbufs = c.n, .nrevoked = c.txn.nrevoked }))
+	if (!r && j->inode && log_room(j) < log_need(e, &c.txn))
 		r = -ENOSPC;                 /* (J1) */
 	if (!r)
 		r = j->inode ? transaction_log(e, &c) : home_write(e, &c);
@@ -450,8 +473,12 @@ static int commit_locked(struct ext4 *e)
 		r = ext4_fail(e, "commit", r);
 	else
 		commit_finish(e, &c);
-	ordered_release(e, &c.txn);
+	ordered_end(e, &c.txn);
 	commit_free(&c);
+	/* Nobody has begun a change since: everything can go home. */
+	if (!r && READ_ONCE(j->tight))
+		r = checkpoint_locked(e);
+	WRITE_ONCE(j->tight, false);
 	return r;
 }
 
@@ -460,6 +487,7 @@ int ext4_commit_now(struct ext4 *e)
 	mutex_lock(&e->j.commit_lock);
 	int r = commit_locked(e);
 	mutex_unlock(&e->j.commit_lock);
+	ordered_put(e);
 	return r;
 }
 
@@ -472,6 +500,7 @@ int ext4_commit_tid(struct ext4 *e, u32 tid)
 	if ((s32)(READ_ONCE(e->j.committed) - tid) < 0)
 		r = READ_ONCE(e->failed) ? -EIO : commit_locked(e);
 	mutex_unlock(&e->j.commit_lock);
+	ordered_put(e);
 	return r;
 }
 

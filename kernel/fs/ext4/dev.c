@@ -52,6 +52,8 @@ u8 *ext4_block_new(void)
 {
 	struct page *p = page_alloc(0, PAGE_ZERO);
 
+	if (!p && vm_reclaim(32))
+		p = page_alloc(0, PAGE_ZERO);
 	return p ? page_to_virt(p) : NULL;
 }
 

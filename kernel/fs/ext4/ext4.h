@@ -94,6 +94,9 @@ struct ext4_journal {
 	struct list logged;                  /* oldest first */
 	struct list checkpoint;              /* ext4_buf.cp_link: not at home */
 	struct ext4_txn running;
+	struct list ended;                   /* M: ext4_inode.ordered_link: their references are to be given back */
+	bool ending;                         /* M: somebody does */
+	bool tight;                          /* M to set: no new change before the checkpoint that the commit under way ends with */
 	u32 committed;                       /* M: tid of the newest durable transaction */
 	u32 feature_incompat, csum_seed;
 	bool csum, is64;                     /* tags with checksums (v3), with 64-bit block numbers */
@@ -269,6 +272,7 @@ struct ext4_inode {
 	bool growing;                        /* M: an orphan only while a write makes it longer (file.c) */
 	u32 ordered_tid;                     /* M: the newest transaction that must write its data first */
 	struct list icache_link, dirty_link, orphan_link, ordered_link;
+	bool ordered_over;                    /* M: ordered_link is on ext4_journal.ended */
 };
 
 static inline struct ext4_inode *ext4_inode(const struct vnode *v) { return container_of(v, struct ext4_inode, v); }

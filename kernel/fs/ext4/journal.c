@@ -6,7 +6,9 @@
  *
  * Invariants, under M:
  *  (J1) The running transaction's buffers, descriptors and revoke records fit into the log: it is closed before
- *       it has more than a quarter of the log's blocks, and no single change adds more than the quarter behind that.
+ *       it has more than a quarter of the log's blocks, no single change adds more than the quarter behind that, and
+ *       the other half is free: a commit that leaves less sets j.tight, which holds back new changes until everything
+ *       is at home. (With changes under way that may fail: a buffer that one of them has keeps the log's tail.)
  *  (J2) j.logged lists committed transactions in order; the log's tail is the first of them.
  *
  * What can fail: -EIO, -EUCLEAN (the journal makes no sense), -EOPNOTSUPP (a feature of it), -ENOMEM, -EROFS.
@@ -17,6 +19,7 @@
 #define COMMIT_EVERY_NS (5 * NSEC_PER_SEC)
 #define JBD_KNOWN (JBD_INCOMPAT_REVOKE | JBD_INCOMPAT_64BIT | JBD_INCOMPAT_ASYNC_COMMIT | JBD_INCOMPAT_CSUM_V2 | JBD_INCOMPAT_CSUM_V3)
 #define NO_JOURNAL_TXN 256u
+#define TXN_MEMORY_SHARE 128                 /* of memory: a commit copies the transaction's buffers */
 
 void journal_txn_init(struct ext4_txn *t, u32 tid)
 {
@@ -32,9 +35,9 @@ void journal_txn_init(struct ext4_txn *t, u32 tid)
 bool ext4_txn_full(const struct ext4 *e)
 {
 	const struct ext4_journal *j = &e->j;
-	u32 limit = j->inode ? (j->nblocks - j->first) / 4 : NO_JOURNAL_TXN;
+	u64 limit = j->inode ? (j->nblocks - j->first) / 4 : NO_JOURNAL_TXN;
 
-	return j->running.nbufs + j->running.nrevoked / 256 > limit;
+	return j->running.nbufs + j->running.nrevoked / 64 > MIN(limit, page_total_count() / TXN_MEMORY_SHARE);
 }
 
 int ext4_begin(struct ext4 *e)
@@ -46,7 +49,7 @@ int ext4_begin(struct ext4 *e)
 			mutex_unlock(&e->meta);
 			return r;
 		}
-		if (!ext4_txn_full(e))
+		if (!ext4_txn_full(e) && !e->j.tight)
 			return 0;
 		mutex_unlock(&e->meta);
 		int r = ext4_commit_now(e);
@@ -66,7 +69,11 @@ void ext4_order_data(struct ext4_inode *i)
 	struct ext4_txn *t = &ext4_of(&i->v)->j.running;
 
 	i->ordered_tid = t->tid;
-	if (list_empty(&i->ordered_link)) {
+	if (i->ordered_over) {                /* it waits for its reference to go: that is this transaction's now */
+		i->ordered_over = false;
+		list_remove(&i->ordered_link);
+		list_append(&t->ordered, &i->ordered_link);
+	} else if (list_empty(&i->ordered_link)) {
 		vnode_get(&i->v);
 		list_append(&t->ordered, &i->ordered_link);
 	}

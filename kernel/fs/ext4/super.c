@@ -237,6 +237,7 @@ static void ext4_init(struct ext4 *e, struct blkdev *d, u64 off, bool readonly)
 	list_init(&e->orphans);
 	list_init(&e->j.logged);
 	list_init(&e->j.checkpoint);
+	list_init(&e->j.ended);
 	mutex_init(&e->j.commit_lock);
 	waitq_init(&e->j.waitq);
 	journal_txn_init(&e->j.running, 1);
