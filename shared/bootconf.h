@@ -24,7 +24,7 @@
  *   verity=OFF:ROOT:SALT   the hash tree of the root in dm-verity's format: where it begins on the root's device (behind
  *                    the superblock), bytes; the root hash, 64 hexadecimal digits; the salt, 128 or none (default:
  *                    nothing is checked). Needs root=
- *   volume=SERIAL:PATH[:ro]        the ext4 volume on the virtio block device with that serial number, mounted
+ *   volume=SERIAL:PATH[:ro|:discard]  the ext4 volume on the virtio block device with that serial number, mounted
  *                    at PATH, a directory of the root (repeats, at most 8)
  *   net=none|dhcp|ADDR/PREFIX      (default none; repeats for a second family: IPv4 and IPv6. Where
  *                    there is a network, IPv6 also listens to router advertisements)

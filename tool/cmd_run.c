@@ -203,7 +203,7 @@ static int volumes_prepare(struct run *run)
 	for (size_t i = 0; i < opts->volume.count && !status; i++) {
 		const struct opts_volume *v = &opts->volumes[i];
 
-		strv_printf(&run->conf.volumes, "vol%zu:%s%s", i, v->path, v->readonly ? ":ro" : "");
+		strv_printf(&run->conf.volumes, "vol%zu:%s%s", i, v->path, v->readonly ? ":ro" : v->discard ? ":discard" : "");
 		if (opts->dry_run) {
 			run->vm.volumes[i] = file_absolute(v->file);
 			continue;

@@ -73,7 +73,7 @@ static const struct opt_def defs[] = {
 	{ "follow", 'f', OPT_FLAG, AT(follow), OPTS_LOGS, NULL, "go on until it ends" },
 	{ "force", 'f', OPT_FLAG, AT(force), OPTS_RM, NULL, "end it first if it runs, without asking it" },
 	{ "help", 'h', OPT_FLAG, AT(help), ~0u, NULL, "print this text" },
-	{ "volume", 'v', OPT_LIST, AT(volume), STARTS, "FILE:/PATH[:ro]", "attach an ext4 volume (pith volume makes one)" },
+	{ "volume", 'v', OPT_LIST, AT(volume), STARTS, "FILE:/PATH[:ro|:discard]", "attach an ext4 volume (pith volume makes one)" },
 };
 
 #define DEF_COUNT (sizeof defs / sizeof *defs)

@@ -44,7 +44,7 @@ struct opts_publish {
 struct opts_volume {
 	char *file;
 	char path[64];    /* where it is mounted */
-	bool readonly;
+	bool readonly, discard;
 };
 #define OPTS_VOLUMES_MAX 8
 

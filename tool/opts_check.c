@@ -134,15 +134,15 @@ bool opts_publish_parse(const char *text, struct opts_publish *ret_publish)
 	return true;
 }
 
-/* FILE:/PATH[:ro] */
+/* FILE:/PATH[:ro|:discard] */
 static bool volume_parse(const char *text, struct opts_volume *ret_volume)
 {
 	size_t len = strlen(text);
 	const char *colon;
 
-	*ret_volume = (struct opts_volume){ .readonly = len > 3 && !strcmp(text + len - 3, ":ro") };
-	if (ret_volume->readonly)
-		len -= 3;
+	*ret_volume = (struct opts_volume){ .readonly = len > 3 && !strcmp(text + len - 3, ":ro"),
+					    .discard = len > 8 && !strcmp(text + len - 8, ":discard") };
+	len -= ret_volume->readonly ? 3 : ret_volume->discard ? 8 : 0;
 	for (colon = text + len; colon > text && !(colon[0] == ':' && colon[1] == '/'); colon--)
 		;
 	size_t path_len = len - (size_t)(colon + 1 - text);
@@ -159,7 +159,7 @@ static int volumes_check(struct opts *opts)
 		return bad(opts, "volume", OPTS_VOLUMES_MAX, "a machine has at most %d volumes", OPTS_VOLUMES_MAX);
 	for (size_t i = 0; i < opts->volume.count; i++) {
 		if (!volume_parse(opts->volume.items[i], &opts->volumes[i]))
-			return bad(opts, "volume", i, "\"%s\" is no volume; write it as FILE:/PATH or FILE:/PATH:ro", opts->volume.items[i]);
+			return bad(opts, "volume", i, "\"%s\" is no volume; write it as FILE:/PATH, FILE:/PATH:ro or FILE:/PATH:discard", opts->volume.items[i]);
 	}
 	return 0;
 }

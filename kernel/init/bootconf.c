@@ -163,7 +163,8 @@ static bool parse_volume(struct bootconf *c, const char *v)
 	path++;
 	len = strlen(path);
 	x->readonly = len > 3 && !strcmp(path + len - 3, ":ro");
-	len -= x->readonly ? 3 : 0;
+	x->discard = len > 8 && !strcmp(path + len - 8, ":discard");
+	len -= x->readonly ? 3 : x->discard ? 8 : 0;
 	if (len < 2 || len >= sizeof x->path || path[0] != '/')
 		return false;
 	memcpy(x->path, path, len);
@@ -231,7 +232,7 @@ static const char *take_record(struct bootconf *c, const char *key, size_t key_l
 	else if (KEY_IS("verity"))
 		return parse_verity(c, v) ? NULL : "verity is not OFFSET:ROOT:SALT";
 	else if (KEY_IS("volume"))
-		return parse_volume(c, v) ? NULL : "volume is not SERIAL:PATH or SERIAL:PATH:ro, or there are more than 8";
+		return parse_volume(c, v) ? NULL : "volume is not SERIAL:PATH, SERIAL:PATH:ro or SERIAL:PATH:discard, or there are more than 8";
 	else if (KEY_IS("net"))
 		return parse_net(c, v) ? NULL : "net is not none, dhcp or ADDRESS/PREFIX";
 	else if (KEY_IS("gateway"))

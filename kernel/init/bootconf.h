@@ -25,7 +25,7 @@ struct bootconf {
 	unsigned verity_salt_len;        /* bytes, 0 or BOOTCONF_SALT_MAX */
 	struct bootconf_volume {
 		char serial[21], path[64];
-		bool readonly;
+		bool readonly, discard;
 	} volumes[BOOTCONF_VOLUMES_MAX];
 	unsigned nvolumes;
 	enum { BOOTCONF_NET_NONE, BOOTCONF_NET_DHCP, BOOTCONF_NET_STATIC } net;

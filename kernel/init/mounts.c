@@ -47,7 +47,7 @@ static void volume_mount(const struct bootconf_volume *v)
 	struct blkdev *d = device_by_serial(v->serial);
 	if (d && v->readonly)
 		d->readonly = true;          /* what the host refuses to have written; an NVMe disk does not say so */
-	int err = d ? fs_mount_ext4(d, v->path, v->readonly) : -ENODEV;
+	int err = d ? fs_mount_ext4(d, v->path, (v->readonly ? FS_MOUNT_RDONLY : 0) | (v->discard ? FS_MOUNT_DISCARD : 0)) : -ENODEV;
 
 	switch (err) {
 	case 0:

@@ -13,6 +13,7 @@ enum {
 };
 #define FICLONE       0x40049409u
 #define FICLONERANGE  0x4020940du
+#define FITRIM        0xc0185879u
 
 static long int_out(struct uaddr arg, int v)
 {
@@ -109,6 +110,8 @@ static long command(struct file *f, int fd, unsigned cmd, struct uaddr arg)
 	case FICLONE:
 	case FICLONERANGE:
 		return -EOPNOTSUPP;
+	case FITRIM:                     /* of a volume: the administrator's */
+		return f->vnode && f->vnode->mount && f->vnode->mount->sync ? -EPERM : -ENOTTY;
 	}
 	if (!f->sock)
 		return file_command(f, cmd, arg);

@@ -1,6 +1,6 @@
 /*
  * ext4_fixture.h - what the tests of kernel/fs/ext4 share: volumes made by mke2fs, a disk in memory that
- * records what is written, and e2fsck as the judge.
+ * records what is written (what is discarded is overwritten at once), and e2fsck as the judge.
  */
 #ifndef EXT4_FIXTURE_H
 #define EXT4_FIXTURE_H
@@ -35,7 +35,7 @@ struct disk {
 	bool record;
 	struct disk_event *events;
 	size_t nevents, max_events;
-	u64 nwrites, nreads, nflushes;
+	u64 nwrites, nreads, nflushes, ndiscarded;   /* the last in bytes */
 	u64 fail_after_writes;       /* from this write on -EIO; 0: never */
 	bool fail_flush, gone;       /* flushes fail; everything does */
 	u64 bad_from, bad_to;        /* writes to these bytes fail */
@@ -57,6 +57,17 @@ static inline void disk_record(struct disk *d, bool flush, u64 at, const void *d
 	d->events[d->nevents++] = (struct disk_event){ flush, at, len, copy };
 }
 
+/* Nobody may miss what was there: worse than zeroes. */
+static inline int disk_discard(struct disk *d, u64 at, u32 len)
+{
+	if (at + len > d->size)
+		return -EIO;
+	memset(d->data + at, 0xdc, len);
+	disk_record(d, false, at, d->data + at, len);
+	d->ndiscarded += len;
+	return 0;
+}
+
 static inline int disk_transfer(struct disk *d, struct blk_request *rq)
 {
 	u64 at = rq->sector * 512;
@@ -70,6 +81,8 @@ static inline int disk_transfer(struct disk *d, struct blk_request *rq)
 		disk_record(d, true, 0, NULL, 0);
 		return d->fail_after_writes && d->nwrites >= d->fail_after_writes ? -EIO : 0;
 	}
+	if (rq->op == BLK_DISCARD)
+		return disk_discard(d, at, rq->segs[0].len);
 	for (unsigned i = 0; i < rq->nsegs; i++) {
 		void *mem = arch_phys_to_virt(rq->segs[i].pa);
 		u32 len = rq->segs[i].len;
@@ -144,9 +157,14 @@ static inline void disk_free(struct disk *d)
 
 /* ---- Tools of e2fsprogs ---- */
 
-static inline void tool_path(char *buf, size_t size, const char *name)
+/* A file in memory that e2fsprogs can open by name: on a disk of the host they would wait for it at each end. */
+static inline void tool_path(char *buf, size_t size)
 {
-	snprintf(buf, size, "%s/pith-ext4-%d-%s", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (int)getpid(), name);
+	static int fd = -1;
+	if (fd < 0)
+		fd = memfd_create("volume", 0);
+	assert_true(fd >= 0);
+	snprintf(buf, size, "/proc/self/fd/%d", fd);
 }
 
 static inline void image_put(const char *path, const u8 *data, size_t size)
@@ -175,36 +193,34 @@ static inline void image_get(const char *path, u8 *data, size_t size)
 	close(fd);
 }
 
+/* Volumes are mounted with discard from now on. */
+static inline void disk_may_discard(struct disk *d)
+{
+	d->dev.has_discard = true;
+	d->dev.max_discard = 1000;           /* sectors: no multiple of anything */
+}
+
 /* A fresh volume as `mke2fs OPTIONS` makes it. */
 static inline void volume_make(struct disk *d, size_t size, const char *options)
 {
 	char path[200], cmd[1200];
 	disk_init(d, size);
-	tool_path(path, sizeof path, "mk");
-	snprintf(cmd, sizeof cmd, "rm -f %s && truncate -s %zu %s && PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -E lazy_itable_init=1 %s %s >/dev/null 2>&1", path, size,
-		 path, options, path);
+	tool_path(path, sizeof path);
+	snprintf(cmd, sizeof cmd, "truncate -s 0 %s && truncate -s %zu %s && PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -E lazy_itable_init=1 %s %s >/dev/null 2>&1", path,
+		 size, path, options, path);
 	assert_int_equal(system(cmd), 0);
 	image_get(path, d->data, size);
-	unlink(path);
 }
 
-/* e2fsck's verdict; prints what it says when it is not content. */
+/* e2fsck's verdict; prints what it says when it is not content, and keeps the volume as PITH_KEEP_VOLUME. */
 static inline int volume_check(const u8 *data, size_t size)
 {
 	char path[200], cmd[1200];
-	tool_path(path, sizeof path, "ck");
+	tool_path(path, sizeof path);
 	image_put(path, data, size);
-	snprintf(cmd, sizeof cmd, "PATH=$PATH:/sbin:/usr/sbin e2fsck -fn %s >%s.out 2>&1", path, path);
-	int status = system(cmd);
-	if (status) {
-		snprintf(cmd, sizeof cmd, "head -n 30 %s.out >&2", path);
-		(void)!system(cmd);
-	}
-	if (!getenv("PITH_KEEP_VOLUME") || !status)
-		unlink(path);
-	snprintf(cmd, sizeof cmd, "%s.out", path);
-	unlink(cmd);
-	return WEXITSTATUS(status);
+	snprintf(cmd, sizeof cmd, "PATH=$PATH:/sbin:/usr/sbin; said=$(e2fsck -fn %s 2>&1); status=$?; [ $status = 0 ] || echo \"$said\" | head -n 30 >&2; "
+		 "[ $status = 0 ] || [ -z \"$PITH_KEEP_VOLUME\" ] || cp %s \"$PITH_KEEP_VOLUME\"; exit $status", path, path);
+	return WEXITSTATUS(system(cmd));
 }
 
 /* ---- Mounted as the root ---- */
@@ -212,7 +228,7 @@ static inline int volume_check(const u8 *data, size_t size)
 static inline struct mount *volume_mount(struct disk *d)
 {
 	struct mount *m = NULL;
-	int r = ext4_open(&d->dev, 0, false, &m);
+	int r = ext4_open(&d->dev, 0, d->dev.has_discard ? FS_MOUNT_DISCARD : 0, &m);
 	assert_int_equal(r, 0);
 	assert_int_equal(mount_attach(m, NULL), 0);
 	return m;

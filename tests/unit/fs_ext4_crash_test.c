@@ -2,6 +2,7 @@
  * fs_ext4_crash_test.c - the power goes at any moment: a workload of every operation runs against a disk
  * that records writes and flushes; then the volume is put together as it may look after a cut, with writes since
  * the last flush all there, some there, or torn, and must recover: e2fsck finds nothing, and what fsync promised is there.
+ * One of the disks is told of freed blocks, and what was in them is gone at once.
  *
  * PITH_CRASH_CUTS sets how many cuts each kind of volume gets (default 250).
  */
@@ -219,7 +220,7 @@ static void check_cut(struct disk *d, size_t cut, bool reorder)
 	assert_int_equal(r, 0);
 }
 
-static void cuts(const char *options, size_t size, unsigned ops)
+static void cuts(const char *options, size_t size, unsigned ops, bool discard)
 {
 	struct disk d, after;
 	unsigned n = getenv("PITH_CRASH_CUTS") ? (unsigned)atoi(getenv("PITH_CRASH_CUTS")) : 250;
@@ -228,6 +229,8 @@ static void cuts(const char *options, size_t size, unsigned ops)
 	volume_make(&d, size, options);
 	u8 *base = malloc(size);
 	memcpy(base, d.data, size);
+	if (discard)
+		disk_may_discard(&d);
 	d.record = true;
 	struct mount *m = volume_mount(&d);
 	workload(&d, m, ops);
@@ -235,7 +238,8 @@ static void cuts(const char *options, size_t size, unsigned ops)
 	d.record = false;
 	assert_int_equal(volume_unmount(m), 0);
 	assert_int_equal(volume_check(d.data, d.size), 0);
-	print_message("# %s: %zu events, %u promises\n", options, total, npromises);
+	print_message("# %s: %zu events, %u promises, %lu bytes discarded\n", options, total, npromises, (unsigned long)d.ndiscarded);
+	assert_true(!discard == !d.ndiscarded);
 	disk_init(&after, size);
 	for (unsigned k = 0; k < n; k++) {
 		size_t cut = total * (k + 1) / n;
@@ -247,15 +251,17 @@ static void cuts(const char *options, size_t size, unsigned ops)
 	free(base);
 }
 
-static void test_cuts_4k(void **state) { cuts("-t ext4 -b 4096 -J size=4", 24 * MB, 700); }
-static void test_cuts_1k(void **state) { cuts("-t ext4 -b 1024 -J size=1", 16 * MB, 700); }
-static void test_cuts_small_journal(void **state) { cuts("-t ext4 -b 1024 -J size=1 -O ^metadata_csum,^64bit", 16 * MB, 2500); }
-static void test_cuts_ext3(void **state) { cuts("-t ext3 -b 1024 -J size=1", 16 * MB, 500); }
+static void test_cuts_4k(void **state) { cuts("-t ext4 -b 4096 -J size=4", 24 * MB, 700, false); }
+static void test_cuts_1k(void **state) { cuts("-t ext4 -b 1024 -J size=1", 16 * MB, 700, false); }
+static void test_cuts_small_journal(void **state) { cuts("-t ext4 -b 1024 -J size=1 -O ^metadata_csum,^64bit", 16 * MB, 2500, false); }
+static void test_cuts_ext3(void **state) { cuts("-t ext3 -b 1024 -J size=1", 16 * MB, 500, false); }
+static void test_cuts_discard(void **state) { cuts("-t ext4 -b 1024 -J size=2", 16 * MB, 700, true); }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cuts_4k), cmocka_unit_test(test_cuts_1k), cmocka_unit_test(test_cuts_small_journal), cmocka_unit_test(test_cuts_ext3),
+		cmocka_unit_test(test_cuts_discard),
 	};
 	return cmocka_run_group_tests_name("fs_ext4_crash", tests, fixture_setup, NULL);
 }

@@ -63,17 +63,13 @@ static void disk_enlarge(struct disk *d, size_t size)
 static int check_copy(const struct disk *d, u64 block, u32 block_size)
 {
 	char path[200], cmd[600];
-	tool_path(path, sizeof path, "bk");
+	tool_path(path, sizeof path);
 	image_put(path, d->data, d->size);
-	snprintf(cmd, sizeof cmd, "PATH=$PATH:/sbin:/usr/sbin dumpe2fs -o superblock=%lu -o blocksize=%u %s 2>&1 | grep -c '^Group [0-9]*:' >%s.n", (unsigned long)block, block_size, path, path);
-	(void)!system(cmd);
-	snprintf(cmd, sizeof cmd, "%s.n", path);
-	FILE *f = fopen(cmd, "r");
+	snprintf(cmd, sizeof cmd, "PATH=$PATH:/sbin:/usr/sbin dumpe2fs -o superblock=%lu -o blocksize=%u %s 2>&1 | grep -c '^Group [0-9]*:'", (unsigned long)block, block_size, path);
+	FILE *f = popen(cmd, "r");
 	int n = 0;
 	assert_int_equal(fscanf(f, "%d", &n), 1);
-	fclose(f);
-	unlink(cmd);
-	unlink(path);
+	(void)pclose(f);
 	return n;
 }
 

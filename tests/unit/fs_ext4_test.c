@@ -318,12 +318,75 @@ static void test_failing_disk(void **state)
 	}
 }
 
+/* Freed blocks go to the device when that is durable, not before, and are used again only after that. */
+static void test_discard(void **state)
+{
+	for (unsigned k = 0; k < 4; k++) {
+		struct disk d;
+		struct vattr a;
+		volume_make(&d, 24 * MB, kinds[k]);
+		disk_may_discard(&d);
+		struct mount *m = volume_mount(&d);
+		write_file("/stays", 300000, 1);
+		write_file("/goes", 5 * MB, 2);
+		write_file("/shorter", 3 * MB, 3);
+		assert_int_equal(m->sync(m), 0);
+		struct vnode *v = file_open("/shorter", LX_O_RDWR);
+		fs_getattr(v, &a);
+		u64 before = d.ndiscarded, blocks = a.blocks512;
+		assert_int_equal(fs_unlink(NULL, "/goes"), 0);
+		assert_int_equal(fs_truncate(v, 100000), 0);
+		fs_getattr(v, &a);
+		assert_true(d.ndiscarded == before);
+		assert_int_equal(m->sync(m), 0);
+		assert_true(d.ndiscarded - before >= 5 * MB + (blocks - a.blocks512) * 512);
+		before = d.ndiscarded;
+		assert_int_equal(m->sync(m), 0);
+		assert_true(d.ndiscarded == before);
+		vnode_put(v);
+		write_file("/again", 6 * MB, 4);
+		assert_int_equal(volume_unmount(m), 0);
+		assert_int_equal(volume_check(d.data, d.size), 0);
+		m = volume_mount(&d);
+		expect("/stays", 300000, 1);
+		expect("/again", 6 * MB, 4);
+		/* The end of the machine is a commit too. */
+		before = d.ndiscarded;
+		assert_int_equal(fs_unlink(NULL, "/again"), 0);
+		assert_int_equal(volume_unmount(m), 0);
+		assert_true(d.ndiscarded - before >= 6 * MB);
+		assert_int_equal(volume_check(d.data, d.size), 0);
+		disk_free(&d);
+	}
+}
+
+/* A full volume finds the blocks that wait to be discarded; a device that refuses is asked once. */
+static void test_discard_full_and_refused(void **state)
+{
+	for (unsigned refused = 0; refused < 2; refused++) {
+		struct disk d;
+		volume_make(&d, 16 * MB, "-t ext4 -b 1024 -J size=1");
+		disk_may_discard(&d);
+		if (refused)
+			d.dev.max_discard = 0;
+		struct mount *m = volume_mount(&d);
+		for (unsigned n = 0; n < 12; n++) {
+			write_file("/f", 9 * MB, n);
+			assert_int_equal(fs_unlink(NULL, "/f"), 0);
+		}
+		assert_true(!d.ndiscarded == refused);
+		assert_int_equal(volume_unmount(m), 0);
+		assert_int_equal(volume_check(d.data, d.size), 0);
+		disk_free(&d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mount_unmount), cmocka_unit_test(test_files_stay), cmocka_unit_test(test_sparse_punch_truncate),
 		cmocka_unit_test(test_many_names), cmocka_unit_test(test_unlinked_open_file), cmocka_unit_test(test_full_volume),
-		cmocka_unit_test(test_log_tail), cmocka_unit_test(test_failing_disk),
+		cmocka_unit_test(test_log_tail), cmocka_unit_test(test_failing_disk), cmocka_unit_test(test_discard), cmocka_unit_test(test_discard_full_and_refused),
 	};
 	return cmocka_run_group_tests_name("fs_ext4", tests, fixture_setup, NULL);
 }

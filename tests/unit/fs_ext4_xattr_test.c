@@ -196,7 +196,7 @@ static void test_shared_block(void **state)
 static void debugfs(struct disk *d, const char *commands, char *out, size_t size)
 {
 	char path[200], cmd[2000];
-	tool_path(path, sizeof path, "db");
+	tool_path(path, sizeof path);
 	image_put(path, d->data, d->size);
 	snprintf(cmd, sizeof cmd, "printf '%s' | PATH=$PATH:/sbin:/usr/sbin debugfs -w %s 2>/dev/null", commands, path);
 	FILE *p = popen(cmd, "r");
@@ -204,7 +204,6 @@ static void debugfs(struct disk *d, const char *commands, char *out, size_t size
 	out[fread(out, 1, size - 1, p)] = 0;
 	assert_int_equal(pclose(p), 0);
 	image_get(path, d->data, d->size);
-	unlink(path);
 }
 
 static void test_debugfs(void **state)

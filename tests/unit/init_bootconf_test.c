@@ -46,6 +46,11 @@ static void everything(void **state)
 	assert_int_equal(c.verity_salt_len, 64);
 	assert_int_equal(c.verity_salt[63], 31);
 	drop(&c);
+	assert_int_equal(PARSE(&c, &why, BASE "volume=a:/d:ro\0volume=b:/e:discard\0volume=c:/f\0"), 0);
+	assert_true(c.nvolumes == 3 && c.volumes[0].readonly && !c.volumes[0].discard && !c.volumes[1].readonly && c.volumes[1].discard);
+	assert_false(c.volumes[2].readonly || c.volumes[2].discard);
+	assert_string_equal(c.volumes[1].path, "/e");
+	drop(&c);
 	assert_int_equal(PARSE(&c, &why, BASE "root=0:4096\0verity=8192:" ROOT_64 ":\0"), 0);
 	assert_int_equal(c.verity_salt_len, 0);
 	drop(&c);

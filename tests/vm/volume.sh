@@ -27,6 +27,24 @@ is volume/grown "$(vm microvm:1 --net none -v v.img:/data /bin/df --output=size 
 is volume/grown-fsck "$(fsck v.img)" 0
 is volume/grown-read "$(vm microvm:1 --net none -v v.img:/data /bin/cat /data/h.txt 2>&1 </dev/null)" "from the host"
 
+# With discard, what is deleted leaves the file, as far as the file system that it lies on can do that; without, it stays.
+blocks() { sync "$1" && stat -c %b "$1"; }
+smaller() { [ "$2" -lt $(($1 - 30000)) ] && echo smaller || echo not; }
+head -c 20000000 /dev/urandom >big.bin
+before=$(blocks big.bin)
+can=$(fallocate -p -l 20000000 big.bin 2>/dev/null; smaller "$before" "$(blocks big.bin)")
+head -c 20000000 /dev/urandom >big.bin
+for on in microvm:1 q35:4; do
+    for how in "" :discard; do
+        volume t.img 64M
+        "$PITH" volume cp big.bin t.img:/big.bin
+        before=$(blocks t.img)
+        vm "$on" --net none -v "t.img:/data$how" /bin/rm /data/big.bin >rm.out 2>&1 </dev/null
+        is "volume/$on/deleted$how" "$(cat rm.out) $(smaller "$before" "$(blocks t.img)") $(fsck t.img)" " $([ "$how" ] && echo "$can" || echo not) 0"
+    done
+done
+is volume/fstrim "$(vm microvm:1 --net none -v t.img:/data:discard /sbin/fstrim /data 2>&1 </dev/null)" "fstrim: /data: FITRIM ioctl failed: Operation not permitted"
+
 # One writer: a second machine is refused while the first one runs.
 start first microvm:1 --net none -v v.img:/data /usr/bin/tail -f /data/h.txt
 wait_for 60 grep -q host first.log

@@ -3,7 +3,7 @@
  *
  * A block that is freed is free in the bitmap at once (which the transaction logs), but is not used again
  * before that transaction is committed: until then it is in e->busy. Otherwise a crash could leave the old
- * owner with somebody else's data.
+ * owner with somebody else's data. On a volume that discards it stays there until the device was told, too.
  *
  * Invariants: ranges in e->busy do not overlap; the counts of groups and volume say what the bitmaps say.
  * Under M with a transaction. What can fail: -ENOSPC, -EIO, -ENOMEM, -EUCLEAN (a free of what is free).
@@ -47,16 +47,63 @@ static int busy_add(struct ext4 *e, u64 start, u64 count)
 	return 0;
 }
 
+static bool freed_by(const struct rb_node *n, u32 tid)
+{
+	return tid == ~0u || (s32)(rb_entry(n, struct ext4_range, node)->tid - tid) <= 0;
+}
+
 void ext4_release_freed(struct ext4 *e, u32 tid)
 {
+	if (e->discard && tid != ~0u) {
+		if (rb_first(&e->busy))
+			ext4_wake_thread(e);
+		return;
+	}
 	for (struct rb_node *n = rb_first(&e->busy), *next; n; n = next) {
-		struct ext4_range *x = rb_entry(n, struct ext4_range, node);
 		next = rb_next(n);
-		if (tid == ~0u || (s32)(x->tid - tid) <= 0) {
+		if (freed_by(n, tid)) {
 			rb_erase(&e->busy, n);
-			heap_free(x);
+			heap_free(rb_entry(n, struct ext4_range, node));
 		}
 	}
+}
+
+void ext4_discard_freed(struct ext4 *e)
+{
+	struct rb_node *n, *last;
+	u64 at = 0;
+
+	if (!e->discard)
+		return;
+	mutex_lock(&e->discard_lock);
+	mutex_lock(&e->meta);
+	for (struct ext4_range *x; !e->failed && (x = busy_after(e, at));) {
+		u64 start = x->start, end = start + x->count;
+		n = &x->node;
+		at = end;
+		if (!freed_by(n, e->j.committed))
+			continue;
+		/* With what lies behind it. */
+		for (last = n; (last = rb_next(last)) && rb_entry(last, struct ext4_range, node)->start == end && freed_by(last, e->j.committed);)
+			end += rb_entry(last, struct ext4_range, node)->count;
+		mutex_unlock(&e->meta);
+		int r = ext4_dev_discard(e, start, end - start);
+		mutex_lock(&e->meta);
+		/* Ranges come meanwhile, but only from here do they go. */
+		for (at = end; n && rb_entry(n, struct ext4_range, node)->start < end; n = last) {
+			last = rb_next(n);
+			rb_erase(&e->busy, n);
+			heap_free(rb_entry(n, struct ext4_range, node));
+		}
+		if (r) {
+			log_warn("ext4: %s: the device does not discard (%d)", e->m.path, r);
+			e->discard = false;
+			ext4_release_freed(e, e->j.committed);
+			break;
+		}
+	}
+	mutex_unlock(&e->meta);
+	mutex_unlock(&e->discard_lock);
 }
 
 /* ---- Searching a bitmap ---- */

@@ -82,6 +82,11 @@ int ext4_dev_write(struct ext4 *e, u64 block, void *data, unsigned nblocks)
 	return blk_rw_sync(e->dev, BLK_WRITE, sector_of(e, block), data, (size_t)nblocks << e->block_bits);
 }
 
+int ext4_dev_discard(struct ext4 *e, u64 block, u64 nblocks)
+{
+	return blk_discard_sync(e->dev, sector_of(e, block), nblocks << (e->block_bits - 9));
+}
+
 int ext4_dev_write_many(struct ext4 *e, const u64 *blocks, u8 *const *data, unsigned n)
 {
 	struct blk_piece pieces[EXT4_WRITE_MANY];

@@ -162,6 +162,7 @@ struct ext4 {
 	bool gdt_csum;                       /* group descriptors have crc16 instead */
 	bool super_dirty;                    /* M: counts changed */
 	bool failed;                         /* an error: read-only from now on, -EIO */
+	bool discard;                        /* the device is told of freed blocks */
 	u32 complaints;
 	u32 hash_seed[4];
 	u8 hash_version;
@@ -170,6 +171,7 @@ struct ext4 {
 	struct ext4_buf *super_buf;          /* holds the superblock, for ever */
 	struct ext4_super *super;            /* inside it */
 	struct rb_root busy;                 /* M: ext4_range of freed blocks */
+	struct mutex discard_lock;           /* before M: ext4_discard_freed is one at a time */
 	struct ext4_journal j;
 	/* buf.c */
 	struct list *buf_hash;
@@ -204,6 +206,7 @@ void ext4_block_free(u8 *block);
 /* Read and write whole blocks, past the cache. */
 int ext4_dev_read(struct ext4 *e, u64 block, void *data, unsigned nblocks) MUST_CHECK;
 int ext4_dev_write(struct ext4 *e, u64 block, void *data, unsigned nblocks) MUST_CHECK;
+int ext4_dev_discard(struct ext4 *e, u64 block, u64 nblocks) MUST_CHECK;
 /* Blocks here and there, given to the device together. */
 #define EXT4_WRITE_MANY 64u
 int ext4_dev_write_many(struct ext4 *e, const u64 *blocks, u8 *const *data, unsigned n) MUST_CHECK;
@@ -238,8 +241,10 @@ enum { EXT4_ALLOC_META = 1 };                /* may use the reserve */
 /* Up to *count consecutive blocks near goal; *count says how many. -ENOSPC. */
 int ext4_alloc_blocks(struct ext4 *e, u64 goal, u32 flags, u32 *count, u64 *ret_block) MUST_CHECK;
 int ext4_free_blocks(struct ext4 *e, u64 block, u64 count, bool metadata) MUST_CHECK;
-/* Committed: what was freed up to tid can be used. */
+/* Committed: what was freed up to tid can be used, or discarded. M. */
 void ext4_release_freed(struct ext4 *e, u32 tid);
+/* Tell the device what was freed and is committed, where the volume is mounted so; then it can be used. Not under M. */
+void ext4_discard_freed(struct ext4 *e);
 int ext4_alloc_inode(struct ext4 *e, struct ext4_inode *dir, bool is_dir, u32 *ret_ino) MUST_CHECK;
 int ext4_free_inode(struct ext4 *e, u32 ino, bool was_dir) MUST_CHECK;
 

@@ -734,6 +734,7 @@ int ext4_settle_space(struct ext4 *e)
 
 	for (unsigned k = 0; k < 2 && !r; k++)
 		r = ext4_commit_now(e);
+	ext4_discard_freed(e);
 	return r;
 }
 

@@ -262,6 +262,7 @@ static void journal_thread(void *arg)
 		/* Failures turn the volume read-only and are told to those who sync. */
 		if (!ext4_write_dirty(e, 0) && !READ_ONCE(e->failed) && ext4_commit_now(e))
 			log_debug("ext4: commit failed");
+		ext4_discard_freed(e);
 		if (READ_ONCE(e->failed))
 			ext4_forget_changes(e);
 	}

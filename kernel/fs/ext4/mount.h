@@ -7,8 +7,8 @@
 
 #include "fs/vnode.h"
 
-/* Open the volume at byte offset off; it belongs to nothing yet. Sleeps. -EINVAL: no ext4 here; -EUCLEAN, -EOPNOTSUPP, -EIO, -ENOMEM, -EROFS. */
-int ext4_open(struct blkdev *d, u64 off, bool readonly, struct mount **ret) MUST_CHECK;
+/* Open the volume at byte offset off (flags: FS_MOUNT_*); it belongs to nothing yet. Sleeps. -EINVAL: no ext4 here; -EUCLEAN, -EOPNOTSUPP, -EIO, -ENOMEM, -EROFS. */
+int ext4_open(struct blkdev *d, u64 off, u32 flags, struct mount **ret) MUST_CHECK;
 /* Write everything, empty the journal, mark the volume clean; it can only be read afterwards. Sleeps. */
 int ext4_finish(struct mount *m);
 struct ext4;

@@ -216,19 +216,22 @@ static int ext4_sync(struct mount *m)
 	if (m->readonly)
 		return 0;
 	int r = ext4_write_dirty(e, 0), c = ext4_commit_now(e);
+	ext4_discard_freed(e);
 	return r ? r : c;
 }
 
-static void ext4_init(struct ext4 *e, struct blkdev *d, u64 off, bool readonly)
+static void ext4_init(struct ext4 *e, struct blkdev *d, u64 off, u32 flags)
 {
 	mount_init(&e->m, "ext4");
-	e->m.readonly = readonly || d->readonly;
+	e->m.readonly = flags & FS_MOUNT_RDONLY || d->readonly;
+	e->discard = flags & FS_MOUNT_DISCARD && !e->m.readonly;
 	e->m.statfs = ext4_statfs;
 	e->m.sync = ext4_sync;
 	e->m.finish = ext4_finish;
 	e->dev = d;
 	e->dev_off = off;
 	mutex_init(&e->meta);
+	mutex_init(&e->discard_lock);
 	spin_init(&e->icache_lock);
 	waitq_init(&e->icache_waitq);
 	for (unsigned k = 0; k < ARRAY_SIZE(e->icache); k++)
@@ -336,13 +339,13 @@ static void volume_free(struct ext4 *e)
 	heap_free(e);
 }
 
-int ext4_open(struct blkdev *d, u64 off, bool readonly, struct mount **ret)
+int ext4_open(struct blkdev *d, u64 off, u32 flags, struct mount **ret)
 {
 	struct ext4 *e = heap_alloc(sizeof *e);
 
 	if (!e)
 		return -ENOMEM;
-	ext4_init(e, d, off, readonly);
+	ext4_init(e, d, off, flags);
 	int r = volume_open(e);
 	if (r) {
 		e->failed = true;
@@ -369,6 +372,7 @@ static int writing_end(struct ext4 *e)
 		r = ext4_checkpoint(e);
 	if (r || e->failed)
 		return r ? r : -EIO;
+	ext4_discard_freed(e);
 	e->super->feature_incompat &= ~(u32)EXT4_INCOMPAT_RECOVER;
 	if (!e->j.inode)
 		e->super->state |= EXT4_VALID_FS;
@@ -395,10 +399,10 @@ int ext4_close(struct mount *m)
 	return r;
 }
 
-int fs_mount_ext4(struct blkdev *d, const char *path, bool readonly)
+int fs_mount_ext4(struct blkdev *d, const char *path, u32 flags)
 {
 	struct mount *m;
-	int r = ext4_open(d, 0, readonly, &m);
+	int r = ext4_open(d, 0, flags, &m);
 
 	if (r)
 		return r;
