@@ -19,6 +19,7 @@
 #include "instance/detach.h"
 #include "link/kernel_link.h"
 #include "opts.h"
+#include "profile/profile.h"
 #include "util/err.h"
 #include "util/file.h"
 #include "util/hash.h"
@@ -391,6 +392,27 @@ static int run_prepare(struct run *run)
 	return status ? status : config_make(run);
 }
 
+/* The machine with a debugger that takes its stacks down. Its exit status is the program's, unless the profile fails. */
+static int profiled_run(struct run *run)
+{
+	const char *base = strrchr(run->conf.exec, '/');
+	char *symbols = run->vm.kernel_map ? NULL : kernel_file_find_debug();
+	struct profile profile = {
+		.path = run->opts.profile, .program = base ? base + 1 : run->conf.exec, .root = run->vm.root, .kernel = run->vm.kernel,
+		.symbols = symbols, .root_offset = run->image.fd >= 0 ? run->image.root_offset : 0, .cpu_count = run->opts.cpu_count,
+	};
+	pid_t pid;
+	int status = profile_start(&profile, &pid, &run->vm.debug_fd), end;
+
+	if (!status) {
+		status = vm_run(&run->vm, run->fds);
+		end = profile_end(pid);
+		status = end ? end : status;
+	}
+	free(symbols);
+	return status;
+}
+
 static int machine_start(struct run *run, const struct run_watch *watch)
 {
 	int status;
@@ -402,7 +424,7 @@ static int machine_start(struct run *run, const struct run_watch *watch)
 	}
 	if (run->opts.detach)
 		return detach_run(&run->vm, run->fds, &run->conf);
-	status = vm_run(&run->vm, run->fds);
+	status = run->opts.profile ? profiled_run(run) : vm_run(&run->vm, run->fds);
 	return watch ? watch->end(watch->context, &run->opts, status) : status;
 }
 
@@ -418,7 +440,7 @@ static int watch_begin(struct run *run, const struct run_watch *watch)
 
 int run_machine(const char *name, enum opts_command command, int argc, char **argv, const struct run_watch *watch)
 {
-	struct run run = { .image.fd = -1, .vm.events_fd = -1, .vm.events_out = -1 };
+	struct run run = { .image.fd = -1, .vm.debug_fd = -1, .vm.events_fd = -1, .vm.events_out = -1 };
 	int status = opts_parse(&run.opts, command, argc, argv);
 
 	if (status || run.opts.help)

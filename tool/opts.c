@@ -64,6 +64,7 @@ static const struct opt_def defs[] = {
 	{ "trace", 0, OPT_FLAG, AT(trace), STARTS, NULL, "print each system call to standard error" },
 	{ "verbose", 0, OPT_FLAG, AT(verbose), BOTH, NULL, "print the kernel's log to standard error" },
 	{ "events", 0, OPT_TEXT, AT(events), OPTS_RUN, "FILE|unix:PATH", "write events there, a line of JSON each" },
+	{ "profile", 0, OPT_TEXT, AT(profile), OPTS_RUN, "FILE", "write where the time goes, as folded stacks (for flame graphs)" },
 	{ "dry-run", 0, OPT_FLAG, AT(dry_run), OPTS_RUN, NULL, "print the VMM's command line and do nothing" },
 	{ "program", 0, OPT_TEXT, AT(program), OPTS_DOCTOR, "PROGRAM", "look into a program: which calls it may make and what it misses" },
 	{ "json", 0, OPT_FLAG, AT(json), OPTS_INSPECT | OPTS_DOCTOR | OPTS_PS | OPTS_STATS, NULL, "print one JSON object" },

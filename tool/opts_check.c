@@ -305,6 +305,8 @@ int opts_check(struct opts *opts)
 		return bad(opts, "name", 0, "only machines in the background have names; give -d too");
 	if (opts->detach && opts->dry_run)
 		return bad(opts, "detach", 0, "--dry-run starts nothing; leave one of them out");
+	if (opts->profile && (opts->detach || opts->dry_run))
+		return bad(opts, "profile", 0, "stacks are taken only of an attached machine; leave %s out", opts->detach ? "-d" : "--dry-run");
 	if (opts->vmm) {
 		status = choice_parse(opts, "vmm", opts->vmm, vmms, 2, &value);
 		if (status)

@@ -120,6 +120,9 @@ expect learn-no-program 2 'no program is named; pith learn' "$PITH" learn -o x.y
 expect learn-events 2 'no such option' "$PITH" learn --events x -o x.yaml /bin/true
 expect events-nowhere 125 'cannot write events there' "$PITH" run --accel tcg --events /nonexistent/x /bin/true
 expect events-no-path 2 'no path of a socket' "$PITH" run --accel tcg --events unix: /bin/true
+expect profile-nowhere 125 '/nonexistent' "$PITH" run --accel tcg --profile /nonexistent/x /bin/true
+expect profile-detached 2 'leave -d out' "$PITH" run -d --profile x /bin/true
+expect profile-printed 2 'leave --dry-run out' "$PITH" run --dry-run --profile x /bin/true
 expect bad-option 2 'no such option' "$PITH" run --fast /bin/true
 expect bad-letter 2 'no such option' "$PITH" run -Z /bin/true
 expect option-without-value 2 'needs a value' "$PITH" run --memory

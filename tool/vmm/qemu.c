@@ -242,6 +242,12 @@ void qemu_command(const struct vm *vm, struct strv *ret_argv)
 	ports_add(&m);
 	device_add(&m, "rng", "");
 	net_add(&m);
+	if (vm->debug_fd >= 0) {
+		strv_add(m.argv, "-chardev");
+		strv_printf(m.argv, "socket,id=debug,fd=%d", vm->debug_fd);
+		strv_add(m.argv, "-gdb");
+		strv_add(m.argv, "chardev:debug");
+	}
 	strv_add(m.argv, "-kernel");
 	strv_add(m.argv, vm->kernel);
 	strv_add(m.argv, "-initrd");

@@ -66,6 +66,8 @@ static int vmm_start(struct session *s, const int *keep_fds)
 		return err_report(PITH_FAILED, NULL, "cannot make a pipe: %s", strerror(errno));
 	for (int port = PITH_PORT_STDIN; port < (int)PITH_NPORTS; port++)
 		keep[count++] = s->vm->port_fds[port];
+	if (s->vm->debug_fd >= 0)
+		keep[count++] = s->vm->debug_fd;
 	while (*keep_fds >= 0 && count < (int)(sizeof keep / sizeof *keep) - 1)
 		keep[count++] = *keep_fds++;
 	keep[count] = -1;
@@ -76,6 +78,7 @@ static int vmm_start(struct session *s, const int *keep_fds)
 	close(said[1]);
 	for (int port = PITH_PORT_STDIN; port < (int)PITH_NPORTS; port++)
 		fd_close(&s->vm->port_fds[port]);
+	fd_close(&s->vm->debug_fd);
 	s->vmm_err.fd = said[0];
 	if (s->pid < 0) {
 		int error = (int)-s->pid;

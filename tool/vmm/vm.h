@@ -26,6 +26,7 @@ struct vm {
 	char *config;             /* the boot configuration, as the first module */
 	char *root;               /* the root's block device */
 	char *volumes[OPTS_VOLUMES_MAX]; /* those of opts->volumes, as the VMM can open them */
+	int debug_fd;             /* the VMM's end of a debugger's connection (profile/gdb.h), which it takes over; -1: none */
 	int events_fd;            /* a keeper's log of events, a line each; -1: none */
 	int events_out;           /* --events (vmm/events.h); -1: nowhere */
 	void (*learned)(void *context, const char *entry); /* under learn: a `learn` line's text; or NULL */
