@@ -6,6 +6,7 @@
 #define EXT4_FIXTURE_H
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #undef POLL_IN
@@ -121,7 +122,8 @@ static inline int disk_submit(struct blkdev *b, struct blk_request *rq)
 	return 0;
 }
 
-static inline void disk_init(struct disk *d, size_t size)
+/* Over memory that is the caller's. */
+static inline void disk_init_over(struct disk *d, u8 *data, size_t size)
 {
 	static const struct blkdev_ops ops = { .submit = disk_submit };
 	memset(d, 0, sizeof *d);
@@ -133,10 +135,15 @@ static inline void disk_init(struct disk *d, size_t size)
 	d->dev.has_flush = true;
 	str_copy(d->dev.name, "vdb", sizeof d->dev.name);
 	d->size = size;
-	d->data = calloc(1, size);
+	d->data = data;
 	list_init(&d->queue);
 	disk_current = d;
 	host_idle_hook = disk_idle;
+}
+
+static inline void disk_init(struct disk *d, size_t size)
+{
+	disk_init_over(d, calloc(1, size), size);
 }
 
 static inline void disk_forget_events(struct disk *d)
