@@ -121,6 +121,53 @@ static void test_failing_journal(void **state)
 	expect_recovery(&d, m);
 }
 
+/* What e2fsck and Linux read of it. */
+static void expect_marked(const struct disk *d, unsigned count, u64 block, const char *what, u8 code)
+{
+	const struct ext4_super *s = (const struct ext4_super *)(const void *)(d->data + EXT4_SB_OFFSET);
+	assert_true(s->state & EXT4_ERROR_FS);
+	assert_int_equal(s->error_count, count);
+	assert_true(s->first_error_time && s->last_error_time);
+	assert_int_equal(s->last_error_block, block);
+	assert_string_equal(s->last_error_func, what);
+	assert_int_equal(s->last_error_errcode, code);
+	assert_int_equal(s->first_error_errcode, 5);
+	assert_string_equal(s->first_error_func, "something of a test");
+	assert_int_equal(volume_check(d->data, d->size), 0);
+}
+
+/* An error stays written on the volume, through a replay of an older superblock, until e2fsck takes it away. */
+static void test_error_mark(void **state)
+{
+	static const char *const some[] = { "-t ext4 -b 4096", "-t ext4 -b 1024", "-t ext4 -O ^has_journal", "-t ext3" };
+	for (unsigned k = 0; k < ARRAY_SIZE(some); k++) {
+		struct disk d;
+		volume_make(&d, 16 * MB, some[k]);
+		fs_failed_hook = NULL;
+		struct mount *m = volume_mount(&d);
+		struct file *f = open_file("/a", LX_O_CREAT | LX_O_RDWR);
+		assert_int_equal(put(f, 50000, 0), 50000);
+		assert_int_equal(m->sync(m), 0);
+		assert_int_equal(ext4_corrupted(container_of(m, struct ext4, m), 77, "something of a test"), -EUCLEAN);
+		file_put(f);
+		volume_drop(m);
+		m = volume_mount(&d);
+		assert_false(m->readonly);
+		expect_marked(&d, 1, 77, "something of a test", 5);
+		assert_int_equal(fs_mkdir(NULL, "/dir", 0755), 0);
+		assert_int_equal(m->sync(m), 0);
+		d.bad_to = d.size;
+		d.bad_from = 12 * MB;
+		assert_int_equal(ext4_fail(container_of(m, struct ext4, m), "a write", -EIO), -EIO);
+		d.bad_to = 0;
+		volume_drop(m);
+		m = volume_mount(&d);
+		assert_int_equal(volume_unmount(m), 0);
+		expect_marked(&d, 2, 0, "a write", 2);
+		disk_free(&d);
+	}
+}
+
 static bool next_name(void *arg, const char *name, size_t len, u64 ino, enum vnode_type type, u64 next)
 {
 	return true;
@@ -235,7 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_sectors), cmocka_unit_test(test_failing_flush), cmocka_unit_test(test_failing_journal),
-		cmocka_unit_test(test_disk_vanishes), cmocka_unit_test(test_direct_and_dsync), cmocka_unit_test(test_sync_waits_for_others),
+		cmocka_unit_test(test_error_mark), cmocka_unit_test(test_disk_vanishes), cmocka_unit_test(test_direct_and_dsync), cmocka_unit_test(test_sync_waits_for_others),
 	};
 	return cmocka_run_group_tests_name("fs_ext4_errors", tests, fixture_setup, NULL);
 }

@@ -374,7 +374,7 @@ static void test_discard_full_and_refused(void **state)
 			write_file("/f", 9 * MB, n);
 			assert_int_equal(fs_unlink(NULL, "/f"), 0);
 		}
-		assert_true(!d.ndiscarded == refused);
+		assert_int_equal(!d.ndiscarded, refused);
 		assert_int_equal(volume_unmount(m), 0);
 		assert_int_equal(volume_check(d.data, d.size), 0);
 		disk_free(&d);

@@ -322,6 +322,7 @@ int journal_start(struct ext4 *e)
 	journal_txn_init(&j->running, tid);
 	if (j->inode) {
 		journal_features(e);
+		j->sb.error = 0;             /* the volume's superblock says it */
 		int r = journal_super_write(e, 0, tid);
 		if (r)
 			return r;

@@ -271,10 +271,34 @@ static int writing_begin(struct ext4 *e)
 	return r;
 }
 
+#define ERRORS_LEN (offsetof(struct ext4_super, mount_opts) - offsetof(struct ext4_super, error_count))
+
+/* The superblock after a replay, which may be older than what was said about errors. */
+static int super_hold_again(struct ext4 *e)
+{
+	u8 errors[ERRORS_LEN], more[4];
+	u16 state = e->super->state;
+
+	memcpy(errors, &e->super->error_count, ERRORS_LEN);
+	memcpy(more, &e->super->first_error_time_hi, sizeof more);
+	e->super_buf = NULL;
+	buf_drop_all(e);
+	int r = super_hold(e);
+	if (r || !(state & EXT4_ERROR_FS))
+		return r;
+	e->super->state |= EXT4_ERROR_FS;
+	memcpy(&e->super->error_count, errors, ERRORS_LEN);
+	memcpy(&e->super->first_error_time_hi, more, sizeof more);
+	return 0;
+}
+
 /* Replay what a journal holds, then read the superblock that came with it. */
 static int journal_use(struct ext4 *e)
 {
 	int r = journal_open(e);
+
+	if (!r && e->j.sb.error)
+		e->super->state |= EXT4_ERROR_FS;
 
 	if (r || !e->j.sb.start)
 		return r ? r : ext4_groups_load(e, true);
@@ -291,9 +315,7 @@ static int journal_use(struct ext4 *e)
 	heap_free(j.map);
 	e->j.inode = NULL;
 	e->j.map = NULL;
-	e->super_buf = NULL;
-	buf_drop_all(e);
-	r = super_hold(e);
+	r = super_hold_again(e);
 	if (!r)
 		r = ext4_groups_load(e, true);
 	return r ? r : journal_open(e);
