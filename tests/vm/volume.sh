@@ -45,6 +45,20 @@ for on in microvm:1 q35:4; do
 done
 is volume/fstrim "$(vm microvm:1 --net none -v t.img:/data:discard /sbin/fstrim /data 2>&1 </dev/null)" "fstrim: /data: FITRIM ioctl failed: Operation not permitted"
 
+# A full volume under a mapping; kinds of fallocate that are not there.
+cc -O2 -static -D_GNU_SOURCE -o full "$sources/tests/vm/programs/full.c" || exit 1
+for on in microvm:1 q35:4; do
+    volume t.img 16M
+    is "volume/$on/full" "$(vm "$on" --net none -v t.img:/data ./full /data 2>&1 </dev/null) $(fsck t.img)" "full: No space left on device
+SIGBUS code 2, address right
+read of the hole: 0
+something deleted: 128 pages stored
+msync: 0, read: 1
+collapse: Operation not supported, as before
+insert: Operation not supported, as before
+unshare: Operation not supported, as before 0"
+done
+
 # One writer: a second machine is refused while the first one runs.
 start first microvm:1 --net none -v v.img:/data /usr/bin/tail -f /data/h.txt
 wait_for 60 grep -q host first.log

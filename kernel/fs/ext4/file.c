@@ -484,9 +484,8 @@ static ssize_t ext4_write(struct vnode *v, struct uio *u, u64 off, bool nonblock
 /* ---- Shared mappings ---- */
 
 /* A store through a mapping: the page's blocks must be there, and written, before it is dirty. */
-static int object_page_mkwrite(struct vm_object *o, struct page *p)
+static int page_allocate(struct ext4_inode *i, const struct page *p)
 {
-	struct ext4_inode *i = container_of(o, struct ext4_inode, obj);
 	struct ext4 *e = ext4_of(&i->v);
 	u64 at = p->index * PAGE_SIZE, size = READ_ONCE(i->v.size), end = MIN(at + PAGE_SIZE, size), first, count, done;
 	bool there = false;
@@ -513,6 +512,14 @@ static int object_page_mkwrite(struct vm_object *o, struct page *p)
 	}
 	ext4_end(e);
 	return r;
+}
+
+static int object_page_mkwrite(struct vm_object *o, struct page *p)
+{
+	struct ext4_inode *i = container_of(o, struct ext4_inode, obj);
+	int r = page_allocate(i, p);
+
+	return r == -ENOSPC && !ext4_settle_space(ext4_of(&i->v)) ? page_allocate(i, p) : r;
 }
 
 static void object_page_dirtied(struct vm_object *o)
