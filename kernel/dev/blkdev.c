@@ -2,6 +2,7 @@
  * blkdev.c - the register of block devices, and what drivers share: ends of requests, and the watch over those that are under way.
  * The register is written at boot (and by tests), then read only. No locks.
  */
+#include "base/errno.h"
 #include "base/print.h"
 #include "dev/blkdev.h"
 
@@ -75,16 +76,14 @@ void blkdev_on_space(struct blkdev *d, unsigned queue)
 		blkdev_hooks->on_space(d, queue);
 }
 
-void blkdev_done(struct blkdev *d, struct blk_request *rq, int status)
+/* Each of what was merged: over with that status, or to be begun again. */
+static void requests_part(struct blkdev *d, struct blk_request *rq, int status, bool again)
 {
-	bool retry = status < 0 && rq->merged && blkdev_hooks;
-
 	while (rq) {
 		struct blk_request *next = rq->merged;
 
 		rq->merged = NULL;
-		if (retry) {
-			/* One bad sector must not cost its neighbours. */
+		if (again && blkdev_hooks) {
 			blkdev_hooks->again(d, rq);
 		} else {
 			rq->status = status;
@@ -92,4 +91,15 @@ void blkdev_done(struct blkdev *d, struct blk_request *rq, int status)
 		}
 		rq = next;
 	}
+}
+
+void blkdev_done(struct blkdev *d, struct blk_request *rq, int status)
+{
+	/* One bad sector must not cost its neighbours. */
+	requests_part(d, rq, status, status < 0 && rq->merged);
+}
+
+void blkdev_again(struct blkdev *d, struct blk_request *rq)
+{
+	requests_part(d, rq, -EIO, true);
 }

@@ -3,8 +3,8 @@
  * Sectors are 512 bytes whatever the device's logical block is.
  *
  * A device has one or more queues, each as good as any other; what goes through one does not wait for another's lock.
- * A request that a device does not answer within BLKDEV_TIMEOUT_NS ends the device: everything under way, and all that
- * comes later, is -EIO. Requests on their way are looked through by a timer that runs only while there are some.
+ * A request that a device does not answer within BLKDEV_TIMEOUT_NS ends the device, unless the driver can reset it: everything
+ * under way, and all that comes later, is -EIO. Requests on their way are looked through by a timer that runs only while there are some.
  */
 #ifndef DEV_BLKDEV_H
 #define DEV_BLKDEV_H
@@ -30,6 +30,7 @@ struct blk_request {
 	unsigned nsegs;
 	u16 queue;                   /* blk/'s choice, below the device's nqueues */
 	bool alone;                  /* blk/: not to be merged */
+	u8 tries;                    /* drivers: how often it was begun in vain */
 	/* Requests that were merged behind this one: they continue its sectors, and are done with it. NULL: none. For drivers whose merges is set. */
 	struct blk_request *merged;
 	int status;                  /* 0 or errno, valid when done is called */
@@ -93,6 +94,8 @@ extern const struct blkdev_hooks *blkdev_hooks;
 void blkdev_on_space(struct blkdev *d, unsigned queue);
 /* A request and what was merged with it are done. No lock held. */
 void blkdev_done(struct blkdev *d, struct blk_request *rq, int status);
+/* They are to be begun again, each by itself. No lock held. */
+void blkdev_again(struct blkdev *d, struct blk_request *rq);
 
 /* Drivers: a request was just started; remember d->looks with it. */
 void blkdev_watch_begin(struct blkdev *d);

@@ -1,7 +1,7 @@
 /*
  * nvme.c - NVM Express disks on PCI (NVM Express 1.4): the first namespace of a controller is a block device.
  *
- * The admin queue is used at probe only, and polled. Then there is a pair of queues for each CPU, as far as the controller
+ * The admin queue is used at probe and by a reset only, and polled. Then there is a pair of queues for each CPU, as far as the controller
  * grants them, each with an interrupt (MSI-X) and with slots of its own; a command's identifier is its slot. Where the
  * data lies is said by PRP entries, so segments inside a request begin and end at pages (blkdev.h: page_segs).
  *
@@ -12,8 +12,9 @@
  *     be that of a slot in use.
  *
  * Locks: a queue's lock (irq-safe): rings and slots. done and on_space are called without it.
- * Can fail: the controller. What it says of itself is checked at probe. A completion that cannot be, a fatal status or a
- * request that was not answered in time end it: it is switched off, and everything is -EIO from then on.
+ * Can fail: the controller. What it says of itself is checked at probe. A fatal status or a request that was not answered in
+ * time halt it: it is switched off, a thread starts it again, and what was under way is begun again, once. A completion that
+ * cannot be, or a reset that fails, end it: everything is -EIO from then on.
  */
 #include "drivers/nvme.h"
 
@@ -26,8 +27,10 @@
 #include "dev/pci.h"
 #include "mm/heap.h"
 #include "mm/page.h"
+#include "sched/thread.h"
 
 COUNTER(nvme_broken);
+COUNTER(nvme_resets);
 
 #define QUEUES_MAX   16u
 #define DEPTH        64u             /* entries: the commands fill a page */
@@ -59,9 +62,13 @@ struct nvme_queue {
 	u8 phase;
 	u8 free_slot;                /* NSLOTS: none */
 	bool full;
+	bool bound;                  /* to its interrupt */
 	u64 *lists;                  /* LIST_ENTRIES for each slot */
 	struct nvme_slot slots[NSLOTS];
 };
+
+/* A halted controller waits for its reset. */
+enum nvme_state { NVME_WORKS, NVME_HALTED, NVME_DEAD };
 
 struct nvme {
 	struct blkdev blkdev;
@@ -72,8 +79,11 @@ struct nvme {
 	u64 cap;
 	u32 nsid;
 	u8 block_shift;              /* sectors to blocks */
-	bool broken, reported;       /* atomic */
+	u8 state, reported;          /* atomic: enum nvme_state */
 	const char *broken_why;
+	struct thread *fixer;        /* NULL while it is probed */
+	struct waitq fix_waitq;
+	bool stop;
 	unsigned nqueues;
 	struct nvme_queue admin;     /* no slots */
 	struct nvme_queue *queues;
@@ -91,12 +101,17 @@ static void reg_write64(const struct nvme *n, unsigned off, u64 v)
 }
 
 static struct nvme *nvme_of(struct blkdev *d) { return container_of(d, struct nvme, blkdev); }
-static bool is_broken(const struct nvme *n) { return __atomic_load_n(&n->broken, __ATOMIC_ACQUIRE); }
+static enum nvme_state state_of(const struct nvme *n) { return __atomic_load_n(&n->state, __ATOMIC_ACQUIRE); }
+static bool is_broken(const struct nvme *n) { return state_of(n) != NVME_WORKS; }
 
 /* Off: no interrupt, no access to memory. Any context, locks may be held. */
-static void nvme_break(struct nvme *n, const char *why)
+static void nvme_break(struct nvme *n, enum nvme_state state, const char *why)
 {
-	if (__atomic_exchange_n(&n->broken, true, __ATOMIC_ACQ_REL))
+	enum nvme_state was = __atomic_exchange_n(&n->state, (u8)state, __ATOMIC_ACQ_REL);
+
+	if (was == NVME_DEAD)
+		__atomic_store_n(&n->state, (u8)was, __ATOMIC_RELEASE);
+	if (was != NVME_WORKS)
 		return;
 	n->broken_why = why;
 	counter_bump(nvme_broken);
@@ -104,10 +119,15 @@ static void nvme_break(struct nvme *n, const char *why)
 	pci_write(n->dev, PCI_COMMAND, 2, pci_read(n->dev, PCI_COMMAND, 2) & ~(u32)PCI_COMMAND_MASTER);
 }
 
+/* No lock held. */
 static void nvme_report(struct nvme *n)
 {
-	if (is_broken(n) && !__atomic_exchange_n(&n->reported, true, __ATOMIC_RELAXED))
-		log_error("%s: disabled: %s\n", n->blkdev.name, n->broken_why);
+	enum nvme_state state = state_of(n);
+
+	if (state == NVME_WORKS || __atomic_exchange_n(&n->reported, (u8)state, __ATOMIC_RELAXED) == state)
+		return;
+	log_error("%s: %s: %s\n", n->blkdev.name, state == NVME_DEAD ? "disabled" : "reset", n->broken_why);
+	waitq_wake_all(&n->fix_waitq);
 }
 
 /* ---- Requests ---- */
@@ -190,7 +210,8 @@ static int nvme_submit(struct blkdev *d, struct blk_request *rq)
 	struct nvme_queue *q = &n->queues[rq->queue];
 	irq_flags_t f = spin_lock_irqsave(&q->lock);
 	u8 k = q->free_slot;
-	int r = is_broken(n) ? -EIO : k == NSLOTS ? -EBUSY : 0;
+	enum nvme_state state = state_of(n);
+	int r = state == NVME_DEAD ? -EIO : state == NVME_HALTED || k == NSLOTS ? -EBUSY : 0;
 
 	if (r == 0) {
 		struct nvme_cmd c = { .cid = k };
@@ -214,7 +235,7 @@ static void nvme_kick(struct blkdev *d, unsigned queue)
 	struct nvme_queue *q = &nvme_of(d)->queues[queue];
 	irq_flags_t f = spin_lock_irqsave(&q->lock);
 
-	if (q->rung != q->tail) {
+	if (q->rung != q->tail && !is_broken(q->n)) {
 		q->rung = q->tail;
 		__atomic_thread_fence(__ATOMIC_RELEASE);
 		bell_ring(q->sq_bell, q->tail);
@@ -258,7 +279,7 @@ static bool cqe_take(struct nvme_queue *q, struct nvme_cqe *ret)
 	return true;
 }
 
-/* Move what the controller finished (or, broken, will never finish) to done. Lock held. */
+/* Move what the controller finished (or, dead, will never finish) to done. Lock held. */
 static void queue_reap_locked(struct nvme_queue *q, struct list *done)
 {
 	struct nvme *n = q->n;
@@ -268,15 +289,14 @@ static void queue_reap_locked(struct nvme_queue *q, struct list *done)
 	while (!is_broken(n) && cqe_take(q, &e)) {
 		any = true;
 		if (e.cid >= NSLOTS || !q->slots[e.cid].rq || e.sq_id != q->id)
-			nvme_break(n, "a completion of a command that was not given");
+			nvme_break(n, NVME_DEAD, "a completion of a command that was not given");
 		else
 			slot_end(q, e.cid, status_errno(e.status), done);
 	}
-	if (!is_broken(n)) {
-		if (any)
-			bell_ring(q->cq_bell, q->head);
+	if (!is_broken(n) && any)
+		bell_ring(q->cq_bell, q->head);
+	if (state_of(n) != NVME_DEAD)
 		return;
-	}
 	for (unsigned k = 0; k < NSLOTS; k++)
 		if (q->slots[k].rq)
 			slot_end(q, k, -EIO, done);
@@ -345,9 +365,9 @@ static bool nvme_watch(struct blkdev *d)
 	for (unsigned i = 0; i < n->nqueues; i++)
 		busy |= queue_look(&n->queues[i], &late);
 	if (late)
-		nvme_break(n, "a request was not answered in time");
+		nvme_break(n, NVME_HALTED, "a request was not answered in time");
 	else if (busy && reg_read(n, NVME_CSTS) & NVME_CSTS_CFS)
-		nvme_break(n, "the controller reports a fatal error");
+		nvme_break(n, NVME_HALTED, "the controller reports a fatal error");
 	if (!is_broken(n))
 		return busy;
 	reap_all(n);
@@ -409,6 +429,15 @@ static void queue_free(struct nvme_queue *q)
 	q->n = NULL;
 }
 
+/* Between two looks at the controller: at boot nobody else has anything to do. */
+static void look_again(const struct nvme *n)
+{
+	if (n->fixer)
+		(void)sched_sleep_until(arch_clock_mono_ns() + NSEC_PER_MSEC, false);
+	else
+		arch_cpu_relax();
+}
+
 /* Wait until the controller is ready, or not. -EIO: it does not get there in the time that it asks for itself. */
 static int ready_wait(const struct nvme *n, bool ready)
 {
@@ -423,8 +452,35 @@ static int ready_wait(const struct nvme *n, bool ready)
 			return 0;
 		if (arch_clock_mono_ns() > end)
 			return -EIO;
-		arch_cpu_relax();
+		look_again(n);
 	}
+}
+
+/* A queue as it is before its first command. */
+static void queue_rewind(struct nvme_queue *q)
+{
+	irq_flags_t f = spin_lock_irqsave(&q->lock);
+
+	q->tail = q->rung = q->head = 0;
+	q->phase = 1;
+	memset(q->cq, 0, PAGE_SIZE);
+	spin_unlock_irqrestore(&q->lock, f);
+}
+
+/* Off and on, with the admin queue. */
+static int controller_enable(struct nvme *n)
+{
+	reg_write(n, NVME_CC, 0);
+	int r = ready_wait(n, false);
+
+	if (r < 0)
+		return r;
+	queue_rewind(&n->admin);
+	reg_write(n, NVME_AQA, (ADMIN_DEPTH - 1) << 16 | (ADMIN_DEPTH - 1));
+	reg_write64(n, NVME_ASQ, arch_virt_to_phys(n->admin.sq));
+	reg_write64(n, NVME_ACQ, arch_virt_to_phys(n->admin.cq));
+	reg_write(n, NVME_CC, NVME_CC_ENABLE);
+	return ready_wait(n, true);
 }
 
 static int controller_start(struct nvme *n)
@@ -437,17 +493,7 @@ static int controller_start(struct nvme *n)
 		return -EINVAL;
 	}
 	r = queue_alloc(n, &n->admin, 0, ADMIN_DEPTH);
-	if (r < 0)
-		return r;
-	reg_write(n, NVME_CC, 0);
-	r = ready_wait(n, false);
-	if (r < 0)
-		return r;
-	reg_write(n, NVME_AQA, (ADMIN_DEPTH - 1) << 16 | (ADMIN_DEPTH - 1));
-	reg_write64(n, NVME_ASQ, arch_virt_to_phys(n->admin.sq));
-	reg_write64(n, NVME_ACQ, arch_virt_to_phys(n->admin.cq));
-	reg_write(n, NVME_CC, NVME_CC_ENABLE);
-	return ready_wait(n, true);
+	return r < 0 ? r : controller_enable(n);
 }
 
 /* One admin command, waited for. */
@@ -464,7 +510,7 @@ static int admin_do(struct nvme *n, struct nvme_cmd *c, u32 *ret_result)
 	while (!cqe_take(q, &e)) {
 		if (arch_clock_mono_ns() > end)
 			return -EIO;
-		arch_cpu_relax();
+		look_again(n);
 	}
 	bell_ring(q->cq_bell, q->head);
 	if (e.cid != c->cid)
@@ -551,11 +597,13 @@ static int controller_identify(struct nvme *n)
 static int queue_create(struct nvme *n, struct nvme_queue *q)
 {
 	unsigned vector, entry = n->msix.count > 1 ? q->id : 0;
-	int r = arch_vector_alloc(queue_irq, q, &vector);
+	int r = q->bound ? 0 : arch_vector_alloc(queue_irq, q, &vector);
 
 	if (r < 0)
 		return r;
-	pci_msix_set(&n->msix, entry, vector, (q->id - 1u) % arch_cpu_count());
+	if (!q->bound)
+		pci_msix_set(&n->msix, entry, vector, (q->id - 1u) % arch_cpu_count());
+	q->bound = true;
 	struct nvme_cmd cq = { .opcode = NVME_ADMIN_CREATE_CQ, .prp1 = arch_virt_to_phys(q->cq), .cdw10 = (q->depth - 1u) << 16 | q->id,
 			       .cdw11 = entry << 16 | 3 };   /* contiguous, interrupts on */
 	struct nvme_cmd sq = { .opcode = NVME_ADMIN_CREATE_SQ, .prp1 = arch_virt_to_phys(q->sq), .cdw10 = (q->depth - 1u) << 16 | q->id,
@@ -565,19 +613,27 @@ static int queue_create(struct nvme *n, struct nvme_queue *q)
 	return r == 0 ? admin_do(n, &sq, NULL) : r;
 }
 
+/* Ask for pairs of queues; as many are granted, or fewer. */
+static int queues_ask(struct nvme *n, unsigned *want)
+{
+	struct nvme_cmd c = { .opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_QUEUES, .cdw11 = (*want - 1) << 16 | (*want - 1) };
+	u32 granted = 0;
+	int r = admin_do(n, &c, &granted);
+
+	*want = MIN(*want, (granted & 0xffff) + 1);
+	*want = MIN(*want, (granted >> 16) + 1);
+	return r;
+}
+
 static int queues_create(struct nvme *n)
 {
 	unsigned want = MIN(arch_cpu_count(), QUEUES_MAX), depth = MIN(DEPTH, NVME_CAP_MQES(n->cap) + 1);
-	struct nvme_cmd c = { .opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_QUEUES, .cdw11 = (want - 1) << 16 | (want - 1) };
-	u32 granted = 0;
-	int r = admin_do(n, &c, &granted);
+	int r = queues_ask(n, &want);
 
 	if (r == 0)
 		r = pci_msix_init(n->dev, &n->bars, &n->msix);
 	if (r < 0)
 		return r == -ENODEV ? -EIO : r;
-	want = MIN(want, (granted & 0xffff) + 1);
-	want = MIN(want, (granted >> 16) + 1);
 	if (n->msix.count > 1)
 		want = MIN(want, n->msix.count - 1u);
 	else
@@ -599,6 +655,79 @@ static int queues_create(struct nvme *n)
 	return r;
 }
 
+/* ---- A reset ---- */
+
+/* The controller works again: everything that was under way, of which nobody knows how far it got, leaves its slot. */
+static void queue_collect(struct nvme_queue *q, struct list *under_way)
+{
+	irq_flags_t f = spin_lock_irqsave(&q->lock);
+
+	for (unsigned k = 0; k < NSLOTS; k++)
+		if (q->slots[k].rq)
+			slot_end(q, k, -EIO, under_way);
+	q->full = false;
+	spin_unlock_irqrestore(&q->lock, f);
+}
+
+static void nvme_reset(struct nvme *n)
+{
+	struct list under_way = LIST_INIT(under_way), *l;
+	struct blkdev *d = &n->blkdev;
+	unsigned want = n->nqueues;
+
+	counter_bump(nvme_resets);
+	pci_enable(n->dev);
+	int r = controller_enable(n);
+
+	if (r == 0)
+		r = queues_ask(n, &want);
+	for (unsigned i = 0; r == 0 && i < n->nqueues; i++) {
+		queue_rewind(&n->queues[i]);
+		r = i < want ? queue_create(n, &n->queues[i]) : -EIO;
+	}
+	if (r < 0) {
+		__atomic_store_n(&n->state, NVME_WORKS, __ATOMIC_RELEASE);
+		nvme_break(n, NVME_DEAD, "it could not be reset");
+		reap_all(n);
+		return;
+	}
+	for (unsigned i = 0; i < n->nqueues; i++)
+		queue_collect(&n->queues[i], &under_way);
+	n->reported = NVME_WORKS;
+	__atomic_store_n(&n->state, NVME_WORKS, __ATOMIC_RELEASE);
+	while ((l = list_pop(&under_way)) != NULL) {
+		struct blk_request *rq = list_entry(l, struct blk_request, link);
+
+		if (rq->tries++)
+			blkdev_done(d, rq, -EIO);
+		else
+			blkdev_again(d, rq);
+	}
+	for (unsigned i = 0; i < n->nqueues; i++)
+		blkdev_on_space(d, i);
+}
+
+static void fixer_thread(void *arg)
+{
+	struct nvme *n = arg;
+
+	for (;;) {
+		WAIT_EVENT(&n->fix_waitq, READ_ONCE(n->stop) || state_of(n) == NVME_HALTED);
+		if (READ_ONCE(n->stop))
+			return;
+		nvme_reset(n);
+	}
+}
+
+static int fixer_start(struct nvme *n)
+{
+	n->fixer = thread_create("nvme", fixer_thread, n);
+	if (!n->fixer)
+		return -ENOMEM;
+	thread_start(n->fixer);
+	return 0;
+}
+
 static int nvme_init(struct nvme *n)
 {
 	int r;
@@ -612,14 +741,20 @@ static int nvme_init(struct nvme *n)
 		r = controller_identify(n);
 	if (r == 0)
 		r = queues_create(n);
-	return r;
+	return r == 0 ? fixer_start(n) : r;
 }
 
 /* The queues' interrupts stay bound to them, so they are never freed. */
 static void nvme_free(struct nvme *n)
 {
+	if (n->fixer) {
+		WRITE_ONCE(n->stop, true);
+		waitq_wake_all(&n->fix_waitq);
+		thread_join(n->fixer);
+		thread_put(n->fixer);
+	}
 	if (n->regs)
-		nvme_break(n, "removed");
+		nvme_break(n, NVME_DEAD, "removed");
 	queue_free(&n->admin);
 	for (unsigned i = 0; i < n->nqueues; i++)
 		queue_free(&n->queues[i]);
@@ -636,6 +771,7 @@ static int nvme_probe(struct device *dev)
 		return -ENOMEM;
 	n->dev = dev;
 	n->blkdev.ops = &nvme_ops;
+	waitq_init(&n->fix_waitq);
 	int r = nvme_init(n);
 
 	if (r < 0) {
