@@ -240,6 +240,8 @@ int dcache_enter(struct vnode *dir, const char *name, size_t len, struct vnode *
 
 	if (v && v->flags & VNODE_NOCACHE)
 		return dcache_name_loose(v, dir, name, len, false);
+	if (!v && dir->flags & VNODE_DEAD)
+		return 0;
 	if (unlikely(!dcache_secret)) {
 		u32 s;
 		random_bytes(&s, sizeof s);
@@ -312,6 +314,26 @@ void dcache_forget(struct vnode *dir, const char *name, size_t len)
 		dcache_kill_locked(d, true, &x);
 	spin_unlock(&dcache_lock);
 	dcache_drop(&x);
+}
+
+void dcache_purge(struct vnode *dir)
+{
+	struct dentry *gone = NULL, *d, *next;
+
+	spin_lock(&dcache_lock);
+	list_for_each_entry_safe(d, next, &dcache_lru, lru) {
+		if (d->dir == dir && !d->vnode) {
+			dcache_unhash_locked(d);
+			d->next = gone;
+			gone = d;
+		}
+	}
+	spin_unlock(&dcache_lock);
+	while (gone) {
+		struct dcache_drop x = { gone, dir, NULL };
+		gone = gone->next;
+		dcache_drop(&x);
+	}
 }
 
 void dcache_move(struct vnode *odir, const char *oname, size_t olen, struct vnode *ndir, struct dentry *fresh, struct vnode *v)
@@ -437,6 +459,9 @@ unsigned dcache_count(void)
 {
 	return READ_ONCE(dcache_n);
 }
+
+static u64 read_names(void) { return dcache_count(); }
+GAUGE(fs_names, read_names);
 
 /* Unhash one idle entry, the oldest that was not used since it was last looked at. False: none, or *budget looks are used up. */
 static bool dcache_evict_one(struct dcache_drop *x, unsigned *budget)

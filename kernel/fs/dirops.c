@@ -157,6 +157,14 @@ int fs_link(struct vnode *target, struct vnode *start, const char *path)
 
 /* ---- Removing names ---- */
 
+static void dir_died(struct vnode *v)
+{
+	v->flags |= VNODE_DEAD;
+	/* More than our reference and the caches': names that were looked for in it, or somebody who is there. */
+	if (__atomic_load_n(&v->refs, __ATOMIC_RELAXED) > __atomic_load_n(&v->idle_refs, __ATOMIC_RELAXED) + 1)
+		dcache_purge(v);
+}
+
 static int remove_checked(struct walk *w, struct vnode *v, bool is_dir)
 {
 	const struct vnode_ops *ops = w->at->ops;
@@ -178,7 +186,7 @@ static int remove_checked(struct walk *w, struct vnode *v, bool is_dir)
 	rwlock_write(&v->lock);
 	int r = is_dir ? ops->rmdir(w->at, w->name, w->name_len, v) : ops->unlink(w->at, w->name, w->name_len, v);
 	if (is_dir && !r)
-		v->flags |= VNODE_DEAD;
+		dir_died(v);
 	rwlock_unlock_write(&v->lock);
 	if (!r)
 		dcache_forget(w->at, w->name, w->name_len);
@@ -313,7 +321,7 @@ static int rename_locked(struct rename *x)
 		rwlock_write(&x->victim->lock);
 	r = x->o.at->ops->rename(x->o.at, x->o.name, x->o.name_len, x->n.at, x->n.name, x->n.name_len, x->victim, x->flags);
 	if (!r && x->victim && x->victim->type == VNODE_DIR && !(x->flags & LX_RENAME_EXCHANGE))
-		x->victim->flags |= VNODE_DEAD;
+		dir_died(x->victim);
 	if (x->victim)
 		rwlock_unlock_write(&x->victim->lock);
 	if (r)

@@ -36,6 +36,8 @@ void dcache_enter_prepared(struct dentry *d, struct vnode *dir, struct vnode *v)
 void dcache_discard_prepared(struct dentry *d);
 /* The name is gone (unlink, rmdir). The caller holds dir->lock exclusively. */
 void dcache_forget(struct vnode *dir, const char *name, size_t len);
+/* dir was removed: forget which names are absent in it, which would keep it. The caller holds dir and its lock exclusively. */
+void dcache_purge(struct vnode *dir);
 /* v moved from one name to another; fresh (prepared with the new name) is used up. Both directories are locked. */
 void dcache_move(struct vnode *odir, const char *oname, size_t olen, struct vnode *ndir, struct dentry *fresh, struct vnode *v);
 /* Give v a name that no lookup will find (memfd, O_TMPFILE, VNODE_NOCACHE); deleted: show it as such. -ENOMEM. */

@@ -307,7 +307,9 @@ static int tmpfs_allocate(struct tmpfs_inode *i, u64 off, u64 end)
 		absent += !p && k * PAGE_SIZE >= i->lower_size;
 		sched_poll();
 	}
-	r = tmpfs_charge(i, absent);
+	/* What cannot be had at all is refused at once, instead of taking the last page from the program. */
+	u64 spare = page_total_count() / 64, had = page_free_count() + page_kind_count(PAGE_KIND_FILE);
+	r = absent && absent + spare > had ? -ENOSPC : tmpfs_charge(i, absent);
 	bool charged = !r;
 	for (u64 k = first; !r && k <= last; k++) {
 		/* The root's are charged one by one (read_pages). */

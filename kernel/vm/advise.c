@@ -121,15 +121,10 @@ static int advise_willneed(uintptr_t start, uintptr_t end)
 			vm_object_get(o);
 			first = area_index(a, at);
 			n = (upto - at) >> PAGE_SHIFT;
-			if (o->ops->size) {
-				u64 pages = DIV_ROUND_UP(o->ops->size(o), PAGE_SIZE);
-				n = first < pages ? MIN(n, pages - first) : 0;
-			}
 		}
 		rwlock_unlock_read(&vm_as.lock);
 		if (o) {
-			/* No more than a quarter of what is free: it is a hint. */
-			vm_object_prefetch(o, first, MIN(n, page_free_count() / 4));
+			vm_object_prefetch(o, first, n);
 			vm_object_put(o);
 		}
 		at = upto;

@@ -231,10 +231,14 @@ int vm_object_get_page(struct vm_object *o, u64 index, struct page **ret_page)
 
 void vm_object_prefetch(struct vm_object *o, u64 first, u64 npages)
 {
+	u64 size = o->ops->size ? DIV_ROUND_UP(o->ops->size(o), PAGE_SIZE) : UINT64_MAX, spare = page_free_count() / 4;
 	struct page *p;
 
-	if (object_is_memory(o))
+	/* In a file in memory only holes are absent; of others no more than a quarter of what is free: it is a hint. */
+	if (!o->reclaimable || first >= size)
 		return;
+	npages = MIN(npages, size - first);
+	npages = MIN(npages, spare);
 	for (u64 i = 0; i < npages; i++) {
 		p = vm_object_lookup(o, first + i);
 		if (!p && object_get(o, first + i, npages - i, &p))

@@ -84,7 +84,7 @@ unsigned vm_reclaim(unsigned want_pages);
 bool vm_object_is_dirty(struct vm_object *o);
 /* The first page at or above *index, which is set to its place; false if there is none. */
 bool vm_object_next(struct vm_object *o, u64 *index);
-/* Start reading what is not there of [first, first + npages): a hint, errors are dropped. May sleep. */
+/* Start reading what is not there of [first, first + npages), at most a quarter of the free memory: a hint, errors are dropped. May sleep. */
 void vm_object_prefetch(struct vm_object *o, u64 first, u64 npages);
 /* The sleeping page lock, for file systems that change a page's contents in place. */
 void vm_page_lock(struct page *p);

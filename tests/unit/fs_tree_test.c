@@ -533,7 +533,7 @@ static void pages_run_out(void **state)
 	assert_int_equal(n, -ENOMEM);
 	assert_true(off >= before / 2 * PAGE_SIZE);
 	assert_true(page_free_count() < 64);
-	assert_int_equal(fs_fallocate(v, 0, off, 64 * MiB), -ENOMEM);
+	assert_int_equal(fs_fallocate(v, 0, off, 64 * MiB), -ENOSPC);
 	/* What is there can still be read; names can be used. */
 	uio_init_kernel(&u, buf, sizeof buf);
 	assert_int_equal(fs_read(v, &u, off / 2, false), sizeof buf);
@@ -548,6 +548,54 @@ static void pages_run_out(void **state)
 	vnode_put(v);
 	assert_true(page_free_count() + 16 >= before);
 	print_message("%llu MiB filled\n", (unsigned long long)(off / MiB));
+}
+
+/* More than there is memory for: nothing is taken of it (a program that did this was killed for the memory that it took). */
+static void allocate_too_much(void **state)
+{
+	struct vnode *v;
+	bool created;
+	u64 before = page_free_count();
+	assert_int_equal(fs_open(NULL, "/data/much", LX_O_CREAT | LX_O_RDWR, 0644, 0, &v, &created), 0);
+	assert_int_equal(fs_fallocate(v, LX_FALLOC_KEEP_SIZE, 0, before * PAGE_SIZE), -ENOSPC);
+	assert_int_equal(fs_fallocate(v, 0, 0, (before - 8) * PAGE_SIZE), -ENOSPC);
+	/* readahead(2) fills no holes. */
+	assert_int_equal(fs_truncate(v, before * PAGE_SIZE), 0);
+	vm_object_prefetch(v->object, 0, UINT64_MAX);
+	assert_true(page_free_count() + 16 >= before);
+	assert_int_equal(fs_fallocate(v, 0, 0, before / 2 * PAGE_SIZE), 0);
+	assert_int_equal(fs_unlink(NULL, "/data/much"), 0);
+	vnode_put(v);
+	assert_true(page_free_count() + 16 >= before);
+}
+
+/* Which names are absent is kept as long as their directory is, not longer: removed directories come back whole. */
+static void removed_directories(void **state)
+{
+	struct vnode *v, *here;
+	u64 before = 0;
+	while (dcache_shrink(1000000))
+		;
+	assert_int_equal(fs_mkdir(NULL, "/data/rest", 0755), 0);
+	for (unsigned k = 0; k < 600; k++) {
+		assert_int_equal(fs_mkdir(NULL, "/data/gone", 0755), 0);
+		assert_int_equal(fs_namei(NULL, "/data/gone/a", 0, &v), -ENOENT);
+		assert_int_equal(fs_namei(NULL, "/data/gone/b", 0, &v), -ENOENT);
+		assert_int_equal(fs_namei(NULL, "/data/gone", 0, &here), 0);
+		if (k % 2)
+			assert_int_equal(fs_rmdir(NULL, "/data/gone"), 0);
+		else
+			assert_int_equal(fs_rename(NULL, "/data/rest", NULL, "/data/gone", 0), 0);
+		/* Who is still in it finds nothing and leaves nothing. */
+		assert_int_equal(fs_namei(here, "c", 0, &v), -ENOENT);
+		vnode_put(here);
+		if (k % 2 == 0)
+			assert_int_equal(fs_rename(NULL, "/data/gone", NULL, "/data/rest", 0), 0);
+		if (k == 100)
+			before = heap_used_bytes();
+	}
+	assert_true(heap_used_bytes() <= before + 4096);
+	assert_int_equal(fs_rmdir(NULL, "/data/rest"), 0);
 }
 
 /* Names of what is in use survive any pressure; what is idle goes. */
@@ -584,6 +632,7 @@ int main(void)
 		cmocka_unit_test(mounts_and_paths), cmocka_unit_test(scoped_walks), cmocka_unit_test(link_limits), cmocka_unit_test(numbered_directories),
 		cmocka_unit_test(snapshots), cmocka_unit_test(generated_files), cmocka_unit_test(devices), cmocka_unit_test(size_limit),
 		cmocka_unit_test(memory_files), cmocka_unit_test(memory_runs_out), cmocka_unit_test(pages_run_out), cmocka_unit_test(pressure),
+		cmocka_unit_test(allocate_too_much), cmocka_unit_test(removed_directories),
 	};
 	return cmocka_run_group_tests(tests, machine, NULL);
 }
