@@ -57,12 +57,10 @@ long sys_sendfile(int out_fd, int in_fd, struct uaddr uoff, size_t count)
 		r = -ESPIPE;
 	else if ((at && (s64)off < 0) || (ssize_t)count < 0)
 		r = -EINVAL;
-	else if (file_flags(out) & LX_O_APPEND || !out->ops->write || (!in->vnode && !file_pipe(in)))
-		r = -EINVAL;
-	else if (in->vnode && in->vnode->type == VNODE_DIR)
-		r = -EINVAL;
-	else if (file_pipe(in))
-		r = splice_from_pipe(in, out, NULL, MIN(count, LX_MAX_RW_COUNT), file_nonblock(in));
+	else if (file_pipe(out) && in->sock)
+		r = splice_to_pipe(in, NULL, out, MIN(count, LX_MAX_RW_COUNT), file_nonblock(out));
+	else if (file_flags(out) & LX_O_APPEND || !out->ops->write || !in->vnode || in->vnode->type == VNODE_DIR || file_pipe(in))
+		r = -EINVAL;                 /* pipes and sockets cannot be read from a place: the program reads and writes itself */
 	else
 		r = file_copy(in, at, out, NULL, MIN(count, LX_MAX_RW_COUNT));
 	r = offset_put(uoff, at, r);

@@ -175,6 +175,7 @@ static void usage(void)
 
 int main(void)
 {
+	setpriority(PRIO_PROCESS, 0, 0);         /* whatever the parent has */
 	if (geteuid() == 0 && (setgroups(0, NULL) || setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000)))
 		return 1;
 	names();

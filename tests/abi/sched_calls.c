@@ -150,6 +150,7 @@ static void masks(void)
 
 int main(void)
 {
+	setpriority(PRIO_PROCESS, 0, 0);         /* whatever the parent has */
 	if (geteuid() == 0 && (setgroups(0, NULL) || setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000)))
 		return 1;
 	attributes();

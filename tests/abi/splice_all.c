@@ -93,7 +93,7 @@ static void matrix(void)
 			in = open_kind(i, 0, &other_in);
 			out = open_kind(o, 1, &other_out);
 			snprintf(name, sizeof(name), "sendfile %s to %s", kind[i], kind[o]);
-			if (i == FILE_ && o != EVENT_)
+			if (i != NULL_ && o != EVENT_)
 				CHECK(name, sendfile(out, in, NULL, 6));
 			close(in);
 			close(out);
