@@ -102,6 +102,22 @@ bye
 T
 same gforth /usr/bin/gforth-fast $work/t.fs -- --package gforth-lib --package gforth-common -a $work:$work
 
+# R's packages ask uname(1) when they are loaded: R_PROFILE has the answer.
+cat >$work/t.R <<'T'
+print(solve(matrix(c(2, 1, 1, 3), 2)))
+print(summary(lm(dist ~ speed, data.frame(speed = 1:10, dist = (1:10)^2)))$r.squared)
+cat(nchar("h\u00e9llo"), sum(as.numeric(1:1e6)), sd(c(1, 2, 3)), "\n")
+T
+cat >$work/profile.R <<'T'
+local({
+    unlockBinding("system", baseenv())
+    assign("system", function(command, intern = FALSE, ...) if (intern) "Linux" else 127L, baseenv())
+})
+T
+export R_HOME=/usr/lib/R
+same R /usr/lib/R/bin/exec/R --no-save --no-restore --no-echo -f $work/t.R -- --package r-base-core -a /etc/R -a $work:$work \
+    -e R_HOME=$R_HOME -e R_PROFILE=$work/profile.R
+
 # Erlang's emulator starts a helper before anything else.
 erts=$(echo /usr/lib/erlang/erts-*/bin)
 VM_SECONDS=200 vm microvm:1 --net none -m 256M --allow jit --package erlang-base -e "BINDIR=$erts" -e ROOTDIR=/usr/lib/erlang -e EMU=beam \

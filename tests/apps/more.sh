@@ -2,36 +2,6 @@
 # more.sh - more servers, with options alone and no folder in examples/: each answers a real client and ends when it is asked to.
 . tests/apps/lib
 
-# serve NAME STATUS ANSWER CLIENT -- OPTION... PROGRAM...: the client's output has a line like ANSWER.
-serve() {
-    server=$1 expect=$2 answer=$3 client=$4
-    shift 5
-    for on in $MACHINES; do
-        port=$(free_port)
-        sed "s/PORT/$port/g" <<C >client.sh
-$client
-C
-        for word; do
-            shift
-            case "$word" in PORT:*) word=127.0.0.1:$port:${word#PORT:} ;; esac
-            set -- "$@" "$word"
-        done
-        boot "$on" "$@"
-        at=apps/$app/$on/$server
-        : >got
-        wait_for 120 sh -c "timeout 20 sh client.sh >got 2>got.err && grep -qE -e '$answer' got"
-        if grep -qE -e "$answer" got; then ok "$at/answer"; else not_ok "$at/answer" "$(cat got) $(tail -n 2 got.err) $(tail -n 4 "$app.log")"; fi
-        stop
-        if [ "$status" = "$expect" ]; then ok "$at/stop"; else not_ok "$at/stop" "status $status: $(tail -n 3 "$app.log")"; fi
-        # The port of this machine is not the next one's.
-        for word; do
-            shift
-            case "$word" in "127.0.0.1:$port:"*) word=PORT:${word#"127.0.0.1:$port:"} ;; esac
-            set -- "$@" "$word"
-        done
-    done
-}
-
 mkdir www
 echo 'a page' >www/page
 web_port=$(free_port 2)

@@ -24,7 +24,7 @@ hasnt() { check "$1" "$3 is in the root" test ! -e "$2/$3"; }
 unpack sort /usr/bin/sort
 has program sort usr/bin/sort
 has interpreter sort lib64/ld-linux-x86-64.so.2
-for d in dev proc sys tmp run var/tmp etc/passwd etc/group etc/hosts etc/nsswitch.conf etc/resolv.conf etc/ld.so.cache; do has "base-$d" sort $d; done
+for d in dev proc sys tmp run var/tmp var/run etc/passwd etc/group etc/hosts etc/nsswitch.conf etc/resolv.conf etc/ld.so.cache; do has "base-$d" sort $d; done
 if [ "$(id -u)" -eq 0 ]; then
     check runs-in-chroot "the root does not hold what the program needs" sh -c 'printf "b\na\n" | chroot sort /usr/bin/sort | head -n 1 | grep -qx a'
     check ld-cache-is-valid "ldconfig does not read the cache" sh -c 'ldconfig -p -C sort/etc/ld.so.cache | grep -q "libc.so.6 (libc6,x86-64)"'

@@ -89,5 +89,8 @@ int sysfiles_put(struct plan *plan, const struct bootconf *conf)
 	/* The kernel writes the lease's name servers there. */
 	if (!error)
 		error = plan_put_link(plan, "/etc/resolv.conf", "/run/resolv.conf");
+	/* The older name, which many programs have compiled in. */
+	if (!error)
+		error = plan_put_link(plan, "/var/run", "/run");
 	return error ? err_report(PITH_FAILED, "the root", "cannot plan it: %s", strerror(-error)) : 0;
 }

@@ -97,7 +97,7 @@ static bool list_touches(const struct rules_list *list, const char *directory)
 static void files_judge(const struct rules *rules, struct selection *s)
 {
 	static const struct { const char *directory; unsigned int need; } places[] = {
-		{ "/proc", NEED_PROC }, { "/sys", NEED_SYS }, { "/dev", NEED_DEV }, { "/tmp", NEED_TMP }, { "/var/tmp", NEED_TMP }, { "/run", NEED_TMP },
+		{ "/proc", NEED_PROC }, { "/sys", NEED_SYS }, { "/dev", NEED_DEV }, { "/tmp", NEED_TMP }, { "/var/tmp", NEED_TMP }, { "/run", NEED_TMP }, { "/var/run", NEED_TMP },
 		{ "/etc/resolv.conf", NEED_RESOLV | NEED_TMP }, { "/run/resolv.conf", NEED_RESOLV | NEED_TMP },
 	};
 	bool any = (!rules->read.given && !rules->write.given) || happens(rules, RULES_KIND_FILE);
