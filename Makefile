@@ -231,9 +231,10 @@ soak: all                   ## a server under load for SOAK_SECONDS (1800): noth
 	SOAK_SECONDS=$${SOAK_LANGUAGES_SECONDS:-600} sh tests/soak/languages.sh
 bench-quick: all            ## instructions of boot, operations and HTTP beside budgets, goals and Linux (bench/budgets.tsv); root, half a minute
 	bench/budget --build $(B)
-bench: all                  ## measure and write the tables into bench/results/: Pith, then programs in Pith and in Linux (scripts/setup bench)
+bench: all                  ## measure and write tables and plots into bench/results/: Pith, then programs in Pith and in Linux (scripts/setup bench)
 	bench/run
 	bench/compare
+	bench/plot
 install: all                ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(B)/pith $(DESTDIR)$(PREFIX)/bin/pith
 	install -D -m 644 $(B)/pith.elf.stripped $(DESTDIR)$(PREFIX)/lib/pith/kernel.elf
