@@ -4,6 +4,7 @@
  * Each row is run once to warm up and then ROUNDS times between two calls of mark(), which does nothing: the counter plugin
  * (bench/plugin/count.c, series=) keeps the instruction counts at each. What the program prints at its end, "ROUNDS TIMES NAME" for
  * each row in the order of the marks, gives them their names. A row that cannot be set up ends the program with status 1.
+ * Usage: ops [NAME], NAME for one row alone: bench/profile --from mark --to mark_end build/bench/ops "stat"
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,9 @@
 
 void mark(void);
 __attribute__((noinline, noclone)) void mark(void) { __asm__ volatile("" ::: "memory"); }
+
+void mark_end(void);
+__attribute__((noinline, noclone)) void mark_end(void) { __asm__ volatile("" ::: "memory"); }
 
 static char buf[65536];
 static int zero, null, file, pipe_fd[2], back_fd[2], event_fd, event_back, epoll_fd, epoll_ready, unix_fd[2], tcp_fd[2], udp_fd;
@@ -367,10 +371,13 @@ int main(int argc, char **argv)
 	sockets_open();
 	need(!sigaction(SIGUSR1, &sa, NULL), "sigaction");
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (argc > 1 && strcmp(argv[1], rows[i].name))
+			continue;
 		round_run(&rows[i], 0);
 		for (int k = 0; k < ROUNDS; k++)
 			round_run(&rows[i], 1);
 	}
+	mark_end();
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		printf("%d %d %s\n", ROUNDS, rows[i].times, rows[i].name);
 	return 0;
