@@ -144,11 +144,14 @@ static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
 	unsigned nr = (unsigned)current_regs()->orig_rax;
-
 	/* Numbers beyond the table share the last one's flag: a program that tries them must not fill the log. */
-	if (nr >= SYSCALL_MAX && !__atomic_exchange_n(&told[SYSCALL_MAX - 1], 1, __ATOMIC_RELAXED))
+	u8 *flag = &told[MIN(nr, SYSCALL_MAX - 1)];
+
+	if (READ_ONCE(*flag) || __atomic_exchange_n(flag, 1, __ATOMIC_RELAXED))
+		return -ENOSYS;
+	if (nr >= SYSCALL_MAX)
 		log_warn("system call %u is not known: ENOSYS\n", nr);
-	else if (nr < SYSCALL_MAX (!__atomic_exchange_n(&told[nr], 1, __ATOMIC_RELAXED))
+	else
 		log_warn("system call %u (%s) is not supported: ENOSYS; see docs/linux-abi.md\n", nr, syscall_name(nr) ? syscall_name(nr) : "?");
 	return -ENOSYS;
 }

@@ -10,11 +10,6 @@ u64 deadline_after_ns(u64 ns)
 	return __builtin_add_overflow(arch_clock_mono_ns(), ns, &deadline) ? WAIT_FOREVER : deadline;
 }
 
-u64 deadline_after_ms(int ms)
-{
-	return ms < 0 ? WAIT_FOREVER : deadline_after_ns((u64)ms * NSEC_PER_MSEC);
-}
-
 int deadline_from_ts(struct uaddr uts, u64 *ret)
 {
 	struct lx_ts ts;

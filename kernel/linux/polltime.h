@@ -13,7 +13,11 @@ struct lx_ts {
 };
 
 u64 deadline_after_ns(u64 ns);       /* saturates */
-u64 deadline_after_ms(int ms);       /* negative = for ever */
+/* negative = for ever */
+static inline u64 deadline_after_ms(int ms)
+{
+	return ms < 0 ? WAIT_FOREVER : ms ? deadline_after_ns((u64)ms * NSEC_PER_MSEC) : 0;
+}
 /* From a timespec of the program, NULL = for ever. -EFAULT, -EINVAL. */
 int deadline_from_ts(struct uaddr ts, u64 *ret);
 u64 deadline_left_ns(u64 deadline_ns);

@@ -36,7 +36,7 @@ static struct net_ip dns6[NET_DNS_MAX]; /* of router advertisements; family 0: n
 static bool configured;              /* atomic */
 static bool announce;                /* C: on_configured is to be called */
 static struct waitq configured_waitq = WAITQ_INIT(configured_waitq);
-static u32 isn_key[8];
+static u64 isn_key[2];
 
 /* ---- The lock ---- */
 
@@ -113,25 +113,49 @@ void inet_drain(void)
 
 /* ---- What lwIP asks for ---- */
 
-/* RFC 6528: a keyed hash of the addresses plus a clock of 4 microseconds. Each 12 bytes make the key for the next. */
+static ALWAYS_INLINE u64 rotl64(u64 x, unsigned n) { return x << n | x >> (64 - n); }
+
+static ALWAYS_INLINE void sip_round(u64 v[4])
+{
+	v[0] += v[1]; v[1] = rotl64(v[1], 13) ^ v[0]; v[0] = rotl64(v[0], 32);
+	v[2] += v[3]; v[3] = rotl64(v[3], 16) ^ v[2];
+	v[0] += v[3]; v[3] = rotl64(v[3], 21) ^ v[0];
+	v[2] += v[1]; v[1] = rotl64(v[1], 17) ^ v[2]; v[2] = rotl64(v[2], 32);
+}
+
+/* SipHash-2-4 (Aumasson and Bernstein, 2012) of whole words. */
+static u64 siphash(const u64 key[2], const u64 *words, unsigned n)
+{
+	u64 v[4] = { key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573 };
+
+	for (unsigned i = 0; i <= n; i++) {
+		u64 word = i < n ? words[i] : (u64)n << 59; /* the length in bytes, in the last one's top byte */
+
+		v[3] ^= word;
+		sip_round(v);
+		sip_round(v);
+		v[0] ^= word;
+	}
+	v[2] ^= 0xff;
+	for (unsigned i = 0; i < 4; i++)
+		sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* RFC 6528: a keyed hash of the addresses plus a clock of 4 microseconds. */
 u32 inet_tcp_isn(const struct ip_addr *local, u16 lport, const struct ip_addr *remote, u16 rport)
 {
-	u32 w[3] = { inet_v4(local), inet_v4(remote), (u32)lport << 16 | rport }, v6[9], key[8];
-	NO_AUTO_INIT u32 state[16];
+	u64 w[5] = { (u64)lport << 16 | rport };
+	unsigned n = 2;
 
 	if (likely(!IP_IS_V6(local))) {
-		chacha20_block(isn_key, 0, w, (u8 *)state);
+		w[1] = (u64)inet_v4(local) << 32 | inet_v4(remote);
 	} else {
-		memcpy(v6, ip_2_ip6(local)->addr, 16);
-		memcpy(v6 + 4, ip_2_ip6(remote)->addr, 16);
-		v6[8] = w[2];
-		memcpy(state, isn_key, sizeof(isn_key));
-		for (u32 i = 0; i < 9; i += 3) {
-			memcpy(key, state, sizeof(key));
-			chacha20_block(key, i, v6 + i, (u8 *)state);
-		}
+		memcpy(w + 1, ip_2_ip6(local)->addr, 16);
+		memcpy(w + 3, ip_2_ip6(remote)->addr, 16);
+		n = 5;
 	}
-	return state[0] + (u32)(arch_clock_mono_ns() / 4000);
+	return (u32)siphash(isn_key, w, n) + (u32)(arch_clock_mono_ns() / 4000);
 }
 
 static void dns_take(struct net_ip *to, const ip_addr_t *a)

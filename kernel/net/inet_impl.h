@@ -9,7 +9,6 @@
 #define NET_INET_IMPL_H
 
 #include "net/socket_impl.h"
-#include "base/chacha20.h"
 #include "base/counter.h"
 #include "base/string.h"
 #include "dev/netdev.h"

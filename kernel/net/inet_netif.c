@@ -329,21 +329,22 @@ drop:
 bool inet_eth_receive(unsigned max)
 {
 	struct netdev_buf *frames[32];
-	unsigned n, total = 0;
+	unsigned n, room, total = 0;
 
 	if (!inet_dev)
 		return false;
 	do {
-		n = inet_dev->ops->receive(inet_dev, frames, MIN(max - total, (unsigned)ARRAY_SIZE(frames)), true);
+		room = MIN(max - total, (unsigned)ARRAY_SIZE(frames));
+		n = inet_dev->ops->receive(inet_dev, frames, room, true);
 		for (unsigned i = 0; i < n; i++)
 			frame_input(frames[i]);
 		total += n;
 		if (n)
 			inet_flush();
-	} while (n && total < max);
+	} while (n == room && total < max); /* fewer: none was left, and the next one interrupts */
 	if (total)
 		inet_timer_activity();
-	return n != 0;
+	return total == max;
 }
 
 /* ---- lwIP's hooks on the way in and in routing ---- */

@@ -141,14 +141,18 @@ static bool batch_flush(struct epoll *ep, struct batch *b, struct uio *u)
 {
 	size_t len = b->n * sizeof(b->out[0]);
 	bool ok = uio_put(u, b->out, len) == len;
+	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
 
 	for (unsigned i = 0; i < b->n; i++) {
 		struct epoll_item *it = b->items[i];
-		if (!ok || !(it->events & (LX_EPOLLONESHOT | LX_EPOLLET)))
-			ready_add(ep, it);
-		else if (it->events & LX_EPOLLONESHOT)
+		if (!ok || !(it->events & (LX_EPOLLONESHOT | LX_EPOLLET))) {
+			if (list_empty(&it->ready))
+				list_append(&ep->ready, &it->ready);
+		} else if (it->events & LX_EPOLLONESHOT) {
 			WRITE_ONCE(it->events, it->events & ITEM_PRIVATE);
+		}
 	}
+	spin_unlock_irqrestore(&ep->lock, fl);
 	b->n = 0;
 	return ok;
 }
@@ -197,10 +201,8 @@ static int sleep_until_ready(struct epoll *ep, u64 deadline_ns)
 	return r;
 }
 
-ssize_t epoll_wait_events(struct file *f, struct uio *u, unsigned max, u64 deadline_ns)
+static NOINLINE ssize_t wait_events(struct epoll *ep, struct uio *u, unsigned max, u64 deadline_ns)
 {
-	struct epoll *ep = f->priv;
-
 	for (;;) {
 		if (ready_any(ep)) {
 			ssize_t n = collect(ep, u, max);
@@ -219,6 +221,13 @@ ssize_t epoll_wait_events(struct file *f, struct uio *u, unsigned max, u64 deadl
 		else if (r)
 			return -EINTR;
 	}
+}
+
+ssize_t epoll_wait_events(struct file *f, struct uio *u, unsigned max, u64 deadline_ns)
+{
+	struct epoll *ep = f->priv;
+
+	return deadline_ns || ready_any(ep) ? wait_events(ep, u, max, deadline_ns) : 0;
 }
 
 /* ---- Membership ---- */

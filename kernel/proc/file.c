@@ -5,7 +5,7 @@
  *  1. Memory of a struct file is only ever a struct file: a looker-up may hold a stale pointer
  *     and try to take a reference (file_try_get), which fails while refs is 0.
  *  2. refs goes 0 -> 1 only here, when all members are set.
- *  3. pos is used and changed with pos_lock held.
+ *  3. pos is used and changed with pos_lock held; that of a device without (position_locked).
  *
  * Locks: pool_lock (leaf). What can fail: memory.
  */
@@ -119,6 +119,15 @@ void file_set_flags(struct file *f, u32 mask, u32 value)
 		;
 }
 
+/*
+ * Is the position used by one call at a time? As Linux, that of files and directories: a device's is only kept, and two
+ * threads that read it at once wait for each other in the device at most.
+ */
+static ALWAYS_INLINE bool position_locked(const struct file *f)
+{
+	return !f->vnode || f->vnode->type == VNODE_REG || f->vnode->type == VNODE_DIR;
+}
+
 static ALWAYS_INLINE ssize_t read_at(struct file *f, struct uio *u, const u64 *off, bool nonblock)
 {
 	ssize_t n;
@@ -129,11 +138,14 @@ static ALWAYS_INLINE ssize_t read_at(struct file *f, struct uio *u, const u64 *o
 		return f->ops->read(f, u, 0, nonblock);
 	if (off)
 		return f->ops->read(f, u, *off, nonblock);
-	mutex_lock(&f->pos_lock);
+	bool locked = position_locked(f);
+	if (likely(locked))
+		mutex_lock(&f->pos_lock);
 	n = f->ops->read(f, u, f->pos, nonblock);
 	if (n > 0)
 		f->pos += (u64)n;
-	mutex_unlock(&f->pos_lock);
+	if (likely(locked))
+		mutex_unlock(&f->pos_lock);
 	return n;
 }
 
@@ -160,11 +172,14 @@ static ALWAYS_INLINE ssize_t write_at(struct file *f, struct uio *u, const u64 *
 		return f->ops->write(f, u, 0, nonblock, &new_off);
 	if (off)
 		return f->ops->write(f, u, *off, nonblock, &new_off);
-	mutex_lock(&f->pos_lock);
+	bool locked = position_locked(f);
+	if (likely(locked))
+		mutex_lock(&f->pos_lock);
 	n = f->ops->write(f, u, f->pos, nonblock, &new_off);
 	if (n > 0)
 		f->pos = new_off;
-	mutex_unlock(&f->pos_lock);
+	if (likely(locked))
+		mutex_unlock(&f->pos_lock);
 	return n;
 }
 

@@ -139,7 +139,17 @@ size_t uio_put_zero(struct uio *u, size_t len)
 
 size_t uio_skip(struct uio *u, size_t len)
 {
-	return uio_move(u, UIO_SKIP, NULL, len);
+	size_t done = 0;
+
+	if (len > u->resid)
+		len = u->resid;
+	while (done < len) {
+		size_t n = MIN(u->segs[u->at].len - u->at_off, len - done);
+
+		done += n;
+		uio_advance(u, n);
+	}
+	return len;
 }
 
 void uio_revert(struct uio *u, size_t len)

@@ -173,6 +173,12 @@ bool arch_user_protect(uintptr_t va, unsigned pte_flags)
 /* First address of the next entry of a level. */
 static ALWAYS_INLINE uintptr_t next_at(uintptr_t va, unsigned shift) { return ((va >> shift) + 1) << shift; }
 
+/* Eight entries, none of them there. */
+static ALWAYS_INLINE bool table_row_empty(const u64 *e)
+{
+	return !((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & PTE_P);
+}
+
 uintptr_t arch_user_next_mapped(uintptr_t va, uintptr_t end)
 {
 	while (va < end) {
@@ -198,9 +204,14 @@ uintptr_t arch_user_next_mapped(uintptr_t va, uintptr_t end)
 				return va;
 			e++;
 			va += PAGE_SIZE;
+			/* Eight at once: stacks and heaps are mostly not there. */
+			while (va < end && !((uintptr_t)e & 63) && (va >> SHIFT_PT & 511) && table_row_empty(e)) {
+				e += 8;
+				va += 8 * PAGE_SIZE;
+			}
 		} while (va < end && (va >> SHIFT_PT & 511));
 	}
-	return end;
+	return end; /* va may be beyond it */
 }
 
 /* ---- Freeing empty tables ---- */
