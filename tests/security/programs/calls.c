@@ -101,6 +101,61 @@ static void links(void)
 	chdir("/tmp");
 }
 
+static int carry(int through, const int *fds, size_t n)
+{
+	union { struct cmsghdr h; char space[CMSG_SPACE(3 * sizeof(int))]; } c = { .h = { CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec v = { "x", 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+
+	memcpy(CMSG_DATA(&c.h), fds, n * sizeof(int));
+	return sendmsg(through, &m, MSG_DONTWAIT) == 1 ? 0 : -errno;
+}
+
+/* Has the last writer of a pipe gone? */
+static int ended(int reader)
+{
+	struct pollfd p = { reader, POLLIN, 0 };
+	char c;
+
+	return poll(&p, 1, 5000) == 1 && read(reader, &c, 1) == 0;
+}
+
+/* Sockets in sockets in sockets, the innermost with the end of a pipe: the last close lets all of them go, which the pipe's other end sees. */
+static void sockets_in_messages(void)
+{
+	int outer[3], inner[2], ends[2], r = 0, depth = 0;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, outer) || pipe(ends))
+		return;
+	outer[2] = ends[1];
+	for (; depth < 400 && r == 0 && socketpair(AF_UNIX, SOCK_DGRAM, 0, inner) == 0; depth++) {
+		r = carry(inner[0], outer, depth ? 2 : 3);
+		if (r == 0) {
+			close(outer[0]);
+			close(outer[1]);
+			memcpy(outer, inner, sizeof(inner));
+		} else {
+			close(inner[0]);
+			close(inner[1]);
+		}
+	}
+	close(ends[1]);
+	close(outer[0]);
+	close(outer[1]);
+	verdict("recursion/sockets-in-messages", (depth == 400 || (depth > 3 && r == -ETOOMANYREFS)) && ended(ends[0]), "%d deep, %s", depth, strerror(-r));
+	close(ends[0]);
+	/* And in a circle: each end waits in the other's queue, and nobody else has them. */
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, outer) || pipe(ends))
+		return;
+	outer[2] = ends[1];
+	r = carry(outer[0], outer, 3) | carry(outer[1], outer, 3);
+	close(ends[1]);
+	close(outer[0]);
+	close(outer[1]);
+	verdict("recursion/sockets-in-a-circle", r == 0 && ended(ends[0]), "%s", strerror(-r));
+	close(ends[0]);
+}
+
 static void nesting(void)
 {
 	struct epoll_event e = { .events = EPOLLIN };
@@ -114,33 +169,16 @@ static void nesting(void)
 	verdict("recursion/epoll-depth", r < 0 && errno == ELOOP && depth <= 6, "%d deep", depth);
 	verdict("recursion/epoll-circle", epoll_ctl(ep[0], EPOLL_CTL_ADD, ep[1], &e) < 0 && errno == ELOOP, "%s", strerror(errno));
 	verdict("recursion/epoll-itself", epoll_ctl(ep[0], EPOLL_CTL_ADD, ep[0], &e) < 0 && errno == EINVAL, "%s", strerror(errno));
-	/* Sockets in sockets in sockets: the last close lets all of them go. */
-	int outer[2], inner[2];
-	socketpair(AF_UNIX, SOCK_DGRAM, 0, outer);
-	for (int i = 0; i < 400; i++) {
-		union { struct cmsghdr h; char space[CMSG_SPACE(8)]; } c = { .h = { CMSG_LEN(8), SOL_SOCKET, SCM_RIGHTS } };
-		struct iovec v = { "x", 1 };
-		struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c) };
-		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, inner) < 0)
-			break;
-		memcpy(CMSG_DATA(&c.h), outer, 8);
-		if (sendmsg(inner[0], &m, MSG_DONTWAIT) < 0)
-			break;
-		close(outer[0]);
-		close(outer[1]);
-		memcpy(outer, inner, sizeof(outer));
-	}
-	close(outer[0]);
-	close(outer[1]);
-	verdict("recursion/sockets-in-messages", 1, " ");
+	sockets_in_messages();
 }
 
 /* ---- Races ---- */
 
 static volatile int over;
 static volatile uintptr_t shared_iov[4];
-static char room[65536];
-static volatile long spoiled;
+static char *source, *sink;          /* ROOM bytes each, nothing behind them; the source is 'r' all over */
+#define ROOM 65536
+static volatile long spoiled, foreign, done_whole, done_refused;
 
 static const uintptr_t not_ours[] = { 0xffff800000000000, 0xffffff8000100000, 0xffff888000100000, 0xdead000000000000 };
 
@@ -151,36 +189,67 @@ static void *flipper(void *arg)
 
 	(void)arg;
 	while (!over) {
-		shared_iov[2] = n % 2 ? (uintptr_t)room : not_ours[n / 2 % 4];
+		shared_iov[2] = n % 2 ? (uintptr_t)source : not_ours[n / 2 % 4];
 		shared_iov[3] = n % 3 ? 64 : -1ul >> (n % 5);
 		n++;
-		if (n % 4096 == 0)
+		if (n % 64 == 0)
 			sched_yield();
 	}
 	return NULL;
 }
 
+static void outcome(ssize_t n)
+{
+	__atomic_fetch_add(n >= 128 ? &done_whole : &done_refused, 1, __ATOMIC_RELAXED);
+}
+
+/* What a call took from the vector comes out here: bytes that are not the source's were never the program's to give. */
+static void examine(ssize_t (*take)(int fd, void *buf, size_t len), int fd, char *buf)
+{
+	ssize_t n;
+
+	while ((n = take(fd, buf, ROOM)) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			if (buf[i] != 'r')
+				__atomic_fetch_add(&foreign, 1, __ATOMIC_RELAXED);
+}
+static ssize_t take_message(int fd, void *buf, size_t len) { return recv(fd, buf, len, MSG_DONTWAIT); }
+
 static void *vector_reader(void *arg)
 {
-	int zero = open("/dev/zero", O_RDWR), ends[2], udp[2];
-	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)shared_iov, .msg_iovlen = 2 };
+	const struct iovec *shared = (const struct iovec *)(uintptr_t)shared_iov;
+	int ends[2], udp[2];
+	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)shared, .msg_iovlen = 2 };
+	struct iovec into = { sink, ROOM };
+	char *buf = malloc(ROOM);
 
 	(void)arg;
-	if (pipe2(ends, O_NONBLOCK) || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, udp))
+	if (!buf || pipe2(ends, O_NONBLOCK) || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, udp))
 		return NULL;
 	while (!over) {
-		readv(zero, (struct iovec *)(uintptr_t)shared_iov, 2);
-		writev(ends[1], (struct iovec *)(uintptr_t)shared_iov, 2);
-		readv(ends[0], (struct iovec *)(uintptr_t)shared_iov, 2);
-		sendmsg(udp[0], &m, MSG_DONTWAIT);
-		recvmsg(udp[1], &m, MSG_DONTWAIT);
-		process_vm_readv(getpid(), (struct iovec *)(uintptr_t)shared_iov, 2, (struct iovec *)(uintptr_t)shared_iov, 2, 0);
+		outcome(writev(ends[1], shared, 2));
+		examine(read, ends[0], buf);
+		outcome(sendmsg(udp[0], &m, MSG_DONTWAIT));
+		examine(take_message, udp[1], buf);
+		ssize_t n = process_vm_readv(getpid(), &into, 1, shared, 2, 0);
+		outcome(n);
+		for (ssize_t i = 0; i < n; i++)
+			if (((volatile char *)sink)[i] != 'r')
+				__atomic_fetch_add(&foreign, 1, __ATOMIC_RELAXED);
+		/* The other way: what arrives is what was there already, so that the source stays as it is. */
+		if (write(ends[1], source, 128) == 128)
+			readv(ends[0], shared, 2);
+		examine(read, ends[0], buf);
+		if (send(udp[0], source, 128, MSG_DONTWAIT) == 128)
+			recvmsg(udp[1], &m, MSG_DONTWAIT);
 	}
+	free(buf);
 	return NULL;
 }
 
 /* UDP sockets (and others) that are closed while somebody receives, sends, polls. */
 static volatile int victims[8];
+static volatile long closed, received, strange;
 
 static void *closer(void *arg)
 {
@@ -197,17 +266,31 @@ static void *closer(void *arg)
 		if (old > 2) {
 			if (n % 5 == 0)
 				shutdown(old, SHUT_RDWR);
-			close(old);
+			closed += close(old) == 0;
 		}
 	}
+	for (int i = 0; i < 8; i++)
+		if (victims[i] > 2)
+			close(victims[i]);
 	return NULL;
+}
+
+/* Nobody ever sent a byte but 'u', and nothing else was in that memory: what else arrives was somebody else's. */
+static void arrived(const char *b, ssize_t n)
+{
+	for (ssize_t i = 0; i < n; i++)
+		if (b[i] != 'u')
+			__atomic_fetch_add(&strange, 1, __ATOMIC_RELAXED);
+	if (n > 0)
+		__atomic_fetch_add(&received, 1, __ATOMIC_RELAXED);
 }
 
 static void *user(void *arg)
 {
-	char b[256];
+	char b[256], got[256];
 
 	(void)arg;
+	memset(b, 'u', sizeof(b));
 	for (unsigned n = 0; !over; n++) {
 		int s = victims[n % 8];
 		struct sockaddr_in self;
@@ -217,10 +300,10 @@ static void *user(void *arg)
 			continue;
 		sendto(s, b, 100, MSG_DONTWAIT, (struct sockaddr *)&self, len);
 		poll(&p, 1, 0);
-		recv(s, b, sizeof(b), MSG_DONTWAIT);
+		arrived(got, recv(s, got, sizeof(got), MSG_DONTWAIT));
 		connect(s, (struct sockaddr *)&self, len);
 		send(s, b, 64, MSG_DONTWAIT | MSG_NOSIGNAL);
-		recvmsg(s, &(struct msghdr){ .msg_iov = &(struct iovec){ b, 16 }, .msg_iovlen = 1 }, MSG_DONTWAIT | MSG_PEEK);
+		arrived(got, recvmsg(s, &(struct msghdr){ .msg_iov = &(struct iovec){ got, 16 }, .msg_iovlen = 1 }, MSG_DONTWAIT | MSG_PEEK));
 	}
 	return NULL;
 }
@@ -261,7 +344,12 @@ static void races(int seconds)
 	int f = open("/tmp/one", O_WRONLY | O_CREAT, 0600);
 
 	signal(SIGPIPE, SIG_IGN);
-	shared_iov[0] = (uintptr_t)room;
+	source = pages(2 * (ROOM / PAGE + 1));
+	sink = source + ROOM + PAGE;
+	mprotect(source + ROOM, PAGE, PROT_NONE);
+	mprotect(sink + ROOM, PAGE, PROT_NONE);
+	memset(source, 'r', ROOM);
+	shared_iov[0] = (uintptr_t)source;
 	shared_iov[1] = 64;
 	if (write(f, "one", 3) != 3)
 		return;
@@ -272,8 +360,8 @@ static void races(int seconds)
 	over = 1;
 	for (int i = 0; i < 8; i++)
 		pthread_join(t[i], NULL);
-	verdict("races/single-fetch", 1, " ");
-	verdict("races/close-under-use", 1, " ");
+	verdict("races/single-fetch", foreign == 0 && done_whole > 50 && done_refused > 50, "%ld bytes that are not the program's; %ld calls done, %ld refused", foreign, done_whole, done_refused);
+	verdict("races/close-under-use", strange == 0 && closed > 50 && received > 50, "%ld bytes that nobody sent; %ld sockets closed, %ld messages", strange, closed, received);
 	verdict("races/path", spoiled == 0, "%ld times another file", spoiled);
 }
 

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -198,35 +199,72 @@ static void times_by_pointer(void)
 	verdict("pointers/uring", wrong == 0, "%d successes", wrong);
 }
 
-static void *short_life(void *k)
+/* Pointers that are kept and used when the thread ends: a word to clear, a list of mutexes to hand on. */
+struct life {
+	unsigned *lock;              /* a mutex that it holds, or NULL */
+	void *clear;
+	struct { void *next; long offset; void *pending; } head;
+	int tid;
+};
+static void *life(void *arg)
 {
-	/* Kept pointers: used when the thread ends. */
-	syscall(SYS_set_tid_address, k);
-	syscall(SYS_set_robust_list, k, 24);
-	return NULL;
-}
-static void *robust_life(void *head)
-{
-	syscall(SYS_set_robust_list, head, 24);
+	struct life *l = arg;
+
+	l->tid = (int)syscall(SYS_gettid);
+	if (l->lock)
+		*l->lock = (unsigned)l->tid;
+	syscall(SYS_set_robust_list, &l->head, 24);
+	syscall(SYS_set_tid_address, l->clear);
 	return NULL;
 }
 
+/* True when the thread is gone: nobody clears the word that its joiner would wait for. */
+static int lived(struct life *l)
+{
+	pthread_t t;
+
+	l->tid = 0;
+	if (pthread_create(&t, NULL, life, l))
+		return 0;
+	pthread_detach(t);
+	for (int i = 0; i < 2000; i++) {
+		int tid = *(volatile int *)&l->tid;
+		if (tid && syscall(SYS_tgkill, getpid(), tid, 0) < 0 && errno == ESRCH)
+			return 1;
+		usleep(1000);
+	}
+	return 0;
+}
+
+/* Each thread ends, bad pointers or not, and what is good in its list is still handed on: the word of a mutex says that its owner died. */
 static void kept(void)
 {
+	static struct { void *next; unsigned word; } mutex;
+	int ended = 0, handed = 0, cleared = 0;
+
 	for (unsigned b = 0; b < NBAD; b++) {
-		static struct { void *next; long offset; void *pending; } head;
-		pthread_t t;
-		head.next = (void *)bad[b];
-		head.offset = (long)bad[(b + 1) % NBAD];
-		head.pending = (void *)bad[(b + 2) % NBAD];
-		/* Detached: nobody waits for the word that is never cleared. */
-		if (pthread_create(&t, NULL, short_life, (void *)bad[b]) == 0)
-			pthread_detach(t);
-		if (pthread_create(&t, NULL, robust_life, &head) == 0)
-			pthread_detach(t);
-		usleep(3000);
+		static int word;
+		struct life *l = calloc(1, sizeof(*l));    /* nobody knows when the C library is through with a detached thread's */
+		l->clear = (void *)bad[b];
+		l->head.next = (void *)bad[b];
+		l->head.offset = (long)bad[(b + 1) % NBAD];
+		l->head.pending = (void *)bad[(b + 2) % NBAD];
+		ended += lived(l);
+		/* A good mutex before the bad one. */
+		l = calloc(1, sizeof(*l));
+		word = 1;
+		l->clear = &word;
+		l->head.next = &mutex;
+		l->head.offset = offsetof(__typeof__(mutex), word) - offsetof(__typeof__(mutex), next);
+		mutex.next = (void *)bad[b];
+		l->head.pending = (void *)bad[b];
+		l->lock = &mutex.word;
+		ended += lived(l);
+		handed += *(volatile unsigned *)&mutex.word >> 30 & 1;    /* FUTEX_OWNER_DIED */
+		cleared += *(volatile int *)&word == 0;
 	}
-	verdict("pointers/kept-until-the-end-of-a-thread", 1, " ");
+	verdict("pointers/kept-until-the-end-of-a-thread", ended == 2 * NBAD && handed == NBAD && cleared == NBAD, "of %d threads %d ended; %d mutexes, %d words of %d",
+		2 * (int)NBAD, ended, handed, cleared, (int)NBAD);
 }
 
 /* What the kernel does not fill it does not touch, and nothing of it looks like an address of its own. */
