@@ -25,7 +25,7 @@ static void program(struct timer_base *b, u64 deadline_ns)
 		return;
 	if (deadline_ns == UINT64_MAX)
 		return;
-	b->programmed_ns = deadline_ns;
+	b->programmed_ns = MAX(deadline_ns, (u64)1);   /* programs give 0 too: the interrupt is on its way, and must not be put off */
 	arch_timer_arm(deadline_ns);
 }
 

@@ -300,6 +300,29 @@ static void lock_up(void **state)
 	assert_in_range(arch_clock_mono_ns() - t0, 10 * NSEC_PER_SEC, 11 * NSEC_PER_SEC);
 }
 
+/* A deadline of 0 passed long ago, and is a deadline: what is armed after it does not take the place of what was programmed before. */
+static u64 fired_ns;
+static void note_time(struct timer *t) { fired_ns = arch_clock_mono_ns(); }
+
+static void deadline_zero(void **state)
+{
+	struct fired a = { 0 }, b = { 0 }, c = { 0 };
+	u64 now = arch_clock_mono_ns();
+	irq_flags_t f = arch_irq_save();
+
+	timer_init(&a.t, note_time);
+	timer_init(&b.t, on_fire);
+	timer_init(&c.t, on_fire);
+	timer_arm(&a.t, now + 5 * NSEC_PER_MSEC);
+	timer_arm(&b.t, 0);
+	assert_true(timer_cancel(&b.t));
+	timer_arm(&c.t, now + 300 * NSEC_PER_SEC);
+	arch_irq_restore(f);
+	(void)sched_sleep_until(now + 400 * NSEC_PER_SEC, false);
+	assert_false(a.t.armed || c.t.armed);
+	assert_in_range(fired_ns, now + 5 * NSEC_PER_MSEC, now + 6 * NSEC_PER_MSEC);
+}
+
 static void generator(void **state)
 {
 	assert_false(random_ready());
@@ -324,7 +347,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wake_one_and_all), cmocka_unit_test(woken_for_nothing), cmocka_unit_test(last_reference),
 		cmocka_unit_test(timeouts), cmocka_unit_test(signals_end_sleeps),
-		cmocka_unit_test(mutual_exclusion), cmocka_unit_test(readers_and_writers), cmocka_unit_test(timers_in_order),
+		cmocka_unit_test(mutual_exclusion), cmocka_unit_test(readers_and_writers), cmocka_unit_test(timers_in_order), cmocka_unit_test(deadline_zero),
 		cmocka_unit_test(nothing_leaks), cmocka_unit_test(generator), cmocka_unit_test(lock_up),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
