@@ -57,7 +57,7 @@ static NORETURN void machine_end(void)
 {
 	port_flush(PITH_PORT_LOG);
 	port_flush(PITH_PORT_CTL);
-	arch_machine_halt_others_and_off();
+	arch_machine_off();
 }
 
 /* What the program leaves behind is put in order. */

@@ -205,7 +205,6 @@ unsigned arch_random_seed(u8 buf[32])
 }
 unsigned arch_backtrace(uintptr_t *ret_offsets, unsigned max) { return 0; }
 void arch_machine_off(void) { exit(0); }
-void arch_machine_halt_others_and_off(void) { exit(0); }
 
 /* ---- Interrupts and ports: none here; drivers are tested against fake devices. ---- */
 

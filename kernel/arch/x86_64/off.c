@@ -12,16 +12,23 @@
 
 extern u32 arch_stop_cpus;
 
-static void register_write(const struct firmware_gas *g, u8 v)
-{
-	if (g->space == 1 && g->address <= 0xffff) {
-		arch_out8((u16)g->address, v);
-	} else if (g->space == 0 && g->address) {
-		volatile u8 *p = arch_map_device(g->address, 1);
+/* A firmware's register, mapped if it lies in memory. */
+struct off_register {
+	const struct firmware_gas *gas;
+	volatile u8 *mapped;
+};
 
-		if (p)
-			*p = v;
-	}
+static struct off_register register_map(const struct firmware_gas *g)
+{
+	return (struct off_register){ g, g->space == 0 && g->address ? arch_map_device(g->address, 1) : NULL };
+}
+
+static void register_write(const struct off_register *r, u8 v)
+{
+	if (r->gas->space == 1 && r->gas->address && r->gas->address <= 0xffff)
+		arch_out8((u16)r->gas->address, v);
+	else if (r->mapped)
+		*r->mapped = v;
 }
 
 static NORETURN void triple_fault(void)
@@ -33,21 +40,6 @@ static NORETURN void triple_fault(void)
 		__asm__ volatile("int3");
 }
 
-NORETURN void arch_machine_off(void)
-{
-	u8 type;
-
-	x86_cli();
-	if (firmware.hw_reduced && firmware.sleep_control.address)
-		register_write(&firmware.sleep_control, (u8)(SLP_EN_REDUCED | 5u << 2));
-	if (firmware.pm1a_control && acpi_s5_type(&type))
-		arch_out16(firmware.pm1a_control, (u16)(SLP_EN_PM1 | type << 10));
-	if (firmware.reset.address)
-		register_write(&firmware.reset, firmware.reset_value);
-	arch_out8(0x64, 0xfe);          /* the keyboard controller's reset line: Firecracker's way out */
-	triple_fault();
-}
-
 void machine_stop_others(void)
 {
 	x86_cli();
@@ -57,10 +49,21 @@ void machine_stop_others(void)
 	}
 }
 
-NORETURN void arch_machine_halt_others_and_off(void)
+NORETURN void arch_machine_off(void)
 {
+	struct off_register sleep = register_map(&firmware.sleep_control), reset = register_map(&firmware.reset);
+	u8 type;
+	bool s5 = firmware.pm1a_control && acpi_s5_type(&type);
+
+	/* From here on a lock may be held for ever: nothing is mapped any more. */
 	machine_stop_others();
-	arch_machine_off();
+	if (firmware.hw_reduced)
+		register_write(&sleep, (u8)(SLP_EN_REDUCED | 5u << 2));
+	if (s5)
+		arch_out16(firmware.pm1a_control, (u16)(SLP_EN_PM1 | type << 10));
+	register_write(&reset, firmware.reset_value);
+	arch_out8(0x64, 0xfe);          /* the keyboard controller's reset line: Firecracker's way out */
+	triple_fault();
 }
 
 NORETURN void machine_off_at_once(void)
