@@ -36,9 +36,11 @@ printf 'connection: &c\n  accepter: tcp,0.0.0.0,3000\n  connector: echo()\n' >se
 serve ser2net 1 '^abcd$' '(echo abcd; sleep 2) | timeout 10 socat - TCP:127.0.0.1:PORT' \
     -- -p PORT:3000 -a /usr/libexec/x86_64-linux-gnu/gensio -a ser2net.yaml:/etc/ser2net.yaml --package ser2net /usr/sbin/ser2net -n -c /etc/ser2net.yaml
 
-printf 'port=64738\ndatabase=/run/murmur.sqlite\nhost=0.0.0.0\n' >murmur.ini
+# A key of its own would be made for a minute on a busy host.
+openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -keyout key.pem -out cert.pem 2>openssl.err || not_ok "apps/$app/certificate" "$(tail -n 2 openssl.err)"
+printf 'port=64738\ndatabase=/run/murmur.sqlite\nhost=0.0.0.0\nsslCert=/etc/cert.pem\nsslKey=/etc/key.pem\n' >murmur.ini
 serve murmurd 0 '^-----BEGIN CERTIFICATE' 'timeout 10 openssl s_client -connect 127.0.0.1:PORT </dev/null' \
-    -- -p PORT:64738 -m 128M --allow jit -a murmur.ini:/etc/murmur.ini --package mumble-server -a /usr/lib/x86_64-linux-gnu/qt5/plugins/sqldrivers -e HOME=/run \
+    -- -p PORT:64738 -m 128M --allow jit -a murmur.ini:/etc/murmur.ini -a cert.pem:/etc/cert.pem -a key.pem:/etc/key.pem --package mumble-server -a /usr/lib/x86_64-linux-gnu/qt5/plugins/sqldrivers -e HOME=/run \
     /usr/sbin/murmurd -fg -ini /etc/murmur.ini
 
 mkdir radius
@@ -94,7 +96,6 @@ C
 mkdir -p www/secret
 echo 'me:password' >www/users
 echo 'a secret' >www/secret/page
-openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -keyout key.pem -out cert.pem 2>openssl.err || not_ok "apps/$app/certificate" "$(tail -n 2 openssl.err)"
 cat key.pem cert.pem >both.pem
 serve lighttpd-modules 0 '^a secret$' 'curl -skf --max-time 10 -u me:password https://127.0.0.1:PORT/moved/secret/page && curl -skf https://127.0.0.1:PORT/status | grep -c lighttpd' \
     -- -p PORT:443 --allow jit -a lighttpd.conf:/etc/lighttpd/lighttpd.conf -a both.pem:/etc/ssl/both.pem -a www:/www -a /usr/lib/lighttpd \
