@@ -150,6 +150,12 @@ expect add-over-directory 125 'choose another place' "$PITH" run --accel tcg -a 
 unpack escape -a single:/../../../outside /bin/true
 has added-stays-inside escape outside
 
+# Files that are younger than the time asked for have that one (tests/vm/image.sh sees the times).
+echo old >old && touch -d @1500000000 old
+echo new >new
+(export SOURCE_DATE_EPOCH=1600000000 && "$PITH" build -o t1.img -a old:/old -a new:/new /bin/true && touch new && "$PITH" build -o t2.img -a old:/old -a new:/new /bin/true)
+check times-same-bytes "a file touched after the time asked for makes another image" cmp t1.img t2.img
+
 # The cache: the second run makes nothing new; a changed input does.
 cp /bin/true changing
 "$PITH" run --accel tcg --dry-run ./changing >line1

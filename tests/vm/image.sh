@@ -27,6 +27,13 @@ out=$(vm q35:1 -e COLOUR=blue -w / args.img other </dev/null) || status=$?
 is image/replaced-status "$status" 2
 is image/replaced-output "$out" "[./args][other] blue /"
 
+# The files' times: one for all, or their own up to the one that is asked for.
+echo old >old && touch -d @1500000000 old
+echo new >new
+file_times() { vm microvm:1 --net none -a old:/old -a new:/new /usr/bin/stat -c %Y /old /new /etc/passwd </dev/null | tr '\n' ' '; }
+is image/times "$(unset SOURCE_DATE_EPOCH; file_times)" "0 0 0 "
+is image/times-kept "$(export SOURCE_DATE_EPOCH=1600000000; file_times)" "1500000000 1600000000 1600000000 "
+
 # The printed command line runs as it stands; QEMU itself is started by it.
 for machine in microvm q35 pc; do
     line=$("$PITH" run --accel tcg --machine $machine --net none --dry-run ./args x)

@@ -53,14 +53,17 @@ struct plan_node *plan_find(struct plan *plan, const char *path);
 /* Calls visit for every file that comes from the host. */
 void plan_each_host_file(const struct plan *plan, void (*visit)(void *context, const char *source), void *context);
 
+/* SOURCE_DATE_EPOCH, in seconds since 1970; 0: not set, or no such number. */
+int64_t plan_epoch(void);
+
 /* A hash of names, modes and of the host files' identities (not contents): the key of the cache. Negative errno. */
 int plan_key(const struct plan *plan, uint8_t ret_digest[HASH_LEN]);
 
 /*
  * Makes the tree below an empty directory and hashes what it writes, contents
  * included. Python sources with compiled modules beside them keep their times
- * (seconds since 1970); *ret_time is the latest of those and the time of all
- * else, or 0: then no times were set. 0 or an exit status after a line.
+ * (seconds since 1970), all files do up to SOURCE_DATE_EPOCH; *ret_time is the latest
+ * of those and the time of all else, or 0: then no times were set. 0 or an exit status after a line.
  */
 int plan_write(const struct plan *plan, const char *directory, uint8_t ret_digest[HASH_LEN], int64_t *ret_time);
 

@@ -7,6 +7,8 @@
  * (I2) A Python source keeps its time when its compiled module lies beside it
  *      (__pycache__): that names the source's time and is ignored when it is another.
  *      All else has one time, the latest of those, or 0 where there are none.
+ * (I3) SOURCE_DATE_EPOCH in the environment (reproducible-builds.org): files keep their times up to
+ *      it, and what is made here has it. Web servers' ETag and Last-Modified come from these times.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,13 +73,23 @@ static int node_key(const struct plan_node *node, struct hash *h)
 	return error;
 }
 
+int64_t plan_epoch(void)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+	long long seconds = text ? strtoll(text, &end, 10) : 0;
+
+	return text && *text && !*end && seconds > 0 && seconds <= UINT32_MAX ? seconds : 0;
+}
+
 int plan_key(const struct plan *plan, uint8_t ret_digest[HASH_LEN])
 {
 	struct hash h;
 	int error;
 
 	hash_init(&h);
-	hash_add_str(&h, "pith root 2");
+	hash_add_str(&h, "pith root 3");
+	hash_add_u64(&h, (uint64_t)plan_epoch());
 	error = node_key(plan->root, &h);
 	hash_end(&h, ret_digest);
 	return error;
@@ -87,6 +99,7 @@ int plan_key(const struct plan *plan, uint8_t ret_digest[HASH_LEN])
 struct writer {
 	struct hash h;
 	int64_t latest; /* the latest time kept, in seconds; 0: no times are kept */
+	int64_t epoch;  /* (I3), or 0 */
 };
 
 /* The directory of compiled modules in a directory, or NULL. */
@@ -179,7 +192,7 @@ static int host_file_write(const struct plan_node *node, int dir_fd, bool keep_t
 	if (to >= 0)
 		close(to);
 	if (!error) {
-		int64_t kept = keep_time && st.st_mtim.tv_sec > 0 ? st.st_mtim.tv_sec : 0;
+		int64_t kept = st.st_mtim.tv_sec > 0 && (keep_time || st.st_mtim.tv_sec < w->epoch) ? st.st_mtim.tv_sec : 0;
 
 		hash_add_u64(h, (uint64_t)kept);
 		error = time_set(w, dir_fd, node->name, kept);
@@ -238,12 +251,15 @@ static int node_write(const struct plan_node *node, int parent_fd, const struct 
 int plan_write(const struct plan *plan, const char *directory, uint8_t ret_digest[HASH_LEN], int64_t *ret_time)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct writer w = { .latest = latest_time(plan->root) };
+	struct writer w = { .latest = latest_time(plan->root), .epoch = plan_epoch() };
 	int status;
 
+	if (w.latest < w.epoch)
+		w.latest = w.epoch;
 	if (fd < 0)
 		return err_report(PITH_FAILED, directory, "cannot open: %s", strerror(errno));
 	hash_init(&w.h);
+	hash_add_u64(&w.h, (uint64_t)w.latest);
 	status = node_write(plan->root, fd, NULL, &w);
 	hash_end(&w.h, ret_digest);
 	*ret_time = w.latest;
