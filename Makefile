@@ -42,7 +42,7 @@ KSRC     := $(filter-out $(KWITHOUT) kernel/arch/host/% kernel/arch/x86_64/vdso/
 KASM     := $(call rwild,kernel,*.S)
 KCFLAGS  := -std=gnu17 -O2 -fno-align-functions -fno-align-jumps -fno-align-loops -fno-align-labels -g $(WARN) -ffreestanding -fPIE -fno-plt -include kernel/base/hidden.h \
             -mgeneral-regs-only -mno-red-zone -mcmodel=small -fcf-protection=none -fno-asynchronous-unwind-tables \
-            -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
+            -fomit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
             -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40 \
             -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fwrapv $(KCFLAGS_CC) \
             -Ikernel -I. -DPITH_VERSION='"$(VERSION)"'

@@ -228,7 +228,5 @@ int arch_gsi_route(unsigned gsi, unsigned vector, bool level, bool active_low) M
 unsigned arch_random_seed(u8 buf[32]);
 /* End the machine, by whatever way this one has; stops the other CPUs first, wherever they are. */
 NORETURN void arch_machine_off(void);
-/* Return addresses of the current kernel stack, relative to the kernel's base; returns how many. */
-unsigned arch_backtrace(uintptr_t *ret_offsets, unsigned max);
 
 #endif

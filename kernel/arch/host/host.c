@@ -203,7 +203,6 @@ unsigned arch_random_seed(u8 buf[32])
 	memset(buf, 0x5a, 32);
 	return 256;
 }
-unsigned arch_backtrace(uintptr_t *ret_offsets, unsigned max) { return 0; }
 void arch_machine_off(void) { exit(0); }
 
 /* ---- Interrupts and ports: none here; drivers are tested against fake devices. ---- */

@@ -16,6 +16,7 @@
 #define COM1 0x3f8u
 #define DEBUG_PORT 0xe9u                /* the console of hypervisors without a UART: Xen, Bochs, QEMU's isa-debugcon */
 #define BACKTRACE_MAX 24u
+#define FUNCTION_MAX 8192u              /* bytes of the longest function, and more */
 
 static bool earlycon RO_AFTER_INIT;
 static u32 panicking;                   /* atomic: the CPU that came in first, plus one */
@@ -70,42 +71,58 @@ static const char *show(u64 v, char buf[32])
 	return buf;
 }
 
-static bool is_text(u64 v) { return v - arch_layout.image_va < (u64)(__text_end - __kernel_start); }
+/* Text that stays: what only the boot runs is unmapped by arch_seal. */
+static bool is_text(u64 v) { return v - (u64)__boot_text_end < (u64)(__text_end - __boot_text_end); }
 
-/* True if a frame (two words) may be read at p: on this stack, which ends at a known top. */
-static bool frame_ok(u64 p, u64 low)
+/* True if the word at p may be read: on this stack, which ends at a known top. */
+static bool stack_ok(u64 p, u64 low)
 {
 	u64 top = this_cpu()->kernel_sp;
 
-	if (p & 7 || p < low)
-		return false;
-	if (p + 16 <= top && p >= top - ARCH_KSTACK_SIZE)
-		return true;
 	/* Exception stacks are short: stay within the page that we are on. */
-	return ROUND_DOWN(p, PAGE_SIZE) == ROUND_DOWN(low, PAGE_SIZE) && (p & (PAGE_SIZE - 1)) <= PAGE_SIZE - 16;
+	return (p < top && p >= top - ARCH_KSTACK_SIZE) || ROUND_DOWN(p, PAGE_SIZE) == ROUND_DOWN(low, PAGE_SIZE);
 }
 
-static unsigned walk(u64 frame, uintptr_t *ret, unsigned max)
+/* Whom does the call that ends at v call? 0: it is no call; 1: by a pointer. */
+static u64 call_target(u64 v)
 {
-	unsigned n = 0;
-	u64 low = frame & ~7ull;
+	const u8 *code = (const u8 *)v;
 
-	while (n < max && frame_ok(frame, low)) {
-		const u64 *f = (const u64 *)frame;
-
-		if (!is_text(f[1]))
-			break;
-		ret[n++] = f[1] - arch_layout.image_va;
-		if (f[0] <= frame)
-			break;
-		frame = f[0];
+	if (!is_text(v) || !is_text(v - 8))
+		return 0;
+	if (code[-5] == 0xe8) {
+		s32 distance;
+		memcpy(&distance, code - 4, sizeof(distance));
+		if (is_text(v + (u64)(s64)distance))
+			return v + (u64)(s64)distance;
 	}
-	return n;
+	for (int i = 2; i < 8; i++)
+		if (code[-i] == 0xff && (code[-i + 1] & 0x38) == 0x10)
+			return 1;
+	return 0;
 }
 
-unsigned arch_backtrace(uintptr_t *ret_offsets, unsigned max)
+/*
+ * The kernel has no frame pointers: who called whom is read off the stack. A word is a return address if it lies behind a
+ * call; it is surely the next one if that calls the function we are in (one that begins at most FUNCTION_MAX before pc).
+ * Others may be left from earlier calls and get a question mark, but after a call by a pointer or a tail call they are right.
+ */
+static void say_callers(u64 sp, u64 pc)
 {
-	return walk((u64)__builtin_frame_address(0), ret_offsets, max);
+	u64 sure = pc, last = pc, low = sp = ROUND_UP(sp, 8);
+
+	for (unsigned n = 0; n < BACKTRACE_MAX && stack_ok(sp, low); sp += 8) {
+		u64 v = *(const u64 *)sp, to = call_target(v);
+
+		if (!to)
+			continue;
+		bool next = sure - to < FUNCTION_MAX || last - to < FUNCTION_MAX;
+		last = v;
+		if (next)
+			sure = v;
+		out("  %s[kernel+0x%llx]\n", next ? "" : "? ", (unsigned long long)(v - arch_layout.image_va));
+		n++;
+	}
 }
 
 static void print_regs(const struct user_regs *r)
@@ -123,9 +140,7 @@ static void print_regs(const struct user_regs *r)
 
 static NORETURN void panic_handler(const char *message)
 {
-	uintptr_t trace[BACKTRACE_MAX];
 	u32 first = 0, me = arch_cpu_id() + 1;
-	unsigned n;
 
 	x86_cli();
 	if (!__atomic_compare_exchange_n(&panicking, &first, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
@@ -145,12 +160,10 @@ static NORETURN void panic_handler(const char *message)
 
 		out("  at %s, flags 0x%llx, cpu %u\n", show(fault_regs->rip, a), (unsigned long long)fault_regs->rflags, arch_cpu_id());
 		print_regs(fault_regs);
-		n = walk(fault_regs->rbp, trace, BACKTRACE_MAX);
+		say_callers(fault_regs->rsp, fault_regs->rip);
 	} else {
-		n = walk((u64)__builtin_frame_address(0), trace, BACKTRACE_MAX);
+		say_callers((u64)__builtin_frame_address(0), (u64)panic_handler);
 	}
-	for (unsigned i = 0; i < n; i++)
-		out("  [kernel+0x%llx]\n", (unsigned long long)trace[i]);
 	if (arch_hooks.panic_end)
 		arch_hooks.panic_end(message);
 	machine_off_at_once();

@@ -18,7 +18,7 @@ void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(
 
 	*--sp = 0;                              /* keeps the stack aligned at the entry */
 	*--sp = (u64)thread_first_entry;
-	*--sp = 0;                              /* rbp: the end of a backtrace */
+	*--sp = 0;                              /* rbp */
 	*--sp = (u64)entry;                     /* rbx */
 	*--sp = (u64)arg;                       /* r12 */
 	*--sp = 0;
