@@ -91,7 +91,7 @@ $(B)/vdso.so: $(VDSO_SRC) kernel/arch/x86_64/vdso/vdso.lds
 	  -nostdlib -shared -Ikernel -I. -Wl,-T,kernel/arch/x86_64/vdso/vdso.lds -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both \
 	  -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-Bsymbolic -Wl,--no-undefined -o $@ $(VDSO_SRC)
 	$(call say,STRIP,$@)
-	$(Q)strip --strip-debug $@
+	$(Q)strip -s $@
 $(B)/kernel/arch/x86_64/vdso_image.S.o: $(B)/vdso.so
 
 KLDFLAGS := -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 -z pack-relative-relocs -n \

@@ -177,8 +177,7 @@ boot_gdt:
 	.quad 0x00cf93000000ffff	/* 0x18: kernel data */
 boot_gdt_end:
 
-	.section .boot.bss, "aw", @nobits
-	.balign 4096
+	.section .boot.bss, "aw", @nobits	/* page-aligned by kernel.lds */
 	.globl boot_pml4
 boot_pml4:	.skip 4096
 boot_pdpt:	.skip 4096

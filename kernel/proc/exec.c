@@ -274,7 +274,7 @@ static int map_vdso(struct exec_state *st)
 	intptr_t at = n == (ssize_t)len ? vm_map_raw(base, arch_vvar_page(), 1, "[vvar]") : -ENOMEM;
 	if (at > 0) {
 		struct vm_map_request rq = {
-			.addr = base + PAGE_SIZE, .len = len, .prot = VM_PROT_READ | VM_PROT_EXEC, .max_prot = VM_PROT_READ | VM_PROT_EXEC,
+			.addr = base + PAGE_SIZE, .len = ROUND_UP(len, PAGE_SIZE), .prot = VM_PROT_READ | VM_PROT_EXEC, .max_prot = VM_PROT_READ | VM_PROT_EXEC,
 			.flags = VM_MAP_FIXED | VM_MAP_NOREPLACE, .object = o, .name = "[vdso]",
 		};
 		at = vm_map(&rq);

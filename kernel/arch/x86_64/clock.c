@@ -19,7 +19,7 @@
 static union {
 	struct vvar v;
 	u8 page[PAGE_SIZE];
-} vvar_page ALIGNED(4096);
+} vvar_page __attribute__((section(".bss.pages")));
 static u64 tsc_khz;
 static u64 tsc_per_ns_q32;              /* the other direction, for TSC-deadline */
 static struct spinlock clock_lock = SPINLOCK_INIT;

@@ -1,9 +1,8 @@
-/* vdso_image.S - the vDSO's bytes, in whole pages (built by the Makefile as vdso.so). */
+/* vdso_image.S - the vDSO's bytes (built by the Makefile as vdso.so); the program gets a copy, in pages of its own. */
 	.section .rodata.vdso, "a"
-	.balign 4096
+	.balign 8
 	.globl vdso_image, vdso_image_end
 vdso_image:
 	.incbin "vdso.so"
-	.balign 4096
 vdso_image_end:
 	.section .note.GNU-stack, "", @progbits
