@@ -26,7 +26,9 @@ ifeq ($(CLANG_CC),0)
 WARN     += -Wshadow=local
 # No vector registers, hence nothing on the stack that wants more than 8 bytes, and nothing to tell variadic functions about them.
 KCFLAGS_CC := -mpreferred-stack-boundary=3 -mskip-rax-setup
+KSMALL   := -Oz
 else
+KSMALL   := -Os
 KCFLAGS_CC := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 endif
 # An object is made again when its command line changes.
@@ -56,7 +58,7 @@ KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c) $(addpr
             $(addprefix kernel/proc/,file.c file_socket.c file_vnode.c file_port.c fdtable.c futex.c epoll.c poll_wait.c pipe.c eventfd.c) \
             $(addprefix kernel/linux/,dispatch.c filecalls.c sys_io.c sys_futex.c sys_socket.c sys_sockmsg.c sys_epoll.c sys_mm.c)
 LWIP_HOT := $(addprefix core/,inet_chksum.c ip.c pbuf.c tcp.c tcp_in.c tcp_out.c ipv4/ip4.c ipv4/etharp.c) netif/ethernet.c
-speed_or_size = $(if $(filter $(2),$(1)),-O2,-Os)
+speed_or_size = $(if $(filter $(2),$(1)),-O2,$(KSMALL))
 # Entry code runs before there is a canary to check.
 KCFLAGS_EARLY := -fno-stack-protector -fno-stack-clash-protection
 LWIP     := $(B)/lwip
@@ -64,7 +66,7 @@ include kernel/net/lwip/files.mk
 LWIP_OBJ := $(LWIP_SRC:%.c=$(B)/lwip-obj/%.o)
 LWIP_CFLAGS = $(filter-out $(WARN),$(KCFLAGS)) -w -Ikernel/net/lwip -I$(LWIP)/src/include
 KOBJ     := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.S.o)
-$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_HOT) $(value speed_or_size))
+$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_HOT) $(KSMALL) $(value speed_or_size))
 
 $(B)/kernel/%.o: kernel/%.c $(B)/.cmd-kernel | $(LWIP)/.stamp
 	@mkdir -p $(@D)
