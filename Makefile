@@ -79,7 +79,7 @@ $(B)/kernel/%.S.o: kernel/%.S $(B)/.cmd-kernel
 $(B)/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-kernel kernel/net/lwip/lwipopts.h kernel/net/lwip/inet_hooks.h kernel/net/lwip/files.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(LWIP_CFLAGS) $(call lwip_flags,$*) -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+	$(Q)$(CC) $(LWIP_CFLAGS) $(call speed_or_size,$*.c,$(LWIP_HOT)) $(call lwip_flags,$*) -MMD -MP -c -o $@ $(LWIP)/src/$*.c
 $(LWIP)/.stamp: scripts/fetch-lwip
 	scripts/fetch-lwip $(LWIP)
 	touch $@
