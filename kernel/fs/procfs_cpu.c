@@ -20,19 +20,31 @@ static struct cpuid cpuid(u32 leaf, u32 sub)
 	return r;
 }
 
-/* Linux's names, by leaf, register and bit; in Linux's order of words. */
+/* Linux's names, by leaf, register and bit, from bit 0 on; in Linux's order of words. */
 static const struct {
 	u32 leaf;
 	char reg;
-	const char *names[32];
+	const char *names;
 } flags[] = {
-	{ 1, 'd', { "fpu", "vme", "de", "pse", "tsc", "msr", "pae", "mce", "cx8", "apic", 0, "sep", "mtrr", "pge", "mca", "cmov", "pat", "pse36", "pn", "clflush", 0, "dts", "acpi", "mmx", "fxsr", "sse", "sse2", "ss", "ht", "tm", "ia64", "pbe" } },
-	{ 0x80000001, 'd', { [11] = "syscall", [19] = "mp", [20] = "nx", [22] = "mmxext", [25] = "fxsr_opt", [26] = "pdpe1gb", [27] = "rdtscp", [29] = "lm", [30] = "3dnowext", [31] = "3dnow" } },
-	{ 1, 'c', { "pni", "pclmulqdq", "dtes64", "monitor", "ds_cpl", "vmx", "smx", "est", "tm2", "ssse3", "cid", "sdbg", "fma", "cx16", "xtpr", "pdcm", 0, "pcid", "dca", "sse4_1", "sse4_2", "x2apic", "movbe", "popcnt", "tsc_deadline_timer", "aes", "xsave", 0, "avx", "f16c", "rdrand", "hypervisor" } },
-	{ 0x80000001, 'c', { "lahf_lm", "cmp_legacy", "svm", "extapic", "cr8_legacy", "abm", "sse4a", "misalignsse", "3dnowprefetch", "osvw", "ibs", "xop", "skinit", "wdt", [15] = "lwp", [16] = "fma4", [21] = "tbm", [22] = "topoext" } },
-	{ 7, 'b', { "fsgsbase", "tsc_adjust", 0, "bmi1", "hle", "avx2", 0, "smep", "bmi2", "erms", "invpcid", "rtm", 0, 0, "mpx", 0, "avx512f", "avx512dq", "rdseed", "adx", "smap", "avx512ifma", 0, "clflushopt", "clwb", 0, "avx512pf", "avx512er", "avx512cd", "sha_ni", "avx512bw", "avx512vl" } },
-	{ 7, 'c', { 0, "avx512vbmi", "umip", "pku", [4] = "ospke", [5] = "waitpkg", [6] = "avx512_vbmi2", [8] = "gfni", [9] = "vaes", [10] = "vpclmulqdq", [11] = "avx512_vnni", [12] = "avx512_bitalg", [14] = "avx512_vpopcntdq", [16] = "la57", [22] = "rdpid" } },
-	{ 7, 'd', { [4] = "fsrm", [10] = "md_clear", [14] = "serialize", [28] = "flush_l1d" } },
+	{ 1, 'd',
+	  "fpu,vme,de,pse,tsc,msr,pae,mce,cx8,apic,,sep,mtrr,pge,mca,cmov,pat,pse36,pn,clflush,,dts,acpi,mmx,fxsr,sse,sse2,ss,ht,"
+	  "tm,ia64,pbe" },
+	{ 0x80000001, 'd',
+	  ",,,,,,,,,,,syscall,,,,,,,,mp,nx,,mmxext,,,fxsr_opt,pdpe1gb,rdtscp,,lm,3dnowext,3dnow" },
+	{ 1, 'c',
+	  "pni,pclmulqdq,dtes64,monitor,ds_cpl,vmx,smx,est,tm2,ssse3,cid,sdbg,fma,cx16,xtpr,pdcm,,pcid,dca,sse4_1,sse4_2,x2apic,"
+	  "movbe,popcnt,tsc_deadline_timer,aes,xsave,,avx,f16c,rdrand,hypervisor" },
+	{ 0x80000001, 'c',
+	  "lahf_lm,cmp_legacy,svm,extapic,cr8_legacy,abm,sse4a,misalignsse,3dnowprefetch,osvw,ibs,xop,skinit,wdt,,lwp,fma4,,,,,"
+	  "tbm,topoext" },
+	{ 7, 'b',
+	  "fsgsbase,tsc_adjust,,bmi1,hle,avx2,,smep,bmi2,erms,invpcid,rtm,,,mpx,,avx512f,avx512dq,rdseed,adx,smap,avx512ifma,,"
+	  "clflushopt,clwb,,avx512pf,avx512er,avx512cd,sha_ni,avx512bw,avx512vl" },
+	{ 7, 'c',
+	  ",avx512vbmi,umip,pku,ospke,waitpkg,avx512_vbmi2,,gfni,vaes,vpclmulqdq,avx512_vnni,avx512_bitalg,,avx512_vpopcntdq,,"
+	  "la57,,,,,,rdpid" },
+	{ 7, 'd',
+	  ",,,,fsrm,,,,,,md_clear,,,,serialize,,,,,,,,,,,,,,flush_l1d" },
 };
 
 static void put_flags(struct pseudo_text *t)
@@ -40,9 +52,14 @@ static void put_flags(struct pseudo_text *t)
 	for (unsigned k = 0; k < ARRAY_SIZE(flags); k++) {
 		struct cpuid r = cpuid(flags[k].leaf, 0);
 		u32 bits = flags[k].reg == 'b' ? r.b : flags[k].reg == 'c' ? r.c : r.d;
-		for (unsigned bit = 0; bit < 32; bit++)
-			if (bits >> bit & 1 && flags[k].names[bit])
-				pseudo_printf(t, " %s", flags[k].names[bit]);
+		for (const char *name = flags[k].names; *name; bits >>= 1) {
+			size_t len = 0;
+			while (name[len] && name[len] != ',')
+				len++;
+			if (bits & 1 && len)
+				pseudo_printf(t, " %.*s", (int)len, name);
+			name += len + (name[len] == ',');
+		}
 	}
 }
 

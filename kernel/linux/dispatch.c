@@ -56,14 +56,28 @@ extern const syscall_fn syscall_table[SYSCALL_MAX];
 #endif
 #undef LX_ENTRY
 
-#define LX_ENTRY(nr, name, lvl, ...) [nr] = #name,
-static const char *const names[SYSCALL_MAX] = {
+/* Their names, one behind the other, and where each begins, plus one. */
+#define LX_ENTRY(nr, name, lvl, ...) char name_##name[sizeof(#name)];
+struct name_texts {
+#include "linux/syscalls.def"
+};
+#undef LX_ENTRY
+#define LX_ENTRY(nr, name, lvl, ...) #name,
+static const struct name_texts texts = {
+#include "linux/syscalls.def"
+};
+#undef LX_ENTRY
+#define LX_ENTRY(nr, name, lvl, ...) [nr] = offsetof(struct name_texts, name_##name) + 1,
+static const u16 name_at[SYSCALL_MAX] = {
 #include "linux/syscalls.def"
 };
 /* A kernel that is linked for one program does without: it says "#NUMBER", and the command puts the name there. */
-typedef const char *const *name_list;
-static const name_list known_names LINK_PICK(names, syscalls) = names;
-LINK_TABLE(name_list, names);
+struct name_list {
+	const struct name_texts *texts;
+	const u16 *at;
+};
+static const struct name_list known_names LINK_PICK(names, syscalls) = { &texts, name_at };
+LINK_TABLE(struct name_list, names);
 
 #undef LX_ENTRY
 #undef SYSCALL0
@@ -91,9 +105,9 @@ static u8 told[SYSCALL_MAX];         /* the line of an unknown call has been pri
 
 const char *syscall_name(unsigned nr)
 {
-	const name_list *known = LINK_FIRST(names);
+	const struct name_list *known = LINK_FIRST(names);
 
-	return nr < SYSCALL_MAX && known ? (*known)[nr] : NULL;
+	return nr < SYSCALL_MAX && known && known->at[nr] ? (const char *)known->texts + known->at[nr] - 1 : NULL;
 }
 
 static struct user_regs *current_regs(void)

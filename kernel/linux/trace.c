@@ -16,17 +16,23 @@
 
 enum trace_type { TRACE_END, TRACE_FD, TRACE_INT, TRACE_UINT, TRACE_LONG, TRACE_ULONG, TRACE_SIZE, TRACE_OFF, TRACE_PTR, TRACE_STR };
 
+/* Two a byte. */
+#define PAIR(a, b) (TRACE_##a | TRACE_##b << 4)
 #define SYSCALL0(nr, name, lvl) [nr] = { 0 },
-#define SYSCALL1(nr, name, lvl, a, an) [nr] = { TRACE_##a },
-#define SYSCALL2(nr, name, lvl, a, an, b, bn) [nr] = { TRACE_##a, TRACE_##b },
-#define SYSCALL3(nr, name, lvl, a, an, b, bn, c, cn) [nr] = { TRACE_##a, TRACE_##b, TRACE_##c },
-#define SYSCALL4(nr, name, lvl, a, an, b, bn, c, cn, d, dn) [nr] = { TRACE_##a, TRACE_##b, TRACE_##c, TRACE_##d },
-#define SYSCALL5(nr, name, lvl, a, an, b, bn, c, cn, d, dn, e, en) [nr] = { TRACE_##a, TRACE_##b, TRACE_##c, TRACE_##d, TRACE_##e },
-#define SYSCALL6(nr, name, lvl, a, an, b, bn, c, cn, d, dn, e, en, f, fn) \
-	[nr] = { TRACE_##a, TRACE_##b, TRACE_##c, TRACE_##d, TRACE_##e, TRACE_##f },
-static const u8 types[512][6] = {
+#define SYSCALL1(nr, name, lvl, a, an) [nr] = { PAIR(a, END) },
+#define SYSCALL2(nr, name, lvl, a, an, b, bn) [nr] = { PAIR(a, b) },
+#define SYSCALL3(nr, name, lvl, a, an, b, bn, c, cn) [nr] = { PAIR(a, b), PAIR(c, END) },
+#define SYSCALL4(nr, name, lvl, a, an, b, bn, c, cn, d, dn) [nr] = { PAIR(a, b), PAIR(c, d) },
+#define SYSCALL5(nr, name, lvl, a, an, b, bn, c, cn, d, dn, e, en) [nr] = { PAIR(a, b), PAIR(c, d), PAIR(e, END) },
+#define SYSCALL6(nr, name, lvl, a, an, b, bn, c, cn, d, dn, e, en, f, fn) [nr] = { PAIR(a, b), PAIR(c, d), PAIR(e, f) },
+static const u8 types[512][3] = {
 #include "linux/syscalls.def"
 };
+
+static enum trace_type type_of(unsigned nr, unsigned i)
+{
+	return types[nr][i / 2] >> i % 2 * 4 & 15;
+}
 
 #define STR_SHOWN 96u
 
@@ -122,10 +128,10 @@ static void put_call(struct line *l, const struct user_regs *r)
 		put(l, "syscall_%u(", nr);
 	} else {
 		put(l, "%s(", name);
-		for (unsigned i = 0; i < 6 && types[nr][i] != TRACE_END; i++) {
+		for (unsigned i = 0; i < 6 && type_of(nr, i) != TRACE_END; i++) {
 			if (i)
 				put(l, ", ");
-			put_arg(l, types[nr][i], args[i]);
+			put_arg(l, type_of(nr, i), args[i]);
 		}
 	}
 	put(l, ")");
@@ -156,18 +162,24 @@ static void trace_enter(const struct user_regs *regs)
 
 static const char *error_name(int e)
 {
-	static const char *const common[] = {
-		[EPERM] = "EPERM", [ENOENT] = "ENOENT", [ESRCH] = "ESRCH", [EINTR] = "EINTR", [EIO] = "EIO", [E2BIG] = "E2BIG",
-		[EBADF] = "EBADF", [ECHILD] = "ECHILD", [EAGAIN] = "EAGAIN", [ENOMEM] = "ENOMEM", [EACCES] = "EACCES", [EFAULT] = "EFAULT",
-		[EBUSY] = "EBUSY", [EEXIST] = "EEXIST", [EXDEV] = "EXDEV", [ENODEV] = "ENODEV", [ENOTDIR] = "ENOTDIR", [EISDIR] = "EISDIR",
-		[EINVAL] = "EINVAL", [EMFILE] = "EMFILE", [ENOTTY] = "ENOTTY", [ENOSPC] = "ENOSPC", [ESPIPE] = "ESPIPE", [EROFS] = "EROFS",
-		[EPIPE] = "EPIPE", [ERANGE] = "ERANGE", [ENAMETOOLONG] = "ENAMETOOLONG", [ENOSYS] = "ENOSYS", [ENOTEMPTY] = "ENOTEMPTY",
-		[ELOOP] = "ELOOP", [ENODATA] = "ENODATA", [EOVERFLOW] = "EOVERFLOW", [ENOTSOCK] = "ENOTSOCK", [EOPNOTSUPP] = "EOPNOTSUPP",
-		[EADDRINUSE] = "EADDRINUSE", [ECONNRESET] = "ECONNRESET", [EISCONN] = "EISCONN", [ENOTCONN] = "ENOTCONN",
-		[ETIMEDOUT] = "ETIMEDOUT", [ECONNREFUSED] = "ECONNREFUSED", [EALREADY] = "EALREADY", [EINPROGRESS] = "EINPROGRESS",
+	static const struct {
+		u8 number;
+		char name[13];
+	} common[] = {
+		{ EPERM, "EPERM" }, { ENOENT, "ENOENT" }, { ESRCH, "ESRCH" }, { EINTR, "EINTR" }, { EIO, "EIO" }, { E2BIG, "E2BIG" },
+		{ EBADF, "EBADF" }, { ECHILD, "ECHILD" }, { EAGAIN, "EAGAIN" }, { ENOMEM, "ENOMEM" }, { EACCES, "EACCES" }, { EFAULT, "EFAULT" },
+		{ EBUSY, "EBUSY" }, { EEXIST, "EEXIST" }, { EXDEV, "EXDEV" }, { ENODEV, "ENODEV" }, { ENOTDIR, "ENOTDIR" }, { EISDIR, "EISDIR" },
+		{ EINVAL, "EINVAL" }, { EMFILE, "EMFILE" }, { ENOTTY, "ENOTTY" }, { ENOSPC, "ENOSPC" }, { ESPIPE, "ESPIPE" }, { EROFS, "EROFS" },
+		{ EPIPE, "EPIPE" }, { ERANGE, "ERANGE" }, { ENAMETOOLONG, "ENAMETOOLONG" }, { ENOSYS, "ENOSYS" }, { ENOTEMPTY, "ENOTEMPTY" },
+		{ ELOOP, "ELOOP" }, { ENODATA, "ENODATA" }, { EOVERFLOW, "EOVERFLOW" }, { ENOTSOCK, "ENOTSOCK" }, { EOPNOTSUPP, "EOPNOTSUPP" },
+		{ EADDRINUSE, "EADDRINUSE" }, { ECONNRESET, "ECONNRESET" }, { EISCONN, "EISCONN" }, { ENOTCONN, "ENOTCONN" },
+		{ ETIMEDOUT, "ETIMEDOUT" }, { ECONNREFUSED, "ECONNREFUSED" }, { EALREADY, "EALREADY" }, { EINPROGRESS, "EINPROGRESS" },
 	};
 
-	return e >= 0 && (unsigned)e < ARRAY_SIZE(common) && common[e] ? common[e] : "";
+	for (unsigned i = 0; i < ARRAY_SIZE(common); i++)
+		if (common[i].number == e)
+			return common[i].name;
+	return "";
 }
 
 static void trace_leave(const struct user_regs *regs, long result)
