@@ -1,5 +1,5 @@
 /*
- * spinlock.c - waiting for a spinlock.
+ * spinlock.c - waiting for a spinlock, and what files made for size call.
  *
  * Waiting this long is a mistake of ours (a lock taken twice, a holder that sleeps), and would be a machine that hangs
  * without a word: it panics instead, with the waiter's backtrace. Time in which this virtual CPU did not run does not count,
@@ -35,3 +35,7 @@ void spin_lock_wait(struct spinlock *l)
 		}
 	} while (!spin_trylock(l));
 }
+
+void spin_lock_call(struct spinlock *l) { spin_lock_here(l); }
+irq_flags_t spin_lock_irqsave_call(struct spinlock *l) { return spin_lock_irqsave_here(l); }
+void spin_unlock_irqrestore_call(struct spinlock *l, irq_flags_t f) { spin_unlock_irqrestore_here(l, f); }

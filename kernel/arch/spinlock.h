@@ -24,10 +24,17 @@ static inline bool spin_trylock(struct spinlock *l)
 }
 /* Take l, which is held just now. Panics after 10 s. */
 void spin_lock_wait(struct spinlock *l);
-static inline void spin_lock(struct spinlock *l)
+void spin_lock_call(struct spinlock *l);
+irq_flags_t spin_lock_irqsave_call(struct spinlock *l);
+void spin_unlock_irqrestore_call(struct spinlock *l, irq_flags_t f);
+static ALWAYS_INLINE void spin_lock_here(struct spinlock *l)
 {
 	if (unlikely(!spin_trylock(l)))
 		spin_lock_wait(l);
+}
+static ALWAYS_INLINE void spin_lock(struct spinlock *l)
+{
+	FOR_SIZE ? spin_lock_call(l) : spin_lock_here(l);
 }
 static inline void spin_unlock(struct spinlock *l)
 {
@@ -37,16 +44,24 @@ static inline bool spin_is_locked(const struct spinlock *l)
 {
 	return READ_ONCE(l->held) != 0;
 }
-static inline irq_flags_t spin_lock_irqsave(struct spinlock *l)
+static ALWAYS_INLINE irq_flags_t spin_lock_irqsave_here(struct spinlock *l)
 {
 	irq_flags_t f = arch_irq_save();
-	spin_lock(l);
+	spin_lock_here(l);
 	return f;
 }
-static inline void spin_unlock_irqrestore(struct spinlock *l, irq_flags_t f)
+static ALWAYS_INLINE irq_flags_t spin_lock_irqsave(struct spinlock *l)
+{
+	return FOR_SIZE ? spin_lock_irqsave_call(l) : spin_lock_irqsave_here(l);
+}
+static ALWAYS_INLINE void spin_unlock_irqrestore_here(struct spinlock *l, irq_flags_t f)
 {
 	spin_unlock(l);
 	arch_irq_restore(f);
+}
+static ALWAYS_INLINE void spin_unlock_irqrestore(struct spinlock *l, irq_flags_t f)
+{
+	FOR_SIZE ? spin_unlock_irqrestore_call(l, f) : spin_unlock_irqrestore_here(l, f);
 }
 
 #endif

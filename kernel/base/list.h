@@ -17,22 +17,32 @@ struct list {
 static inline void list_init(struct list *l) { l->next = l->prev = l; }
 static inline bool list_empty(const struct list *l) { return l->next == l; }
 
-static inline void list_insert_between(struct list *n, struct list *prev, struct list *next)
+void list_insert_between_call(struct list *n, struct list *prev, struct list *next);
+static ALWAYS_INLINE void list_insert_between_here(struct list *n, struct list *prev, struct list *next)
 {
 	n->prev = prev;
 	n->next = next;
 	prev->next = n;
 	next->prev = n;
 }
+static ALWAYS_INLINE void list_insert_between(struct list *n, struct list *prev, struct list *next)
+{
+	FOR_SIZE ? list_insert_between_call(n, prev, next) : list_insert_between_here(n, prev, next);
+}
 /* First and last position of the list headed by l. */
 static inline void list_push(struct list *l, struct list *n) { list_insert_between(n, l, l->next); }
 static inline void list_append(struct list *l, struct list *n) { list_insert_between(n, l->prev, l); }
 /* Take n off its list and make it point at itself: removing twice is harmless. */
-static inline void list_remove(struct list *n)
+void list_remove_call(struct list *n);
+static ALWAYS_INLINE void list_remove_here(struct list *n)
 {
 	n->prev->next = n->next;
 	n->next->prev = n->prev;
 	list_init(n);
+}
+static ALWAYS_INLINE void list_remove(struct list *n)
+{
+	FOR_SIZE ? list_remove_call(n) : list_remove_here(n);
 }
 static inline struct list *list_first(struct list *l) { return list_empty(l) ? NULL : l->next; }
 static inline struct list *list_pop(struct list *l)

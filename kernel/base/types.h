@@ -34,6 +34,15 @@ typedef s64  off_t;
 #define NOINLINE       __attribute__((noinline))
 /* Locals are zeroed by the compiler; not this one: a large array on a hot path, written before it is read. */
 #define NO_AUTO_INIT __attribute__((uninitialized))
+/*
+ * True in files that are compiled for size (all that the Makefile's KHOT does not list): what a header offers inline as
+ * foo is a call of foo_call there, and its body, foo_here, everywhere else.
+ */
+#if defined(__OPTIMIZE_SIZE__) && !defined(PITH_HOST)
+#define FOR_SIZE true
+#else
+#define FOR_SIZE false
+#endif
 #define ALWAYS_INLINE  inline __attribute__((always_inline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 /* Written during boot only; its pages become read-only before the program starts. */

@@ -88,14 +88,14 @@ static inline phys_t page_to_phys(const struct page *p)
 {
 	const struct page_range *r = &page_ranges[0];
 	u64 i = (u64)(p - r->pages);
-	return likely(i < r->count) ? (r->first_pfn + i) << PAGE_SHIFT : page_to_phys_slow(p);
+	return !FOR_SIZE && likely(i < r->count) ? (r->first_pfn + i) << PAGE_SHIFT : page_to_phys_slow(p);
 }
 /* NULL if pa is no allocatable RAM */
 static inline struct page *phys_to_page(phys_t pa)
 {
 	const struct page_range *r = &page_ranges[0];
 	u64 i = (pa >> PAGE_SHIFT) - r->first_pfn;
-	return likely(i < r->frontier - r->first_pfn) ? r->pages + i : phys_to_page_slow(pa);
+	return !FOR_SIZE && likely(i < r->frontier - r->first_pfn) ? r->pages + i : phys_to_page_slow(pa);
 }
 static inline void *page_to_virt(const struct page *p) { return arch_phys_to_virt(page_to_phys(p)); }
 static inline struct page *virt_to_page(const void *v) { return phys_to_page(arch_virt_to_phys(v)); }

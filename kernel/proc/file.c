@@ -102,6 +102,8 @@ void file_put_last(struct file *f)
 	pool_give(f);
 }
 
+void file_put_call(struct file *f) { file_put_here(f); }
+
 void file_discard(struct file *f)
 {
 	if (!f)

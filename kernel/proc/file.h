@@ -86,10 +86,15 @@ static ALWAYS_INLINE bool file_try_get(struct file *f)
 }
 /* The last reference: epoll items go, then ops->release. May sleep. */
 void file_put_last(struct file *f);
-static inline void file_put(struct file *f)
+void file_put_call(struct file *f);
+static ALWAYS_INLINE void file_put_here(struct file *f)
 {
 	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		file_put_last(f);
+}
+static ALWAYS_INLINE void file_put(struct file *f)
+{
+	FOR_SIZE ? file_put_call(f) : file_put_here(f);
 }
 static inline u32 file_flags(const struct file *f) { return __atomic_load_n(&f->flags, __ATOMIC_RELAXED); }
 static inline bool file_nonblock(const struct file *f) { return file_flags(f) & LX_O_NONBLOCK; }

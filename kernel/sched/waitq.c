@@ -66,6 +66,8 @@ void waitq_wake_entries(struct waitq *q, u32 key, unsigned n)
 	arch_irq_restore(f);
 }
 
+void waitq_wake_call(struct waitq *q, u32 key, unsigned n) { waitq_wake_here(q, key, n); }
+
 static bool waiter_wake(struct waitq_entry *e, u32 key)
 {
 	struct waiter *w = container_of(e, struct waiter, entry);

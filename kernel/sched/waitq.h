@@ -54,12 +54,17 @@ void waitq_add(struct waitq *q, struct waitq_entry *e);   /* e->wake, key, exclu
 void waitq_remove(struct waitq_entry *e);                 /* off its queue; when it returns, wake is not running. Harmless when on none */
 /* Wake all non-exclusive and up to n exclusive entries that match key. Any context. Cheap when empty. */
 void waitq_wake_entries(struct waitq *q, u32 key, unsigned n);
-static inline void waitq_wake(struct waitq *q, u32 key, unsigned n)
+void waitq_wake_call(struct waitq *q, u32 key, unsigned n);
+static ALWAYS_INLINE void waitq_wake_here(struct waitq *q, u32 key, unsigned n)
 {
 	/* The waker's half of the protocol (waitq.c): what it changed is seen before it looks for sleepers. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (READ_ONCE(q->entries.next) != &q->entries)
 		waitq_wake_entries(q, key, n);
+}
+static ALWAYS_INLINE void waitq_wake(struct waitq *q, u32 key, unsigned n)
+{
+	FOR_SIZE ? waitq_wake_call(q, key, n) : waitq_wake_here(q, key, n);
 }
 static inline void waitq_wake_all(struct waitq *q) { waitq_wake(q, 0, ~0u); }
 static inline void waitq_wake_one(struct waitq *q) { waitq_wake(q, 0, 1); }
