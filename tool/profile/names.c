@@ -28,6 +28,8 @@
 #define WINDOW      32u                /* bytes that must be alike to find the kernel */
 #define FILE_MAX    (1u << 30)
 #define KERNEL_HALF (1ull << 63)
+#define CALL_MAX    7u                 /* bytes of the longest call */
+#define FUNCTION_MAX 8192u             /* of the kernel's longest function, and more */
 
 struct chunk {
 	uint64_t hash, address;       /* address: where the file's headers put it */
@@ -236,6 +238,29 @@ static const char *kernel_name(struct names *names, uint64_t address, names_read
 const char *names_find(struct names *names, uint64_t address, names_read *read, void *context)
 {
 	return address >= KERNEL_HALF ? kernel_name(names, address, read, context) : program_name(names, address, read, context);
+}
+
+bool names_returns(const struct names *names, uint64_t address, uint64_t pc)
+{
+	uint64_t at = address - names->base, to = pc - names->base;
+	const uint8_t *code = names->based ? scan_object_code(&names->kernel, at - CALL_MAX, CALL_MAX) : NULL;
+	int32_t distance;
+
+	if (!code)
+		return false;
+	/* Intel SDM 2A, CALL. */
+	memcpy(&distance, code + CALL_MAX - 4, sizeof distance);
+	if (code[CALL_MAX - 5] == 0xe8) {
+		uint64_t target = at + (uint64_t)(int64_t)distance;
+
+		if (names->symbols_good ? target == scan_object_start(&names->symbols, to) : to - target < FUNCTION_MAX)
+			return true;
+	}
+	for (size_t len = 2; len <= CALL_MAX; len++) {
+		if (code[CALL_MAX - len] == 0xff && (code[CALL_MAX - len + 1] & 0x38) == 0x10)
+			return true;
+	}
+	return false;
 }
 
 void names_close(struct names *names)

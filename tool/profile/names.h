@@ -25,6 +25,12 @@ struct names *names_open(int root_fd, uint64_t root_offset, uint64_t root_len, c
 /* The function's name, or the file's in brackets, or [kernel], or [unknown]; valid until names_close. Never NULL. */
 const char *names_find(struct names *names, uint64_t address, names_read *read, void *context);
 
+/*
+ * Can an address of the kernel be where the function that pc lies in returns to? It is if a call of that function ends there, or
+ * a call by a pointer. False as long as the kernel has not been found in the machine (names_find).
+ */
+bool names_returns(const struct names *names, uint64_t address, uint64_t pc);
+
 void names_close(struct names *names);
 
 #endif

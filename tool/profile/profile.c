@@ -1,10 +1,10 @@
 /*
  * profile.c - taking stacks from a running machine.
  *
- * Kernel frames are followed by their frame pointers: all kernel code keeps one. A thread's first frame in the kernel has
- * saved 0, and right above its return address lies struct user_regs (kernel/arch/x86_64/entry.S, (E2)), which has the
- * program's place. The program's own frames are followed as long as its frame pointer leads upward to an address behind a
- * call: code without frame pointers has its innermost function only.
+ * The kernel keeps no frame pointers: its frames are the words on its stack that are behind a call of the function below, or
+ * behind a call by a pointer (an older call's word may be taken for one). Right above the first one's return address lies struct
+ * user_regs (kernel/arch/x86_64/entry.S, (E2)), which has the program's place. The program's own frames are followed as long as
+ * its frame pointer leads upward to an address behind a call: code without frame pointers has its innermost function only.
  *
  * What the machine holds is not trusted: a stack ends at FRAMES_MAX frames, and names have no ';' and no line's end.
  */
@@ -39,7 +39,9 @@
 #define REGS_RIP 16
 #define REGS_CS  17
 #define REGS_RSP 19
-#define REGS_LEN 20
+#define REGS_SS  20
+
+#define STACK_WORDS 2048 /* a kernel stack */
 
 struct stacks {
 	char **items;  /* sorted */
@@ -100,27 +102,59 @@ static size_t program_frames(struct sampler *s, const struct gdb_regs *regs, uin
 	return n;
 }
 
+/* The words of a kernel stack from its pointer on, as far as they are there; how many. */
+static size_t stack_read(struct sampler *s, uint64_t at, uint64_t *words)
+{
+	size_t n = 0;
+
+	while (at >= KERNEL_HALF && at % 8 == 0 && n + GDB_READ_MAX / 8 <= STACK_WORDS) {
+		uint64_t len = GDB_READ_MAX - at % GDB_READ_MAX; /* a piece is all there or not at all */
+
+		if (!memory_read(s, at, words + n, len))
+			break;
+		n += len / 8;
+		at += len;
+	}
+	return n;
+}
+
+/* Is this a struct user_regs, of the program (ring 3) or of the kernel itself, interrupted (ring 0)? */
+static bool is_regs(const uint64_t *words, size_t count, unsigned int ring)
+{
+	bool user = ring == 3;
+
+	return count > REGS_SS && words[REGS_CS] && words[REGS_CS] < 256 && (words[REGS_CS] & 3) == ring && words[REGS_SS] < 256 &&
+	       (words[REGS_RIP] < USER_END) == user && (words[REGS_RSP] < USER_END) == user;
+}
+
 /* One processor's stack, innermost first. */
 static size_t frames_take(struct sampler *s, const struct gdb_regs *regs, uint64_t *out)
 {
-	uint64_t frame = regs->frame, words[2], user[REGS_LEN];
-	size_t n = 0;
+	uint64_t words[STACK_WORDS], pc = regs->ip;
+	size_t n = 0, count;
 
-	if (regs->ip < USER_END)
+	if (pc < USER_END)
 		return program_frames(s, regs, out, FRAMES_MAX);
-	out[n++] = regs->ip;
-	while (n < FRAMES_MAX && frame >= KERNEL_HALF && frame % 8 == 0 && memory_read(s, frame, words, sizeof words)) {
-		if (words[1] < KERNEL_HALF)
-			break;
-		out[n++] = words[1] - 1;
-		if (!words[0]) {
-			if (memory_read(s, frame + sizeof words, user, sizeof user) && (user[REGS_CS] & 3) == 3 && user[REGS_RIP] < USER_END)
-				n += program_frames(s, &(struct gdb_regs){ user[REGS_RIP], user[REGS_RBP], user[REGS_RSP] }, out + n, FRAMES_MAX - n);
-			break;
+	out[n++] = pc;
+	names_find(s->names, pc, memory_read, s); /* where the kernel is */
+	count = stack_read(s, regs->stack, words);
+	for (size_t i = 0; i < count && n < FRAMES_MAX; i++) {
+		const uint64_t *above = words + i + 1;
+		size_t left = count - i - 1;
+		bool entered = is_regs(above, left, 3), interrupted = is_regs(above, left, 0);
+
+		if (words[i] < KERNEL_HALF || (!entered && !interrupted && !names_returns(s->names, words[i], pc)))
+			continue;
+		out[n++] = pc = words[i] - 1; /* in the call, not behind it */
+		if (entered) {
+			struct gdb_regs user = { above[REGS_RIP], above[REGS_RBP], above[REGS_RSP] };
+
+			return n + program_frames(s, &user, out + n, FRAMES_MAX - n);
 		}
-		if (words[0] <= frame)
-			break;
-		frame = words[0];
+		if (interrupted && n < FRAMES_MAX) {
+			out[n++] = pc = above[REGS_RIP];
+			i += 1 + REGS_SS;
+		}
 	}
 	return n;
 }
