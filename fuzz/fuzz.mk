@@ -29,6 +29,19 @@ $(B)/fuzz-bin/%: $(B)/fuzz-obj/fuzz/%_fuzz.o $(B)/fuzz-obj/libkernel.a
 -include $(call rwild,$(B)/fuzz-obj,*.d)
 
 # An input that walks a file system has so many features that weighing them takes longer than running it: ext4 goes without.
+# The command's reader of manifests, instead of the kernel.
+MANIFEST_SRC := $(addprefix tool/,manifest.c manifest_tree.c opts.c opts_check.c rules.c rules_names.c instance/instance.c scan/table.c) \
+                $(filter-out tool/util/err.c,$(wildcard tool/util/*.c))
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+$(B)/host/tool/%.o: HCFLAGS = $(TCFLAGS) -O1 $(SANITIZE)
+$(B)/fuzz-obj/tool/%.o: FCFLAGS = $(filter-out -Wshadow=local,$(TCFLAGS)) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
+$(B)/fuzz/manifest: $(B)/host/fuzz/manifest_fuzz.o $(B)/host/fuzz/replay_main.o $(MANIFEST_SRC:%.c=$(B)/host/%.o)
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HCFLAGS) -Wl,--gc-sections -o $@ $^ $(TOOL_LIBS)
+$(B)/fuzz-bin/manifest: $(B)/fuzz-obj/fuzz/manifest_fuzz.o $(MANIFEST_SRC:%.c=$(B)/fuzz-obj/%.o)
+	@mkdir -p $(@D)
+	$(CLANG) $(FCFLAGS) -fsanitize=fuzzer -Wl,--gc-sections -o $@ $^ $(TOOL_LIBS)
+
 T ?= $(FUZZ_TARGETS)
 S ?= 60
 fuzz: $(patsubst %,$(B)/fuzz-bin/%,$(filter-out syscalls,$(T))) $(if $(filter syscalls,$(T)),$(B)/pith $(B)/pith.elf.stripped) ## fuzz targets T (default all) for S seconds each
