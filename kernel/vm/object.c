@@ -68,7 +68,7 @@ void vm_page_unlock(struct page *p)
 
 void vm_object_init(struct vm_object *o, const struct vm_object_ops *ops)
 {
-	*o = (struct vm_object){ .ops = ops, .refs = 1 };
+	*o = (struct vm_object){ .ops = ops, .refs = 1, .ra_mark = UINT64_MAX };
 	spin_init(&o->lock);
 	mutex_init(&o->sync_lock);
 	radix_init(&o->tree, &vm_radix_mem);

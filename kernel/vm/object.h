@@ -56,6 +56,8 @@ struct vm_object {
 	u32 pins;                    /* atomic: reclaim looks at it; the last put waits for 0 */
 	u8 reclaimable;              /* clean pages may be dropped (a file system can read them again) */
 	u8 readahead;                /* pages to read around a miss, 0 or 1 = none */
+	u16 ra_pages;                /* readahead.c's guesses: length of the last window */
+	u64 ra_next, ra_mark, ra_end; /* where what was last filled ends; the last window's first page (UINT64_MAX: none) and its end */
 	struct mutex sync_lock;      /* outermost: one write-back at a time */
 	struct list mappings;        /* O: the areas that map it; changed with the address space lock held too */
 };
@@ -86,6 +88,8 @@ bool vm_object_is_dirty(struct vm_object *o);
 bool vm_object_next(struct vm_object *o, u64 *index);
 /* Start reading what is not there of [first, first + npages), at most a quarter of the free memory: a hint, errors are dropped. May sleep. */
 void vm_object_prefetch(struct vm_object *o, u64 first, u64 npages);
+/* Nothing is being read ahead, until somebody reads again: before a file system goes. May sleep. */
+void vm_readahead_drain(void);
 /* The sleeping page lock, for file systems that change a page's contents in place. */
 void vm_page_lock(struct page *p);
 void vm_page_unlock(struct page *p);

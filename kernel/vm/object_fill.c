@@ -10,8 +10,6 @@
  */
 #include "vm/vm_impl.h"
 
-#define FILL_MAX 32u
-
 /* The pages around index that are to be read with it: [*ret_first, *ret_last], both near. */
 static void fill_window(struct vm_object *o, u64 index, u64 want, u64 *ret_first, u64 *ret_last)
 {
@@ -118,6 +116,7 @@ int object_fill(struct vm_object *o, u64 index, u64 want, struct page **ret_page
 	}
 	struct page **pages = window + from;
 	page_get(p);                     /* the caller's */
+	WRITE_ONCE(o->ra_next, pages[0]->index + n);
 	r = o->ops->read_pages(o, pages, n);
 	if (r && n > 1) {
 		/* Perhaps only a neighbour is bad: forget them and read the one page. */

@@ -22,7 +22,7 @@ static ALWAYS_INLINE ssize_t read_page(struct vm_object *o, struct uio *u, struc
 	if (unlikely(!p)) {
 		if (object_is_memory(o))
 			return (ssize_t)uio_put_zero(u, n);
-		int r = object_get(o, off >> PAGE_SHIFT, DIV_ROUND_UP(in_page + todo, PAGE_SIZE), &p);
+		int r = readahead_miss(o, off >> PAGE_SHIFT, DIV_ROUND_UP(in_page + todo, PAGE_SIZE), &p);
 		if (r)
 			return r;
 	}
@@ -44,6 +44,8 @@ static ssize_t read_many(struct vm_object *o, struct uio *u, u64 off, size_t tod
 		if (at == have) {
 			have = (unsigned)MIN((in_page + todo + PAGE_SIZE - 1) >> PAGE_SHIFT, READ_GANG);
 			at = 0;
+			if (unlikely(o->ra_mark - (off >> PAGE_SHIFT) < have))
+				readahead_mark(o);
 			object_gang(o, off >> PAGE_SHIFT, have, pages);
 			sched_poll();
 		}
@@ -77,6 +79,8 @@ ssize_t vm_object_read(struct vm_object *o, struct uio *u, u64 off, u64 size)
 		return read_many(o, u, off, todo);
 	if (unlikely(!todo))
 		return 0;
+	if (unlikely(o->ra_mark == off >> PAGE_SHIFT))
+		readahead_mark(o);
 	ssize_t moved = read_page(o, u, vm_object_lookup(o, off >> PAGE_SHIFT), off, todo, todo);
 	return moved < 0 ? moved : uio_result(u, (size_t)moved);
 }

@@ -211,6 +211,10 @@ void lru_add(struct page *p);
 void lru_remove(struct page *p);
 /* Out of the tree, whose reference becomes the caller's. O held. */
 void object_remove_locked(struct vm_object *o, struct page *p);
+/* readahead.c: as object_get, for a read by call; and: o->ra_mark is being read. */
+int readahead_miss(struct vm_object *o, u64 index, u64 want_pages, struct page **ret_page) MUST_CHECK;
+void readahead_mark(struct vm_object *o);
+#define FILL_MAX 64u                         /* pages that are read together */
 /* object_fill.c: read the page at index, which was absent, and up to want pages on. -EEXIST: someone else was faster. */
 int object_fill(struct vm_object *o, u64 index, u64 want, struct page **ret_page) MUST_CHECK;
 void reclaim_init(void);

@@ -235,6 +235,48 @@ static void read_errors(void **state)
 	vm_object_put(&disk.o);
 }
 
+/* Who reads straight on finds the next window under way, and nothing is read twice; others are left alone. */
+static void read_ahead(void **state)
+{
+	disk_make(8);
+	disk.slow = true;
+	for (u64 at = 0; at < DISK_PAGES; at += 8) {
+		assert_int_equal(read_at(buf, 8 * PAGE_SIZE, at * PAGE_SIZE), 8 * PAGE_SIZE);
+		assert_memory_equal(buf, disk.data + at * PAGE_SIZE, 8 * PAGE_SIZE);
+		assert_true(at == 8 ? disk.pages_read == 16 + 32 : at != 16 || disk.pages_read == 16 + 32 + 64);
+	}
+	vm_readahead_drain();
+	assert_int_equal(disk.pages_read, DISK_PAGES);
+	assert_int_equal(disk.reads, 5);
+	vm_object_put(&disk.o);
+	assert_true(disk.released);
+	/* Page after page; the end of the file is the end of the last window. */
+	disk_make(8);
+	disk.size = 61 * PAGE_SIZE - 1;
+	for (u64 at = 0; at < 60; at++)
+		assert_int_equal(read_at(buf, 100, at * PAGE_SIZE), 100);
+	vm_readahead_drain();
+	assert_int_equal(disk.pages_read, 61);
+	vm_object_put(&disk.o);
+	/* Here and there. */
+	disk_make(8);
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(read_at(buf, 100, (i * 5 % 16 * 8 + 3) * PAGE_SIZE), 100);
+	vm_readahead_drain();
+	assert_int_equal(disk.reads, 16);
+	assert_int_equal(disk.pages_read, DISK_PAGES);
+	vm_object_put(&disk.o);
+	/* A bad page costs who reads it; the object may go while a window is on its way. */
+	disk_make(8);
+	disk.slow = true;
+	disk.bad_page = 20;
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(read_at(buf, 100, i * PAGE_SIZE), i == 20 ? -EIO : 100);
+	vm_object_put(&disk.o);
+	vm_readahead_drain();
+	assert_true(disk.released);
+}
+
 static unsigned throttled;
 static int throttle_write(struct vm_writer *w, u64 until_pages)
 {
@@ -500,6 +542,7 @@ int main(void)
 		cmocka_unit_test(radix_model),
 		cmocka_unit_test(reading),
 		cmocka_unit_test(read_errors),
+		cmocka_unit_test(read_ahead),
 		cmocka_unit_test(dirty_limits),
 		cmocka_unit_test(writing_model),
 		cmocka_unit_test(readers_together),

@@ -417,6 +417,7 @@ int ext4_close(struct mount *m)
 {
 	int r = ext4_finish(m);
 
+	vm_readahead_drain();
 	volume_free(container_of(m, struct ext4, m));
 	return r;
 }
