@@ -135,6 +135,7 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "cannot")) {
 		say(port_ctl, "cannot-run 126 its headers overlap\n");
 	} else if (!strcmp(mode, "mute")) {
+		fprintf(stderr, "CPU Reset (CPU 0)\nEAX=00000000 EBX=00000000\nXMM00=0000000000000000 XMM01=0000000000000000\n");
 		return 0;
 	} else if (!strcmp(mode, "terminated")) {
 		say(port_log, "up\n");

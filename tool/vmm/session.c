@@ -197,10 +197,10 @@ void session_signal(struct session *s, int number)
 /* What QEMU says when it cannot go on with the machine, which then stands still. */
 static const char *const stuck[] = { "KVM internal error", "error: kvm run failed", NULL };
 
-/* A register dump of -d cpu_reset: "RAX=...", "CR0=...", "ES =...". */
+/* A register dump of -d cpu_reset: "RAX=...", "ES =...", "XMM00=...". */
 static bool is_registers(const char *line)
 {
-	return str_starts(line, "CPU Reset") || memchr(line, '=', strnlen(line, 5));
+	return str_starts(line, "CPU Reset") || memchr(line, '=', strnlen(line, 6));
 }
 
 void session_vmm_line(struct session *s, const char *line)
