@@ -6,6 +6,7 @@
  * device answers ARP and neighbour solicitations by itself. After each input the sockets are closed, the clock runs on, and everything that
  * the device lent must be back. The first input of a process sets the stack up.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "arch/host/host.h"
@@ -25,10 +26,13 @@ static const u8 mac[6] = { 2, 0, 0, 0, 0, 1 }, peer_mac[6] = { 2, 0, 0, 0, 0, 2 
 static const u8 me4[4] = { 10, 0, 0, 1 }, peer4[4] = { 10, 0, 0, 2 };
 static const u8 me6[16] = { 0xfd, [15] = 1 }, peer6[16] = { 0xfd, [15] = 2 };
 
-static void must(bool ok)
+#define must(ok) must_be(ok, #ok)
+static void must_be(bool ok, const char *what)
 {
-	if (!ok)
-		abort();
+	if (ok)
+		return;
+	fprintf(stderr, "panic: not so: %s\n", what);
+	abort();
 }
 
 static void put16(u8 *p, unsigned v) { p[0] = (u8)(v >> 8); p[1] = (u8)v; }

@@ -43,12 +43,13 @@ static json_t *distribution_read(void)
 /* What only this host knows; functions: of a kernel that was linked for this image, NULL: the whole one. */
 static json_t *meta_make(const struct opts *opts, const struct plan *plan, const struct bootconf *conf, const json_t *functions)
 {
-	json_t *ports = json_array(), *meta, *more;
+	json_t *ports = json_array(), *others = json_array(), *meta, *more;
 
 	for (size_t i = 0; i < opts->publish.count; i++)
 		json_array_append_new(ports, json_string(opts->publish.items[i]));
-	meta = json_pack("{s:s, s:s, s:o, s:o, s:o}", "pith", PITH_VERSION, "program", conf->exec, "ports", ports, "packages", packages_list(plan),
+	meta = json_pack("{s:s, s:s, s:o, s:o, s:o}", "pith", PITH_VERSION, "program", conf->exec, "ports", ports, "packages", packages_list(plan, others),
 			 "kernel_packages", kernel_packages(functions));
+	json_object_set_new(meta, "unpackaged", others);
 	more = kernel_facts(functions);
 	if (more)
 		json_object_set_new(meta, "kernel", more);

@@ -73,7 +73,7 @@ fi
 "$PITH" inspect --sbom spdx a.img >spdx.json
 "$PITH" inspect --sbom cyclonedx a.img >cyclonedx.json
 cat >sbom.py <<'END'
-import json, re
+import hashlib, json, os, re
 def claim(name, good, why=""):
     print(f"ok {name}" if good else f"not ok {name}: {why}")
 report = json.load(open("a.json"))
@@ -83,7 +83,7 @@ def members(o, required, allowed=()):
 s = json.load(open("spdx.json"))
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
 ID = re.compile(r"^SPDXRef-[A-Za-z0-9.-]+$")
-claim("spdx-document", members(s, "spdxVersion dataLicense SPDXID name documentNamespace creationInfo packages relationships".split(), ["hasExtractedLicensingInfos"])
+claim("spdx-document", members(s, "spdxVersion dataLicense SPDXID name documentNamespace creationInfo packages relationships files".split(), ["hasExtractedLicensingInfos"])
       and s["spdxVersion"] == "SPDX-2.3" and s["dataLicense"] == "CC0-1.0" and s["SPDXID"] == "SPDXRef-DOCUMENT" and
       re.match(r"^https?://[^#\s]+$", s["documentNamespace"]), f"{list(s)}")
 claim("spdx-creation", members(s["creationInfo"], ["created", "creators"]) and TIME.match(s["creationInfo"]["created"]) and
@@ -100,12 +100,20 @@ def package_good(p):
             all(c["algorithm"] == "SHA256" and re.match("^[0-9a-f]{64}$", c["checksumValue"]) for c in p.get("checksums", [])))
 bad = [p for p in s["packages"] if not package_good(p)]
 claim("spdx-packages", not bad and sorted(p["name"] for p in s["packages"] if p["SPDXID"] != "SPDXRef-Image") == sorted(names), f"{bad[:1]}")
-ids = [p["SPDXID"] for p in s["packages"]] + ["SPDXRef-DOCUMENT"]
+# What no package brought: tree/ and what the command made; with the digests of what lies in the root.
+own = {f["fileName"][1:]: {c["algorithm"]: c["checksumValue"] for c in f["checksums"]} for f in s["files"]}
+added = ["/data" + os.path.join(d, n)[4:] for d, _, names_ in os.walk("tree") for n in names_ if not os.path.islink(os.path.join(d, n))]
+claim("spdx-files", added and set(added) < set(own) and "/etc/passwd" in own and not any("libc.so" in n or n.endswith("/sort") for n in own) and
+      all(own[n]["SHA256"] == hashlib.sha256(open("tree" + n[5:], "rb").read()).hexdigest() and
+          own[n]["SHA1"] == hashlib.sha1(open("tree" + n[5:], "rb").read()).hexdigest() for n in added), f"{sorted(own)}, {added}")
+claim("spdx-files-complete", all(members(f, "SPDXID fileName checksums licenseConcluded licenseInfoInFiles copyrightText".split()) and ID.match(f["SPDXID"])
+      for f in s["files"]))
+ids = [p["SPDXID"] for p in s["packages"] + s["files"]] + ["SPDXRef-DOCUMENT"]
 claim("spdx-ids-once", len(ids) == len(set(ids)), f"{ids}")
 rel = s["relationships"]
 claim("spdx-relationships", all(members(r, ["spdxElementId", "relationshipType", "relatedSpdxElement"]) and r["spdxElementId"] in ids and
       r["relatedSpdxElement"] in ids and r["relationshipType"] in ("DESCRIBES", "CONTAINS") for r in rel) and
-      sum(r["relationshipType"] == "DESCRIBES" for r in rel) == 1 and len(rel) == len(ids) - 1, f"{rel[:2]}")
+      sum(r["relationshipType"] == "DESCRIBES" for r in rel) == 1 + len(own) and len(rel) == len(ids) - 1, f"{rel[:2]}")
 claim("spdx-licences", any("GPL-3.0-or-later" in p["licenseDeclared"] for p in s["packages"]) and
       any(p["name"] == "lwip" and p["licenseDeclared"] == "BSD-3-Clause" for p in s["packages"]))
 c = json.load(open("cyclonedx.json"))
@@ -119,9 +127,11 @@ claim("cyclonedx-metadata", members(m, ["timestamp", "tools", "component"]) and 
 def component_good(x):
     return (members(x, ["type", "name", "version", "purl", "bom-ref"], ["licenses"]) and x["type"] == "library" and
             all(members(l, ["license"]) and (members(l["license"], ["id"]) or members(l["license"], ["name"])) for l in x.get("licenses", [{"license": {"id": ""}}])))
-bad = [x for x in c["components"] if not component_good(x)]
+bad = [x for x in c["components"] if x["type"] != "file" and not component_good(x)]
+claim("cyclonedx-files", {x["name"]: x["hashes"][0]["content"] for x in c["components"] if x["type"] == "file" and x["hashes"][0]["alg"] == "SHA-256"} ==
+      {n: d["SHA256"] for n, d in own.items()})
 refs = [x["bom-ref"] for x in c["components"]]
-claim("cyclonedx-components", not bad and sorted(x["name"] for x in c["components"]) == sorted(names) and len(refs) == len(set(refs)), f"{bad[:1]}")
+claim("cyclonedx-components", not bad and sorted(x["name"] for x in c["components"] if x["type"] != "file") == sorted(names) and len(refs) == len(set(refs)), f"{bad[:1]}")
 END
 python3 sbom.py
 "$PITH" inspect --sbom spdx a.img >again.json

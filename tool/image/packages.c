@@ -7,6 +7,7 @@
 #include "image/packages.h"
 
 #include <glob.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static int compare_text(const void *a, const void *b)
 }
 
 /* Lines "package:arch[, package:arch...]: /path"; diversions and complaints do not look like that. */
-static void owners_collect(char *text, struct strv *packages)
+static void owners_collect(char *text, struct strv *packages, struct strv *owned)
 {
 	char *line, *rest;
 
@@ -42,6 +43,7 @@ static void owners_collect(char *text, struct strv *packages)
 		if (!end || str_starts(line, "diversion ") || str_starts(line, "dpkg-query:"))
 			continue;
 		*end = '\0';
+		strv_add(owned, end + 2);
 		for (name = strtok_r(line, ", ", &more); name; name = strtok_r(NULL, ", ", &more)) {
 			if (!strv_has(packages, name))
 				strv_add(packages, name);
@@ -49,7 +51,7 @@ static void owners_collect(char *text, struct strv *packages)
 	}
 }
 
-static void owners_ask(const struct strv *files, struct strv *packages)
+static void owners_ask(const struct strv *files, struct strv *packages, struct strv *owned)
 {
 	for (size_t at = 0; at < files->count; at += BATCH) {
 		char *argv[BATCH + 4] = { "dpkg-query", "-S", "--" };
@@ -58,7 +60,7 @@ static void owners_ask(const struct strv *files, struct strv *packages)
 		for (size_t i = 0; i < BATCH && at + i < files->count; i++)
 			argv[3 + i] = files->items[at + i];
 		if (child_run(argv, &output) >= 0 && output.data)
-			owners_collect(output.data, packages);
+			owners_collect(output.data, packages, owned);
 		buf_free(&output);
 	}
 }
@@ -159,18 +161,45 @@ int packages_files(const char *name, struct strv *files)
 	return status;
 }
 
-json_t *packages_list(const struct plan *plan)
+static bool is_owned(const struct strv *owned, const char *source)
 {
-	struct strv files = { 0 }, packages = { 0 };
+	char *other = str_starts(source, "/usr/") ? xstrdup(source + 4) : xasprintf("/usr%s", source);
+	bool found = owned->count && (bsearch(&source, owned->items, owned->count, sizeof *owned->items, compare_text) ||
+				      bsearch(&other, owned->items, owned->count, sizeof *owned->items, compare_text));
+
+	free(other);
+	return found;
+}
+
+/* The paths in the root of what no package brought: the host's own files, and those that were made for the root. */
+static void others_add(const struct plan_node *node, const char *path, const struct strv *owned, json_t *list)
+{
+	if (node->kind == PLAN_TEXT || (node->kind == PLAN_HOST_FILE && !is_owned(owned, node->source)))
+		json_array_append_new(list, json_string(path));
+	for (size_t i = 0; node->kind == PLAN_DIR && i < node->count; i++) {
+		char *below = xasprintf("%s/%s", path, node->children[i]->name);
+
+		others_add(node->children[i], below, owned, list);
+		free(below);
+	}
+}
+
+json_t *packages_list(const struct plan *plan, json_t *others)
+{
+	struct strv files = { 0 }, packages = { 0 }, owned = { 0 };
 	json_t *list = json_array();
 
 	plan_each_host_file(plan, visit_file, &files);
-	owners_ask(&files, &packages);
+	owners_ask(&files, &packages, &owned);
 	if (packages.count) {
 		qsort(packages.items, packages.count, sizeof *packages.items, compare_text);
 		versions_ask(&packages, list);
 	}
+	if (owned.count)
+		qsort(owned.items, owned.count, sizeof *owned.items, compare_text);
+	others_add(plan->root, "", &owned, others);
 	strv_free(&files);
 	strv_free(&packages);
+	strv_free(&owned);
 	return list;
 }

@@ -66,13 +66,26 @@ static int pass_phrase_none(char *text, int len, int writing, void *asked)
 	return 0;
 }
 
-static int key_text_read(const char *path, struct buf *ret_text)
+/* A key of either kind from a PEM file, which is wiped from memory; NULL in *ret_pkey: it holds none. *ret_other: but one of the other kind. */
+static int pem_read(const char *path, bool private, EVP_PKEY **ret_pkey, bool *ret_asked, bool *ret_other)
 {
-	int error = file_read(path, KEY_FILE_MAX, ret_text);
+	struct buf text = { 0 };
+	int error = file_read(path, KEY_FILE_MAX, &text), status;
+	BIO *bio;
 
-	if (!error)
-		return library_load();
-	return err_report(PITH_USAGE, path, "cannot read the key: %s; check the path", strerror(-error));
+	if (error)
+		return err_report(PITH_USAGE, path, "cannot read the key: %s; check the path", strerror(-error));
+	status = library_load();
+	if (!status) {
+		bio = crypto.BIO_new_mem_buf_(text.data ? text.data : "", (int)text.len);
+		*ret_pkey = !bio ? NULL : private ? crypto.PEM_read_bio_PrivateKey_(bio, NULL, pass_phrase_none, ret_asked) : crypto.PEM_read_bio_PUBKEY_(bio, NULL, NULL, NULL);
+		crypto.BIO_free_(bio);
+		*ret_other = text.data && strstr(text.data, private ? "BEGIN PUBLIC KEY" : "PRIVATE KEY");
+	}
+	if (text.data)
+		explicit_bzero(text.data, text.len);
+	buf_free(&text);
+	return status;
 }
 
 static bool is_ed25519(EVP_PKEY *pkey, uint8_t public[SIGN_KEY_LEN])
@@ -84,31 +97,18 @@ static bool is_ed25519(EVP_PKEY *pkey, uint8_t public[SIGN_KEY_LEN])
 
 int sign_key_read(const char *path, struct sign_key **ret_key)
 {
-	struct buf text = { 0 };
-	bool asked = false;
-	struct sign_key *key;
-	EVP_PKEY *pkey;
-	BIO *bio;
-	int status = key_text_read(path, &text);
+	bool asked = false, other = false;
+	struct sign_key *key = xcalloc(1, sizeof *key);
+	int status = pem_read(path, true, &key->pkey, &asked, &other);
 
-	if (status)
-		return status;
-	bio = crypto.BIO_new_mem_buf_(text.data ? text.data : "", (int)text.len);
-	pkey = bio ? crypto.PEM_read_bio_PrivateKey_(bio, NULL, pass_phrase_none, &asked) : NULL;
-	crypto.BIO_free_(bio);
-	key = xcalloc(1, sizeof *key);
-	key->pkey = pkey;
-	if (!pkey && asked)
+	if (!status && !key->pkey && asked)
 		status = err_report(PITH_USAGE, path, "the key is encrypted; decrypt it: openssl pkey -in %s -out FILE", path);
-	else if (!pkey && text.data && strstr(text.data, "BEGIN PUBLIC KEY"))
+	else if (!status && !key->pkey && other)
 		status = err_report(PITH_USAGE, path, "a public key; --sign takes the private one");
-	else if (!pkey)
+	else if (!status && !key->pkey)
 		status = err_report(PITH_USAGE, path, "no private key in PEM form; make one: openssl genpkey -algorithm ed25519 -out key.pem");
-	else if (!is_ed25519(pkey, key->public))
+	else if (!status && !is_ed25519(key->pkey, key->public))
 		status = err_report(PITH_USAGE, path, "not an Ed25519 key; make one: openssl genpkey -algorithm ed25519 -out key.pem");
-	if (text.data)
-		explicit_bzero(text.data, text.len);
-	buf_free(&text);
 	if (status)
 		sign_key_free(key);
 	else
@@ -118,7 +118,7 @@ int sign_key_read(const char *path, struct sign_key **ret_key)
 
 void sign_key_free(struct sign_key *key)
 {
-	if (key)
+	if (key && key->pkey)
 		crypto.EVP_PKEY_free_(key->pkey);
 	free(key);
 }
@@ -141,24 +141,19 @@ int sign_make(const struct sign_key *key, const void *text, size_t len, uint8_t 
 
 int sign_public_read(const char *path, uint8_t ret_public[SIGN_KEY_LEN])
 {
-	struct buf text = { 0 };
-	EVP_PKEY *pkey;
-	BIO *bio;
-	int status = key_text_read(path, &text);
+	bool asked = false, other = false;
+	EVP_PKEY *pkey = NULL;
+	int status = pem_read(path, false, &pkey, &asked, &other);
 
 	if (status)
 		return status;
-	bio = crypto.BIO_new_mem_buf_(text.data ? text.data : "", (int)text.len);
-	pkey = bio ? crypto.PEM_read_bio_PUBKEY_(bio, NULL, NULL, NULL) : NULL;
-	crypto.BIO_free_(bio);
-	if (!pkey && text.data && strstr(text.data, "PRIVATE KEY"))
+	if (!pkey && other)
 		status = err_report(PITH_USAGE, path, "a private key; here its public half is needed: openssl pkey -in %s -pubout -out FILE", path);
 	else if (!pkey)
 		status = err_report(PITH_USAGE, path, "no public key in PEM form; make it: openssl pkey -in key.pem -pubout -out pub.pem");
 	else if (!is_ed25519(pkey, ret_public))
 		status = err_report(PITH_USAGE, path, "not an Ed25519 key");
 	crypto.EVP_PKEY_free_(pkey);
-	buf_free(&text);
 	return status;
 }
 

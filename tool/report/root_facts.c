@@ -7,12 +7,16 @@
 #include "report/root_facts.h"
 
 #include <elf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include <nettle/sha1.h>
+
 #include "image/erofs_read.h"
 #include "report/gadgets.h"
+#include "util/hash.h"
 
 #define FILE_MAX  (256u << 20)
 #define CODE_MAX  (256ull << 20) /* of ELF files that are looked into for gadgets */
@@ -112,6 +116,39 @@ static json_t *path_text(const char *path)
 	return text;
 }
 
+/* No package vouches for what is in it: its digests stand in the report (SHA-1 because SPDX wants it). */
+static void digests_add(json_t *file, const struct buf *bytes)
+{
+	char hex[HASH_HEX_LEN], hex1[2 * SHA1_DIGEST_SIZE + 1];
+	uint8_t digest[HASH_LEN], digest1[SHA1_DIGEST_SIZE];
+	struct sha1_ctx sha1;
+	struct hash h;
+
+	hash_init(&h);
+	hash_add(&h, bytes->data, bytes->len);
+	hash_end(&h, digest);
+	hash_hex(digest, hex);
+	sha1_init(&sha1);
+	sha1_update(&sha1, bytes->len, (const uint8_t *)bytes->data);
+	sha1_digest(&sha1, sizeof digest1, digest1);
+	for (size_t i = 0; i < sizeof digest1; i++)
+		snprintf(hex1 + 2 * i, 3, "%02x", digest1[i]);
+	json_object_set_new(file, "sha256", json_string(hex));
+	json_object_set_new(file, "sha1", json_string(hex1));
+}
+
+static bool is_unpackaged(const struct walk *w, const char *path)
+{
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(w->image->meta, "unpackaged"), i, name) {
+		if (!strcmp(json_string_value(name) ? json_string_value(name) : "", path))
+			return true;
+	}
+	return false;
+}
+
 static void visit(void *context, const struct erofs_file *f)
 {
 	struct walk *w = context;
@@ -127,10 +164,15 @@ static void visit(void *context, const struct erofs_file *f)
 	if (S_ISREG(f->mode)) {
 		if (f->mode & (S_ISUID | S_ISGID))
 			json_array_append(w->setuid, path);
-		json_array_append_new(w->files, json_pack("{s:O, s:I}", "path", path, "bytes", (json_int_t)f->len));
+		json_t *file = json_pack("{s:O, s:I}", "path", path, "bytes", (json_int_t)f->len);
+		bool own = is_unpackaged(w, f->path);
+
+		json_array_append_new(w->files, file);
 		w->bytes += (json_int_t)f->len;
-		if (f->len >= sizeof(Elf64_Ehdr) && erofs_read_file(w->image->fd, w->image->root_offset, w->image->root_len, f->nid, FILE_MAX, &bytes)) {
-			if (!memcmp(bytes.data, ELFMAG, SELFMAG) && bytes.data[EI_CLASS] == ELFCLASS64)
+		if ((own || f->len >= sizeof(Elf64_Ehdr)) && erofs_read_file(w->image->fd, w->image->root_offset, w->image->root_len, f->nid, FILE_MAX, &bytes)) {
+			if (own)
+				digests_add(file, &bytes);
+			if (f->len >= sizeof(Elf64_Ehdr) && !memcmp(bytes.data, ELFMAG, SELFMAG) && bytes.data[EI_CLASS] == ELFCLASS64)
 				elf_look(w, f->path, &bytes);
 			buf_free(&bytes);
 		}

@@ -136,6 +136,22 @@ static void spdx_package_add(json_t *document, const json_t *report, const json_
 	free(purl);
 }
 
+/* A file that no package brought. */
+static void spdx_file_add(json_t *document, const json_t *file, size_t number)
+{
+	char *id = xasprintf("SPDXRef-File-%zu", number), *name = xasprintf(".%s", text_of(file, "path"));
+	json_t *files = json_object_get(document, "files");
+
+	if (!files)
+		json_object_set_new(document, "files", files = json_array());
+	json_array_append_new(files, json_pack("{s:s, s:s, s:[{s:s, s:s}, {s:s, s:s}], s:s, s:[s], s:s}", "SPDXID", id, "fileName", name, "checksums",
+		"algorithm", "SHA1", "checksumValue", text_of(file, "sha1"), "algorithm", "SHA256", "checksumValue", text_of(file, "sha256"),
+		"licenseConcluded", "NOASSERTION", "licenseInfoInFiles", "NOASSERTION", "copyrightText", "NOASSERTION"));
+	relation_add(document, "SPDXRef-DOCUMENT", "DESCRIBES", id);
+	free(id);
+	free(name);
+}
+
 json_t *sbom_spdx(const json_t *report)
 {
 	const char *digest = text_of(report, "digest") + strlen("sha256:");
@@ -154,6 +170,10 @@ json_t *sbom_spdx(const json_t *report)
 		spdx_package_add(document, report, package);
 	json_array_foreach(json_object_get(report, "packages"), i, package)
 		spdx_package_add(document, report, package);
+	json_array_foreach(json_object_get(report, "files"), i, package) {
+		if (json_object_get(package, "sha256"))
+			spdx_file_add(document, package, i);
+	}
 	free(space);
 	free(tool);
 	return document;
@@ -205,6 +225,14 @@ json_t *sbom_cyclonedx(const json_t *report)
 		cyclonedx_component_add(components, report, package);
 	json_array_foreach(json_object_get(report, "packages"), i, package)
 		cyclonedx_component_add(components, report, package);
+	json_array_foreach(json_object_get(report, "files"), i, package) {
+		char *ref = xasprintf("file:%s", text_of(package, "path"));
+
+		if (json_object_get(package, "sha256"))
+			json_array_append_new(components, json_pack("{s:s, s:s, s:s, s:[{s:s, s:s}]}", "type", "file", "bom-ref", ref, "name",
+				text_of(package, "path"), "hashes", "alg", "SHA-256", "content", text_of(package, "sha256")));
+		free(ref);
+	}
 	free(serial);
 	return document;
 }
