@@ -358,7 +358,7 @@ u32 inet_tcp_poll(struct socket *sock, struct poll_table *pt);
 /* The peer's MSS. C; there is a pcb. */
 static inline u16 inet_tcp_peer_mss(const struct inet_sock *s)
 {
-	u16 mss = (u16)(uintptr_t)tcp_ext_arg_get(s->tcp, 0);
+	u16 mss = (u16)(uintptr_t)s->tcp->ext_args[0].data; /* tcp_ext_arg_get */
 
 	return mss ? mss : s->tcp->mss;
 }

@@ -328,7 +328,7 @@ drop:
 
 bool inet_eth_receive(unsigned max)
 {
-	struct netdev_buf *frames[32];
+	NO_AUTO_INIT struct netdev_buf *frames[32];
 	unsigned n, room, total = 0;
 
 	if (!inet_dev)

@@ -22,6 +22,7 @@
 
 #define SMALL_WRITE 2048u
 #define LARGE_UNITS 10u
+#define TCP_MSS_LEAST 536u               /* RFC 9293, 3.7.1 */
 
 static u8 bounce[SMALL_WRITE];
 
@@ -85,7 +86,7 @@ static ssize_t queue_bytes(struct inet_sock *s, struct uio *u, u32 n, bool more)
 }
 
 /* Before n bytes are queued: choose the size of segments. */
-static void size_segments(struct inet_sock *s, size_t n)
+static void segments_choose(struct inet_sock *s, size_t n)
 {
 	struct tcp_pcb *p = s->tcp;
 	bool calm = !(p->flags & (TF_INFR | TF_RTO)) && p->nrtx == 0;
@@ -107,6 +108,13 @@ static void size_segments(struct inet_sock *s, size_t n)
 	p->mss = (u16)(units * (mss - options) + options);
 	p->cwnd = MAX(p->cwnd, (tcpwnd_size_t)p->mss);
 	s->large = true;
+}
+
+/* Few bytes make no large segment. */
+static inline void size_segments(struct inet_sock *s, size_t n)
+{
+	if (unlikely(s->large || n >= 4u * TCP_MSS_LEAST))
+		segments_choose(s, n);
 }
 
 /* What lies in the queue unsent may go, unless it is held back for more. */
@@ -182,7 +190,7 @@ ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
 {
 	struct inet_sock *s = inet_sock_of(sock);
 	bool nonblock = m->nonblock || (m->flags & LX_MSG_DONTWAIT), more = m->flags & LX_MSG_MORE;
-	u64 deadline = socket_deadline(sock->sndtimeo_ns);
+	u64 deadline = 0;
 	size_t done = 0;
 	bool looked = false;
 	unsigned tries = 0;
@@ -218,6 +226,7 @@ ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
 			r = -EAGAIN;
 			break;
 		}
+		deadline = deadline ? deadline : socket_deadline(sock->sndtimeo_ns);
 		r = WAIT_EVENT_INTR(&sock->waitq, send_may_go_on(s), deadline);
 		if (r == -ETIMEDOUT)
 			r = -EAGAIN;
@@ -316,22 +325,24 @@ static int recv_empty(struct inet_sock *s)
 	return 1;
 }
 
-ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
+static NOINLINE ssize_t recv_slow(struct socket *sock, struct sock_msg *m)
 {
 	struct inet_sock *s = inet_sock_of(sock);
 	bool nonblock = m->nonblock || (m->flags & LX_MSG_DONTWAIT);
 	bool peek = m->flags & LX_MSG_PEEK, discard = m->flags & LX_MSG_TRUNC;
-	u64 deadline = socket_deadline(sock->rcvtimeo_ns);
+	u64 deadline = 0;
 	size_t want = m->uio->resid, done = 0;
 	size_t lowat = MAX(sock->rcvlowat, 1u), target = m->flags & LX_MSG_WAITALL ? want : MIN(lowat, want);
 	bool nothing = want == 0;    /* Linux: asks whether there would be something */
-	bool looked = false;
+	bool looked = !READ_ONCE(s->rx_len);
 	ssize_t r = 0;
 
 	if (m->flags & LX_MSG_OOB)
 		return -EINVAL;
 	if (m->flags & LX_MSG_ERRQUEUE)
 		return -EAGAIN;
+	if (looked)
+		inet_drain();
 	for (;;) {
 		inet_lock();
 		if (s->state == INET_LISTEN) {
@@ -358,6 +369,7 @@ ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
 			break;
 		}
 		u32 have = peek ? (u32)done : 0;
+		deadline = deadline ? deadline : socket_deadline(sock->rcvtimeo_ns);
 		r = WAIT_EVENT_INTR(&sock->waitq, READ_ONCE(s->rx_len) > have || READ_ONCE(s->peer_fin) || READ_ONCE(s->rcv_shut) || READ_ONCE(sock->error) || READ_ONCE(s->state) == INET_NEW, deadline);
 		if (r == -ETIMEDOUT)
 			r = -EAGAIN;
@@ -372,6 +384,45 @@ ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
 	if (done == 0 && m->uio->fault)
 		return -EFAULT;
 	return done ? (ssize_t)done : r;
+}
+
+/* read() of what is there already: its bytes, or 0 when there is more to it. */
+static size_t recv_plain(struct inet_sock *s, struct uio *u)
+{
+	size_t done = 0;
+
+	inet_lock();
+	for (struct pbuf *p; (p = s->rx_head) != NULL && u->resid && !u->fault;) {
+		size_t put = uio_put(u, p->payload, MIN((size_t)p->len, u->resid));
+
+		done += put;
+		p->payload = (u8 *)p->payload + put;
+		p->len = (u16)(p->len - put);
+		if (p->len)
+			continue;
+		s->rx_head = p->next;
+		if (!s->rx_head)
+			s->rx_tail = NULL;
+		p->next = NULL;
+		p->tot_len = 0;
+		pbuf_free(p);
+	}
+	s->rx_len -= (u32)done;
+	window_free(s, done);
+	inet_unlock();
+	return done;
+}
+
+ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
+{
+	struct inet_sock *s = inet_sock_of(sock);
+
+	if (likely(!(m->flags & ~(LX_MSG_DONTWAIT | LX_MSG_NOSIGNAL)) && !m->addr && READ_ONCE(s->rx_len) && sock->rcvlowat <= 1)) {
+		size_t n = recv_plain(s, m->uio);
+		if (likely(n))
+			return (ssize_t)n;
+	}
+	return recv_slow(sock, m);
 }
 
 /* ---- Readiness ---- */

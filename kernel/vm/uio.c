@@ -2,7 +2,8 @@
  * uio.c - moving bytes between the kernel and a list of buffers.
  *
  * Invariants:
- *  (I1) at_off < segs[at].len, or resid is 0; resid is what is left of all segments.
+ *  (I1) at_off < segs[at].len, or resid is 0; resid is what is left of all segments. Who makes resid smaller for a while and
+ *       then larger again may find at_off at the segment's end: a move steps over that.
  *  (I2) After a fault nothing more moves: resid stays, fault is set.
  *
  * No locks. May sleep when the buffers are the program's (page faults).
@@ -115,7 +116,7 @@ static ALWAYS_INLINE size_t uio_move(struct uio *u, enum uio_dir dir, void *buf,
 	size_t moved = uio_move_user(dir, seg->base + u->at_off, buf, len);
 	u->at_off += moved;
 	u->resid -= moved;
-	if (u->at_off == seg->len)
+	if (unlikely(u->at_off == seg->len && u->resid))
 		uio_advance(u, 0);
 	if (unlikely(moved < len))
 		u->fault = true;
