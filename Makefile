@@ -57,16 +57,15 @@ KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c) $(addpr
             $(addprefix kernel/net/,socket.c inet.c inet_demux.c inet_mem.c inet_send.c inet_sock.c inet_tcp_io.c) \
             $(addprefix kernel/proc/,file.c file_socket.c file_vnode.c file_port.c fdtable.c futex.c epoll.c poll_wait.c pipe.c eventfd.c) \
             $(addprefix kernel/linux/,dispatch.c filecalls.c sys_io.c sys_futex.c sys_socket.c sys_sockmsg.c sys_epoll.c sys_mm.c)
-LWIP_HOT := $(addprefix core/,inet_chksum.c ip.c pbuf.c tcp.c tcp_in.c tcp_out.c ipv4/ip4.c ipv4/etharp.c) netif/ethernet.c
 speed_or_size = $(if $(filter $(2),$(1)),-O2,$(KSMALL))
 # Entry code runs before there is a canary to check.
 KCFLAGS_EARLY := -fno-stack-protector -fno-stack-clash-protection
 LWIP     := $(B)/lwip
 include kernel/net/lwip/files.mk
-LWIP_OBJ := $(LWIP_SRC:%.c=$(B)/lwip-obj/%.o)
+LWIP_OBJ := $(patsubst %.c,$(B)/lwip-obj/%.o,$(filter-out $(LWIP_JOINED),$(LWIP_SRC))) $(B)/lwip-obj/joined.o
 LWIP_CFLAGS = $(filter-out $(WARN),$(KCFLAGS)) -w -Ikernel/net/lwip -I$(LWIP)/src/include
 KOBJ     := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.S.o)
-$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_HOT) $(KSMALL) $(value speed_or_size))
+$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_JOINED) $(KSMALL) $(value speed_or_size))
 
 $(B)/kernel/%.o: kernel/%.c $(B)/.cmd-kernel | $(LWIP)/.stamp
 	@mkdir -p $(@D)
@@ -79,7 +78,12 @@ $(B)/kernel/%.S.o: kernel/%.S $(B)/.cmd-kernel
 $(B)/lwip-obj/%.o: $(LWIP)/.stamp $(B)/.cmd-kernel kernel/net/lwip/lwipopts.h kernel/net/lwip/inet_hooks.h kernel/net/lwip/files.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(LWIP_CFLAGS) $(call speed_or_size,$*.c,$(LWIP_HOT)) $(call lwip_flags,$*) -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+	$(Q)$(CC) $(LWIP_CFLAGS) $(KSMALL) $(call lwip_flags,$*) -MMD -MP -c -o $@ $(LWIP)/src/$*.c
+$(B)/lwip-obj/joined.o: $(LWIP)/.stamp $(B)/.cmd-kernel kernel/net/lwip/lwipopts.h kernel/net/lwip/inet_hooks.h kernel/net/lwip/files.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)for f in $(LWIP_JOINED); do case $$f in */tcp_in.c) echo '#define tcp_input lwip_tcp_input' ;; esac; printf '#include "%s"\n' "$$f"; done >$(@:.o=.c)
+	$(Q)$(CC) $(LWIP_CFLAGS) -I$(LWIP)/src -MMD -MP -c -o $@ $(@:.o=.c)
 $(LWIP)/.stamp: scripts/fetch-lwip
 	scripts/fetch-lwip $(LWIP)
 	touch $@
