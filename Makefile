@@ -26,7 +26,7 @@ ifeq ($(CLANG_CC),0)
 WARN     += -Wshadow=local
 # No vector registers, hence nothing on the stack that wants more than 8 bytes, and nothing to tell variadic functions about them.
 KCFLAGS_CC := -mpreferred-stack-boundary=3 -mskip-rax-setup
-KSMALL   := -Oz
+KSMALL   := -Oz -fno-expensive-optimizations -fno-move-loop-invariants -fno-tree-loop-im
 else
 KSMALL   := -Os
 KCFLAGS_CC := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
@@ -49,9 +49,9 @@ KCFLAGS  := -std=gnu17 -O2 -fno-align-functions -fno-align-jumps -fno-align-loop
             -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fwrapv $(KCFLAGS_CC) \
             -Ikernel -I. -DPITH_VERSION='"$(VERSION)"'
 # What runs for each system call, fault, packet or switch is made for speed; the rest, most of the kernel, for size.
-KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c) $(addprefix kernel/sched/,run.c waitq.c mutex.c thread.c) kernel/mm/% kernel/blk/blk.c \
+KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c chacha20.c) $(addprefix kernel/sched/,run.c waitq.c mutex.c thread.c) kernel/mm/% kernel/blk/blk.c \
             $(addprefix kernel/arch/x86_64/,trap.c tlb.c pagetable.c thread.c lapic.c clock.c fpu.c irq.c) \
-            $(addprefix kernel/dev/,virtqueue.c virtio.c port.c) $(addprefix kernel/drivers/,virtio_net.c virtio_blk.c virtio_console.c) \
+            $(addprefix kernel/dev/,virtqueue.c virtio.c port.c) $(addprefix kernel/drivers/,virtio_net.c virtio_blk.c) \
             $(addprefix kernel/vm/,aspace.c area.c fault.c map.c object.c object_fill.c object_io.c object_map.c place.c uio.c usercopy.c zap.c) \
             $(addprefix kernel/fs/,namei.c dcache.c open.c vnode.c tmpfs_file.c erofs_data.c erofs_dir.c erofs_inode.c crc32c.c) \
             $(addprefix kernel/net/,socket.c inet.c inet_demux.c inet_mem.c inet_send.c inet_sock.c inet_tcp_io.c) \

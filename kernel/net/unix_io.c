@@ -326,7 +326,7 @@ static ssize_t dgram_send(struct unix_sock *s, struct sock_msg *m, bool nonblock
 	const struct sock_addr *a = m->addr && m->addr->len ? m->addr : NULL;
 	u64 deadline = socket_deadline(s->sock.sndtimeo_ns);
 	size_t len = m->uio->resid;
-	struct unix_sock *t;
+	struct unix_sock *t = NULL;
 	struct unix_msg *msg;
 	void *node = NULL;
 	int r;
