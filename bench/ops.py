@@ -10,7 +10,7 @@ EXACT = ["-icount", "shift=0"]
 
 def command(kind, out, linux=None):
     program = f"{meter.BUILD}/bench/ops"
-    cmd = vmm(["--machine", "microvm", "--net", "none", "-m", "64M"], program, out=out, cpu=CLEAN_CPU, series=symbols(program)["mark"])
+    cmd = vmm(["--machine", "microvm", "--net", "none", "-m", "64M", "-a", f"{meter.TOP}/bench/programs/index.html:/srv/index.html"], program, out=out, cpu=CLEAN_CPU, series=symbols(program)["mark"])
     return (cmd if kind == "Pith" else guest.linux_words(cmd, linux, "")) + EXACT
 
 def once(kind, tmp, linux=None):

@@ -4,7 +4,8 @@
  * Each row is run once to warm up and then ROUNDS times between two calls of mark(), which does nothing: the counter plugin
  * (bench/plugin/count.c, series=) keeps the instruction counts at each. What the program prints at its end, "ROUNDS TIMES NAME" for
  * each row in the order of the marks, gives them their names. A row that cannot be set up ends the program with status 1.
- * Usage: ops [NAME], NAME for one row alone: bench/profile --from mark --to mark_end build/bench/ops "stat"
+ * The root has a file /srv/index.html: names of the same length everywhere.
+ * Usage: ops [NAME], NAME for one row alone: bench/profile --from mark --to mark_end -a bench/programs/index.html:/srv/index.html build/bench/ops "stat"
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +40,6 @@ __attribute__((noinline, noclone)) void mark_end(void) { __asm__ volatile("" :::
 
 static char buf[65536];
 static int zero, null, file, pipe_fd[2], back_fd[2], event_fd, event_back, epoll_fd, epoll_ready, unix_fd[2], tcp_fd[2], udp_fd;
-static const char *self;
 static char *region;
 static volatile int sink, handled;
 
@@ -81,7 +81,7 @@ ROW(row_pread_64k, (void)!pread(file, buf, 65536, 0))
 ROW(row_pwrite, (void)!pwrite(file, buf, PAGE, (i & 15) * PAGE))
 ROW(row_open_zero, close(open("/dev/zero", O_RDONLY)))
 ROW(row_open_tmp, close(open("/tmp/data", O_RDONLY)))
-ROW(row_open_root, close(open(self, O_RDONLY)))
+ROW(row_open_root, close(open("/srv/index.html", O_RDONLY)))
 ROW(row_create, int fd = open("/tmp/new", O_CREAT | O_WRONLY, 0644); (void)!write(fd, buf, PAGE); close(fd); unlink("/tmp/new"))
 
 /* ---- Descriptors of one thread ---- */
@@ -365,7 +365,6 @@ int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
-	self = argv[0];
 	memset(buf, 'x', sizeof buf);
 	files_open();
 	sockets_open();
