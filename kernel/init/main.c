@@ -60,7 +60,7 @@ NORETURN void kernel_main(void)
 	blk_init();
 	platform_find_devices();
 	device_probe_all();
-	if (conf_problem)
+	if (conf_problem || policy_actions_init(conf.policies, conf.npolicies, &conf_problem))
 		process_cannot_run(126, "boot configuration: %s", conf_problem);
 	glue_wait_random();
 
@@ -68,7 +68,7 @@ NORETURN void kernel_main(void)
 	if (process_init() || files_init() || glue_init_calls())
 		panic("no memory for the process");
 	process_set_hostname(conf.hostname);
-	if (policy_init(conf.rules, conf.nrules, conf.policies, conf.npolicies, conf.learn, &conf_problem))
+	if (policy_init(conf.rules, conf.nrules, conf.learn, &conf_problem))
 		process_cannot_run(126, "boot configuration: %s", conf_problem ? conf_problem : "not enough memory");
 	linux_init(conf.trace);
 	network_make(&conf);

@@ -14,6 +14,7 @@
 #include "fs/vnode.h"
 #include "init/init.h"
 #include "mm/page.h"
+#include "proc/policy.h"
 #include "proc/process.h"
 #include "proc/tripwire.h"
 
@@ -72,11 +73,10 @@ typedef void (*volume_fn)(const struct bootconf_volume *v);
 LINK_TABLE(volume_fn, volume);
 static const volume_fn pick_ext4 LINK_PICK(volume, ext4) = volume_mount;
 
-static bool stop_if_altered;         /* policy=root/stop; written at boot */
-
 /* A block of the root that is not what it was when the image was made: the read fails, and the host hears of it. */
 static void root_altered(const struct verity_place *p)
 {
+	bool stop = policy_stops(POLICY_ROOT);
 	char facts[200];
 	int n = fmt_buf(facts, sizeof(facts), "\"block\":%llu,\"offset\":%llu", (unsigned long long)p->block, (unsigned long long)p->block * PAGE_SIZE);
 
@@ -84,8 +84,8 @@ static void root_altered(const struct verity_place *p)
 		n += fmt_buf(facts + n, sizeof(facts) - (size_t)n, ",\"tree_block\":%llu", (unsigned long long)p->tree_block);
 	if (p->inode)
 		fmt_buf(facts + n, sizeof(facts) - (size_t)n, ",\"inode\":%llu,\"file_offset\":%llu", (unsigned long long)p->inode, (unsigned long long)p->off);
-	tripwire_report_facts("altered-root", facts, stop_if_altered ? "stopped" : "refused");
-	if (stop_if_altered) {
+	tripwire_report_facts("altered-root", facts, stop ? "stopped" : "refused");
+	if (stop) {
 		fmt_buf(facts, sizeof(facts), "the root was altered: its block %llu does not match the root hash", (unsigned long long)p->block);
 		process_stopped(facts);
 	}
@@ -124,8 +124,6 @@ static void root_mount(const struct bootconf *c)
 	for (unsigned k = 0; err && (d = blkdev_by_index(k)); k++)
 		if (c->root_off < d->nsectors * 512)
 			err = root_try(c, d, &bad, &altered);
-	for (unsigned k = 0; k < c->npolicies; k++)
-		stop_if_altered = stop_if_altered || !strcmp(c->policies[k], "root/stop");
 	/* Only now: a volume that was tried first is no altered root. */
 	verity_on_mismatch = root_altered;
 	if (err == -ENODEV)

@@ -163,15 +163,22 @@ static bool action_parse(const char *record)
 	return false;
 }
 
-int policy_init(const char *const *rules, unsigned nrules, const char *const *policies, unsigned npolicies, bool learn, const char **ret_why)
+int policy_actions_init(const char *const *policies, unsigned npolicies, const char **ret_why)
+{
+	for (unsigned i = 0; i < npolicies; i++)
+		if (!action_parse(policies[i])) {
+			*ret_why = "policy is not KIND/log, refuse or stop";
+			return -EINVAL;
+		}
+	return 0;
+}
+
+bool policy_stops(enum policy_kind kind) { return kinds[kind].action == STOP; }
+
+int policy_init(const char *const *rules, unsigned nrules, bool learn, const char **ret_why)
 {
 	int r = lists_parse(rules, nrules, ret_why);
 
-	for (unsigned i = 0; !r && i < npolicies; i++)
-		if (!action_parse(policies[i])) {
-			*ret_why = "policy is not KIND/log, refuse or stop";
-			r = -EINVAL;
-		}
 	if (r)
 		return r;
 	policy_learning = learn;

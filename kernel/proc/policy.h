@@ -26,11 +26,15 @@ enum policy_list {
 
 extern bool policy_learning;
 
+/* Boot, before anything can depart: the records that say what happens then. -EINVAL with *ret_why. */
+int policy_actions_init(const char *const *policies, unsigned npolicies, const char **ret_why);
+/* Does a departure of this kind end the machine? For those that are not reported by policy_depart. */
+bool policy_stops(enum policy_kind kind);
 /*
- * Boot, before the program starts: the boot configuration's records, which must stay. -EINVAL with *ret_why, -ENOMEM.
+ * Boot, before the program starts: the boot configuration's rules, which must stay. -EINVAL with *ret_why, -ENOMEM.
  * Sets the guards that the rules, or learning, need.
  */
-int policy_init(const char *const *rules, unsigned nrules, const char *const *policies, unsigned npolicies, bool learn, const char **ret_why);
+int policy_init(const char *const *rules, unsigned nrules, bool learn, const char **ret_why);
 
 /* Is a list there, so that what it does not name departs? */
 bool policy_given(enum policy_list list);

@@ -16,6 +16,8 @@ static unsigned lose_percent, reorder_percent, duplicate_percent;
 static unsigned sent_frames, dhcp_acks;
 static bool refuse;                  /* the ring is full */
 static u32 synack_seq;               /* of the last SYN-ACK to port 999, 0: none */
+static struct { u32 seq; unsigned port; } syns[48];   /* those to port 998, which nobody answers */
+static unsigned nsyns;
 static bool merge;                   /* deliver large frames uncut, as guest TSO does */
 
 static u16 l4_sum(const u8 *ip, size_t len)
@@ -107,6 +109,13 @@ static void on_wire(u8 *d, u32 len)
 	}
 	if (ip[9] == 6)
 		assert_int_equal(l4_sum(ip, len - 14), 0xffff);
+	if (ip[9] == 6 && get16(ip + 22) == 998) {
+		if (ip[33] == 2 && nsyns < ARRAY_SIZE(syns)) {
+			syns[nsyns].seq = get32(ip + 24);
+			syns[nsyns++].port = get16(ip + 20);
+		}
+		return;
+	}
 	if (ip[9] == 6 && get16(ip + 22) == 999) {
 		if (ip[33] == 0x12)
 			synack_seq = (u32)get16(ip + 24) << 16 | get16(ip + 26);
@@ -495,6 +504,39 @@ static void syn_flood(void **state)
 	sock_close(l);
 }
 
+/*
+ * RFC 6528: what one connection's first number is says nothing of another's; of the same four addresses they follow the clock, 4 us a
+ * step, so that an old connection's segments do not fit a new one. Ports of callers come in no order either (RFC 6056).
+ */
+static void first_numbers(void **state)
+{
+	struct sock_addr to = in_addr(PEER, 998), from = in_addr(0, 4321);
+	unsigned tops = 0, near = 0, neighbours = 0;
+	bool seen[256] = { false };
+
+	nsyns = 0;
+	for (unsigned i = 0; i < 42; i++) {
+		struct socket *c = new_socket(LX_AF_INET, LX_SOCK_STREAM);
+		if (i >= 40) {
+			let_run(1000);
+			assert_int_equal(sock_bind(c, &from), 0);
+		}
+		assert_int_equal(sock_connect(c, &to, true), -EINPROGRESS);
+		sock_close(c);
+	}
+	assert_int_equal(nsyns, 42);
+	for (unsigned i = 0; i < 40; i++) {
+		tops += !seen[syns[i].seq >> 24];
+		seen[syns[i].seq >> 24] = true;
+		near += i && syns[i].seq - syns[i - 1].seq + (1u << 24) < 1u << 25;
+		neighbours += i && syns[i].port - syns[i - 1].port + 2 <= 4;
+	}
+	assert_true(tops > 24);              /* of 40 numbers, by chance 37 of 256 */
+	assert_true(near < 6 && neighbours < 4);
+	assert_int_equal(syns[40].port, syns[41].port);
+	assert_in_range(syns[41].seq - syns[40].seq, 250000, 260000);
+}
+
 static void idle_is_idle(void **state)
 {
 	struct socket *c, *s;
@@ -541,7 +583,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(syn_flood), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -149,7 +149,8 @@ static int init(const char *const *rules, const char *const *policies, const cha
 		n++;
 	while (policies[m])
 		m++;
-	return policy_init(rules, n, policies, m, false, why);
+	int r = policy_actions_init(policies, m, why);
+	return r ? r : policy_init(rules, n, false, why);
 }
 
 #define LIST(...) ((const char *const[]){ __VA_ARGS__ __VA_OPT__(,) NULL })
@@ -194,6 +195,9 @@ static void records(void **state)
 	assert_true(policy_has_number(POLICY_LIST_FCNTL, 3));
 	assert_true(policy_watches_calls());
 	assert_false(policy_given(POLICY_LIST_CONNECT));
+	assert_false(policy_stops(POLICY_ROOT));
+	assert_int_equal(init(LIST(), LIST("root/stop"), &why), 0);
+	assert_true(policy_stops(POLICY_ROOT));
 }
 
 int main(void)
