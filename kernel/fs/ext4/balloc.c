@@ -157,9 +157,12 @@ struct run { u32 at, n; };
 static struct run search_group(struct ext4 *e, u32 g, const u8 *map, u32 from, u32 want)
 {
 	u64 base = ext4_group_first(e, g);
-	u32 end = ext4_group_blocks(e, g);
+	u32 end = ext4_group_blocks(e, g), *first = &e->groups[g].first_clear;
 	struct run best = { 0, 0 };
 
+	/* Volumes fill from below: what is known to be full is not looked through for each file. */
+	if (from <= *first)
+		from = *first = next_clear(map, *first, end);
 	while (from < end) {
 		u32 at = next_clear(map, from, end);
 		if (at == end)
@@ -293,6 +296,7 @@ static int free_in_group(struct ext4 *e, u32 g, u64 block, u32 count)
 		r = busy_add(e, block, count);
 	if (!r) {
 		bits_flip(b->data, at, count, false);
+		e->groups[g].first_clear = MIN(e->groups[g].first_clear, at);
 		e->groups[g].free_blocks += count;
 		e->free_blocks += count;
 		ext4_bitmap_changed(e, g, b, false);

@@ -142,6 +142,7 @@ static inline u32 ext4_running_tid(const struct ext4 *e);
 struct ext4_group {
 	u64 block_bitmap, inode_bitmap, inode_table;
 	u32 free_blocks, free_inodes, used_dirs, itable_unused;
+	u32 first_clear;                     /* no block before it is free in the bitmap */
 	u16 flags;
 	bool dirty;                          /* differs from its descriptor */
 	bool bad;                            /* its bitmap failed a check: nothing is allocated in it */
