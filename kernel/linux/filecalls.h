@@ -92,8 +92,8 @@ int open_how_get(struct lx_open_how *how, struct uaddr uhow, size_t size);
 int open_how_check(struct lx_open_how *how);
 int path_open(int dirfd, const char *path, const struct lx_open_how *how, struct file **ret);
 
-/* What calls do once their descriptor is found. */
-int file_allocate(struct file *f, int mode, s64 off, s64 len);
+/* What calls do once their descriptor is found. signal: beyond RLIMIT_FSIZE that is told by SIGXFSZ too. */
+int file_allocate(struct file *f, int mode, s64 off, s64 len, bool signal);
 int file_advise(struct file *f, s64 off, s64 len, int advice);
 int file_sync_range(struct file *f, s64 off, s64 len, unsigned flags);
 /* The range of a positioned transfer ends before the largest offset: -ESPIPE, -EINVAL. */

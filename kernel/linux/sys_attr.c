@@ -170,11 +170,12 @@ long sys_utime(struct uaddr path, struct uaddr times)
 
 /* ---- Size and space ---- */
 
-static int size_limit(u64 size)
+static int size_limit(u64 size, bool signal)
 {
 	if (size <= READ_ONCE(process_rlimits[RLIM_FSIZE].cur))
 		return 0;
-	signal_send(task_current(), SIG_XFSZ, NULL);
+	if (signal)
+		signal_send(task_current(), SIG_XFSZ, NULL);
 	return -EFBIG;
 }
 
@@ -188,7 +189,7 @@ static int truncate_vnode(struct vnode *v, s64 len)
 		return -EINVAL;
 	if (v->mount && v->mount->readonly)
 		return -EROFS;
-	r = size_limit((u64)len);
+	r = size_limit((u64)len, true);
 	if (r == 0 && unlikely(fs_guard != NULL))
 		r = fs_guard->open(v, true);
 	if (r == 0)
@@ -221,7 +222,7 @@ long sys_ftruncate(int fd, s64 len)
 	return r;
 }
 
-int file_allocate(struct file *f, int mode, s64 off, s64 len)
+int file_allocate(struct file *f, int mode, s64 off, s64 len, bool signal)
 {
 	s64 end;
 	int r;
@@ -244,7 +245,7 @@ int file_allocate(struct file *f, int mode, s64 off, s64 len)
 		return -ENODEV;
 	if (__builtin_add_overflow(off, len, &end))
 		return -EFBIG;
-	if (!(mode & LX_FALLOC_KEEP_SIZE) && (r = size_limit((u64)end)) < 0)
+	if (!(mode & LX_FALLOC_KEEP_SIZE) && (r = size_limit((u64)end, signal)) < 0)
 		return r;
 	r = fs_fallocate(f->vnode, (u32)mode, (u64)off, (u64)len);
 	if (r == 0)
@@ -259,7 +260,7 @@ long sys_fallocate(int fd, int mode, s64 off, s64 len)
 
 	if (!f)
 		return -EBADF;
-	r = file_allocate(f, mode, off, len);
+	r = file_allocate(f, mode, off, len, true);
 	file_put(f);
 	return r;
 }

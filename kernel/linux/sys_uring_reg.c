@@ -336,8 +336,12 @@ static long buf_ring(struct uring *r, struct uaddr arg, bool add)
 		return -EFAULT;
 	if (x.ring_addr & (PAGE_SIZE - 1) || !x.ring_entries || x.ring_entries & (x.ring_entries - 1) || x.ring_entries >= 65536)
 		return -EINVAL;
-	if (!user_range_ok(uaddr_make(x.ring_addr), (size_t)x.ring_entries * 16))
-		return -EFAULT;
+	/* All of it must be there, as where pages are pinned; whether it stays is the program's business. */
+	for (u64 at = 0; at < x.ring_entries * 16ul; at += PAGE_SIZE) {
+		u8 byte;
+		if (copy_from_user(&byte, uaddr_make(x.ring_addr + at), 1) < 0)
+			return -EFAULT;
+	}
 	return uring_group_ring(r, x.bgid, x.ring_addr, x.ring_entries);
 }
 

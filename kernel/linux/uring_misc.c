@@ -10,9 +10,11 @@
 
 #define OP_RW(f)  { URING_OP_FILE | URING_OP_KNOWN | URING_OP_IOPRIO | (f), uring_rw_prep, uring_rw_issue, uring_rw_cleanup }
 #define OP(f, n)  { (f) | URING_OP_KNOWN | URING_OP_NOT_IOPOLL, uring_##n##_prep, uring_##n##_issue, NULL }
+/* About the ring itself: also on rings with IOPOLL. */
+#define OP_RING(f, n) { (f) | URING_OP_KNOWN, uring_##n##_prep, uring_##n##_issue, NULL }
 
 static const struct uring_op ops[LX_OP_COUNT] = {
-	[LX_OP_NOP] = { URING_OP_KNOWN, uring_nop_prep, uring_nop_issue, NULL },
+	[LX_OP_NOP] = OP_RING(0, nop),
 	[LX_OP_READV] = OP_RW(URING_OP_POLL_IN | URING_OP_SELECT),
 	[LX_OP_WRITEV] = OP_RW(URING_OP_POLL_OUT),
 	[LX_OP_READ_FIXED] = OP_RW(URING_OP_POLL_IN),
@@ -51,15 +53,15 @@ static const struct uring_op ops[LX_OP_COUNT] = {
 	[LX_OP_LINK_TIMEOUT] = OP(0, timeout),
 	[LX_OP_TIMEOUT_REMOVE] = OP(0, timeout_remove),
 	[LX_OP_ASYNC_CANCEL] = OP(0, cancel),
-	[LX_OP_FILES_UPDATE] = OP(0, files_update),
-	[LX_OP_PROVIDE_BUFFERS] = OP(0, provide),
-	[LX_OP_REMOVE_BUFFERS] = OP(0, remove_buffers),
+	[LX_OP_FILES_UPDATE] = OP_RING(0, files_update),
+	[LX_OP_PROVIDE_BUFFERS] = OP_RING(0, provide),
+	[LX_OP_REMOVE_BUFFERS] = OP_RING(0, remove_buffers),
 	[LX_OP_EPOLL_CTL] = OP(0, epoll_ctl),
 	[LX_OP_FSETXATTR] = { URING_OP_FILE | URING_OP_KNOWN | URING_OP_NOT_IOPOLL, uring_xattr_prep, uring_xattr_issue, uring_xattr_cleanup },
 	[LX_OP_SETXATTR] = { URING_OP_KNOWN | URING_OP_NOT_IOPOLL, uring_xattr_prep, uring_xattr_issue, uring_xattr_cleanup },
 	[LX_OP_FGETXATTR] = { URING_OP_FILE | URING_OP_KNOWN | URING_OP_NOT_IOPOLL, uring_xattr_prep, uring_xattr_issue, uring_xattr_cleanup },
 	[LX_OP_GETXATTR] = { URING_OP_KNOWN | URING_OP_NOT_IOPOLL, uring_xattr_prep, uring_xattr_issue, uring_xattr_cleanup },
-	[LX_OP_MSG_RING] = OP(URING_OP_FILE, msg_ring),
+	[LX_OP_MSG_RING] = OP_RING(URING_OP_FILE, msg_ring),
 };
 
 long uring_install(struct uring_req *rq, struct file *f, u32 slot, bool cloexec)
@@ -267,8 +269,10 @@ int uring_files_update_prep(struct uring_req *rq, const struct lx_sqe *sqe)
 static long files_alloc(struct uring_req *rq, struct update_op *d)
 {
 	u32 done = 0;
-	long r = 0;
+	long r = uring_files_update(rq->ring, 0, NULL, 0);
 
+	if (r < 0)
+		return r;                    /* there is no table */
 	while (done < d->n) {
 		struct uaddr at = uaddr_add(uaddr_make(d->addr), (size_t)done * sizeof(s32));
 		s32 fd;

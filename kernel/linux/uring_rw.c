@@ -212,7 +212,7 @@ long uring_fallocate_issue(struct uring_req *rq, unsigned how)
 {
 	struct range_op *d = URING_DATA(struct range_op, rq);
 
-	return file_allocate(rq->file, (int)d->flags, d->off, d->len);
+	return file_allocate(rq->file, (int)d->flags, d->off, d->len, false);
 }
 
 int uring_fadvise_prep(struct uring_req *rq, const struct lx_sqe *sqe)

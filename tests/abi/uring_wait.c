@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -447,13 +448,20 @@ static void buffers(void)
 	sqe(OP(PROVIDE_BUFFERS), 4, (void *)-4096ul, 32, 10, 2);
 	ring_run(&r, "bad memory", 1);
 	/* A ring of buffers. */
-	struct io_uring_buf_ring *br = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct io_uring_buf_ring *br = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct io_uring_buf_reg reg = { .ring_addr = (unsigned long)br, .ring_entries = 4, .bgid = 3 };
 	CHECK("buffer ring", ring_register(r.fd, IORING_REGISTER_PBUF_RING, &reg, 1));
 	CHECK("buffer ring again", ring_register(r.fd, IORING_REGISTER_PBUF_RING, &reg, 1));
 	reg.ring_entries = 3;
 	reg.bgid = 4;
 	CHECK("buffer ring of three", ring_register(r.fd, IORING_REGISTER_PBUF_RING, &reg, 1));
+	reg.ring_entries = 4;
+	reg.ring_addr = 4096;
+	CHECK("buffer ring in no memory", ring_register(r.fd, IORING_REGISTER_PBUF_RING, &reg, 1));
+	reg.ring_entries = 512;
+	reg.ring_addr = (unsigned long)br;
+	munmap((char *)br + 4096, 4096);
+	CHECK("buffer ring beyond its memory", ring_register(r.fd, IORING_REGISTER_PBUF_RING, &reg, 1));
 	for (unsigned short i = 0; i < 3; i++) {
 		br->bufs[i].addr = (unsigned long)area[4 + i];
 		br->bufs[i].len = 32;
@@ -624,6 +632,40 @@ static void kinds(void)
 	CHECK("iopoll", ring_go(&q, 0));
 	ring_take(&q, &e);
 	NOTE("not a disk", "%d", e.res);
+	/* What is about the ring itself goes. */
+	const int own[] = { OP(NOP), OP(REMOVE_BUFFERS), OP(FILES_UPDATE), OP(TIMEOUT_REMOVE), OP(ASYNC_CANCEL), OP(EPOLL_CTL), OP(MSG_RING) };
+	for (unsigned i = 0; i < sizeof(own) / sizeof(*own); i++) {
+		char name[40];
+		ring_sqe(&q, own[i], 1, NULL, 0, 0, 1);
+		CHECK("iopoll", ring_go(&q, 0));
+		snprintf(name, sizeof(name), "iopoll operation %d", own[i]);
+		NOTE(name, "%s", ring_take(&q, &e) ? res_name(e.res) : "nothing");
+	}
+	char area[64];
+	ring_sqe(&q, OP(PROVIDE_BUFFERS), 2, area, 32, 0, 1);
+	CHECK("iopoll", ring_go(&q, 0));
+	NOTE("iopoll, buffers", "%s", ring_take(&q, &e) ? res_name(e.res) : "nothing");
+	ring_close(&q);
+
+	/* A place of the kernel's choice where there is no table: that comes before the descriptor. */
+	ring_open(&q, 4, 0);
+	int fd = 999;
+	ring_sqe(&q, OP(FILES_UPDATE), -1, &fd, 1, -1, 1);
+	CHECK("a file without a table", ring_go(&q, 1));
+	NOTE("no table", "%s", ring_take(&q, &e) ? res_name(e.res) : "nothing");
+
+	/* Space beyond the limit of a file's size: no signal, as a worker asks for it. */
+	struct rlimit lim, small;
+	getrlimit(RLIMIT_FSIZE, &lim);
+	small = (struct rlimit){ 8192, lim.rlim_max };
+	fd = open("limited", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	setrlimit(RLIMIT_FSIZE, &small);
+	ring_sqe(&q, OP(FALLOCATE), fd, (void *)65536, 0, 0, 1);
+	CHECK("space beyond the limit", ring_go(&q, 1));
+	NOTE("beyond the limit", "%s", ring_take(&q, &e) ? res_name(e.res) : "nothing");
+	setrlimit(RLIMIT_FSIZE, &lim);
+	close(fd);
+	unlink("limited");
 	ring_close(&q);
 
 	/* One ring tells another. */
