@@ -4,7 +4,7 @@
  * The input is a list of steps: a byte that says what (enum step), then its bytes. Some frames are raw; most get the headers that bring
  * the rest to where it is used: sums that are right, the sequence numbers that the stack expects, an identification that it asked with. The
  * device answers ARP and neighbour solicitations by itself. After each input the sockets are closed, the clock runs on, and everything that
- * the device lent must be back. The first input of a process sets the stack up.
+ * the device lent must be back within half an hour. The first input of a process sets the stack up.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -514,7 +514,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sock_drop(&udp6);
 	sock_drop(&listener);
 	let_run(lent ? 1000 : 100);
-	for (unsigned i = 0; i < 8 && lent; i++)
+	for (unsigned i = 0; i < 60 && lent; i++)
 		let_run(30000);              /* fragments, TIME-WAIT, connections that were never finished */
 	must(lent == 0);
 	return 0;
