@@ -129,7 +129,7 @@ static long recv_many(struct uring_req *rq, struct transfer *d, unsigned how, lo
 {
 	for (;;) {
 		long r = once(rq, d, how);
-		if (r == -EAGAIN && rq->flags & URING_F_BUFFER && !d->done)
+		if (r <= 0 && rq->flags & URING_F_BUFFER && !d->done)
 			uring_group_return(rq, &d->picked);
 		if (r <= 0 || !(rq->flags & URING_F_MULTISHOT))
 			return r;
@@ -207,7 +207,7 @@ static long recvmsg_selected(struct uring_req *rq, struct transfer *d, bool nonb
 	if (!user_range_ok(uaddr_make(buf.base), buf.len))
 		return -EFAULT;
 	long n = sock_call_recv(rq->file, uaddr_make(d->addr), c, &buf, 0, d->msg_flags, nonblock);
-	if (n == -EAGAIN)
+	if (n <= 0)
 		uring_group_return(rq, &d->picked);
 	return n;
 }

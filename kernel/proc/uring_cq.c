@@ -169,9 +169,15 @@ static bool lost_take(struct uring *r)
 	return lost;
 }
 
-static bool wait_over(struct uring *r, u32 min)
+/* As many as asked for, or a timeout since: that ends every wait. */
+static bool wait_met(struct uring *r, u32 min, u32 timeouts)
 {
-	return uring_cq_ready(r) >= min || READ_ONCE(r->ready.next) != &r->ready;
+	return uring_cq_ready(r) >= min || __atomic_load_n(&r->timeouts_posted, __ATOMIC_RELAXED) != timeouts;
+}
+
+static bool wait_over(struct uring *r, u32 min, u32 timeouts)
+{
+	return wait_met(r, min, timeouts) || READ_ONCE(r->ready.next) != &r->ready;
 }
 
 void uring_waiters_add(struct uring *r, int n)
@@ -187,6 +193,7 @@ void uring_waiters_add(struct uring *r, int n)
 
 int uring_wait(struct uring *r, u32 min, u64 deadline_ns)
 {
+	u32 timeouts = __atomic_load_n(&r->timeouts_posted, __ATOMIC_RELAXED);
 	int e = 0;
 
 	min = MIN(min, r->cq_entries);
@@ -194,7 +201,7 @@ int uring_wait(struct uring *r, u32 min, u64 deadline_ns)
 	for (;;) {
 		uring_run_ready(r);
 		uring_overflow_flush(r);
-		if (uring_cq_ready(r) >= min)
+		if (wait_met(r, min, timeouts))
 			break;
 		if (lost_take(r)) {
 			e = -EBADR;
@@ -203,7 +210,7 @@ int uring_wait(struct uring *r, u32 min, u64 deadline_ns)
 		if (e)
 			break;
 		net_drain();
-		e = WAIT_EVENT_INTR(&r->enter_waitq, wait_over(r, min), deadline_ns);
+		e = WAIT_EVENT_INTR(&r->enter_waitq, wait_over(r, min, timeouts), deadline_ns);
 	}
 	uring_waiters_add(r, -1);
 	if (!e || e == -EBADR)

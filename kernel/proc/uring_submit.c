@@ -117,10 +117,13 @@ static void chain_end(struct uring *r, struct chain *c)
 	c->head = c->last = NULL;
 	if (!head)
 		return;
-	if (c->failed && !(head->flags & URING_F_INIT_FAIL)) {
-		/* One of it was refused: the whole chain is. */
+	if (c->failed) {
+		/* One of it was refused: the whole chain is, however it hangs together. */
+		for (struct uring_req *rq = head; rq; rq = rq->next)
+			rq->flags &= ~(u32)LX_IOSQE_HARDLINK;
+		if (!(head->flags & URING_F_INIT_FAIL))
+			head->res = -ECANCELED;
 		head->flags |= URING_F_INIT_FAIL;
-		head->res = -ECANCELED;
 	}
 	c->failed = false;
 	head_queue(r, head);

@@ -121,6 +121,9 @@ static void ltimeout_run(struct uring_req *lt)
 		rq->ltimeout = NULL;
 		lt->ltimeout = NULL;
 	}
+	/* That it did its work is no failure: one that may be silent says nothing. */
+	if (!lt->cancelled && lt->flags & LX_IOSQE_CQE_SKIP)
+		res = 0;
 	uring_unlock(r, f);
 	if (kick)
 		uring_kick(r);
@@ -160,7 +163,8 @@ void uring_ltimeout_drop(struct uring_req *rq)
 	if (!mine)
 		return;
 	timer_cancel(&lt->timer);
-	uring_req_complete(lt, -ECANCELED);
+	/* That it was not needed is no failure: one that may be silent says nothing. */
+	uring_req_complete(lt, lt->flags & LX_IOSQE_CQE_SKIP ? 0 : -ECANCELED);
 }
 
 /* ---- Removing and moving ---- */

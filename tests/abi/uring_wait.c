@@ -654,6 +654,63 @@ static void kinds(void)
 	CHECK("a file without a table", ring_go(&q, 1));
 	NOTE("no table", "%s", ring_take(&q, &e) ? res_name(e.res) : "nothing");
 
+	/* Whoever waits for more than there will be is woken by a timeout. */
+	struct __kernel_timespec soon = { 0, 20000000 };
+	ring_sqe(&q, OP(TIMEOUT), -1, &soon, 1, 0, 1);
+	CHECK("one timeout", ring_go(&q, 0));
+	CHECK("wait for four", ring_enter(q.fd, 0, 4, IORING_ENTER_GETEVENTS, NULL, 0));
+	NOTE("the timeout", "%s", ring_take(&q, &e) ? res_name(e.res) : "nothing");
+
+	/* A link timeout that is not needed says nothing if it may be silent. */
+	struct __kernel_timespec late = { 60, 0 };
+	for (int silent = 0; silent < 2; silent++) {
+		ring_sqe(&q, OP(READ), p[0], &c, 1, -1, 1)->flags = IOSQE_IO_LINK;
+		ring_sqe(&q, OP(LINK_TIMEOUT), -1, &late, 1, 0, 2)->flags = silent ? IOSQE_CQE_SKIP_SUCCESS : 0;
+		CHECK("watched read", ring_go(&q, 0));
+		NOTE("write", "%ld", (long)write(p[1], "x", 1));
+		ring_print(&q, silent ? "silent" : "told", 2 - (unsigned)silent);
+		usleep(20000);
+		NOTE("more", "%d", ring_take(&q, &e));
+	}
+
+	for (int silent = 0; silent < 2; silent++) {
+		ring_sqe(&q, OP(READ), p[0], &c, 1, -1, 1)->flags = IOSQE_IO_LINK;
+		ring_sqe(&q, OP(LINK_TIMEOUT), -1, &soon, 1, 0, 2)->flags = silent ? IOSQE_CQE_SKIP_SUCCESS : 0;
+		CHECK("read that takes too long", ring_go(&q, 0));
+		ring_print(&q, silent ? "silent" : "told", 2 - (unsigned)silent);
+		usleep(20000);
+		NOTE("more", "%d", ring_take(&q, &e));
+	}
+
+	/* One of a chain is refused: nothing of it runs, whatever kind of link. */
+	for (int k = 0; k < 4; k++) {
+		for (int i = 0; i < 3; i++) {
+			struct io_uring_sqe *s = ring_sqe(&q, OP(NOP), -1, NULL, 0, 0, (unsigned)i);
+			s->flags = i == 2 ? 0 : k & 1 ? IOSQE_IO_HARDLINK : IOSQE_IO_LINK;
+			if (i == k / 2)
+				s->ioprio = 77;
+		}
+		CHECK("a chain with a bad one", ring_go(&q, 0));
+		ring_print(&q, "chain", 3);
+	}
+
+	/* No bytes: the buffer is not used. */
+	int sv[2];
+	struct msghdr none = { .msg_iov = &(struct iovec){ NULL, 0 }, .msg_iovlen = 1 };
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
+		exit(1);
+	ring_sqe(&q, OP(PROVIDE_BUFFERS), 2, area, 32, 5, 1);
+	ring_run(&q, "buffers", 1);
+	close(sv[1]);
+	for (int k = 0; k < 3; k++) {
+		struct io_uring_sqe *s = ring_sqe(&q, k == 1 ? OP(RECVMSG) : OP(RECV), sv[0], k == 1 ? (void *)&none : NULL, k == 1 ? 1 : 32, 0, 1);
+		s->flags = IOSQE_BUFFER_SELECT;
+		if (k == 2)
+			s->ioprio = IORING_RECV_MULTISHOT, s->len = 0;
+		ring_run(&q, "the end of a stream", 1);
+	}
+	close(sv[0]);
+
 	/* Space beyond the limit of a file's size: no signal, as a worker asks for it. */
 	struct rlimit lim, small;
 	getrlimit(RLIMIT_FSIZE, &lim);
