@@ -172,6 +172,15 @@ static bool gave_up(struct inet_sock *s, struct tcp_pcb *p, u64 now)
 	return now - s->stall_ns >= s->user_timeout_ms * NSEC_PER_MSEC;
 }
 
+/* As Linux: no retransmission waits longer than this, and a connection that nobody has gives up after so many. */
+#define RTO_MAX_TICKS (120000 / TCP_SLOW_INTERVAL)
+#define ORPHAN_RETRIES 8
+
+static bool orphan_gave_up(const struct tcp_pcb *p)
+{
+	return p->nrtx > ORPHAN_RETRIES && (p->state == FIN_WAIT_1 || p->state == CLOSING || p->state == LAST_ACK);
+}
+
 /* At each TCP tick (50 ms): what was held back with TCP_CORK or MSG_MORE goes after 200 ms, as on Linux. */
 void inet_tcp_tick(void)
 {
@@ -183,8 +192,13 @@ void inet_tcp_tick(void)
 	for (struct tcp_pcb *p = tcp_active_pcbs, *next; p; p = next) {
 		struct inet_sock *s = inet_tcp_sock_of(p);
 		next = p->next;
-		if (!s)
+		/* A peer that answered late once does not make the wait for what it does not answer endless. */
+		p->rto = MIN(p->rto, (s16)RTO_MAX_TICKS);
+		if (!s) {
+			if (unlikely(orphan_gave_up(p)))
+				tcp_abandon(p, false);
 			continue;
+		}
 		if (unlikely((s->user_timeout_ms || p->state == SYN_SENT) && gave_up(s, p, now))) {
 			tcp_abandon(p, p->state != SYN_SENT);
 			continue;

@@ -13,7 +13,7 @@
 #define PEER  0x0200000au
 
 static unsigned lose_percent, reorder_percent, duplicate_percent;
-static unsigned sent_frames, dhcp_acks;
+static unsigned tcp_frames, sent_frames, dhcp_acks;
 static bool refuse;                  /* the ring is full */
 static u32 synack_seq;               /* of the last SYN-ACK to port 999, 0: none */
 static struct { u32 seq; unsigned port; } syns[48];   /* those to port 998, which nobody answers */
@@ -107,6 +107,7 @@ static void on_wire(u8 *d, u32 len)
 		answer_dhcp(d, len);
 		return;
 	}
+	tcp_frames += ip[9] == 6;
 	if (ip[9] == 6)
 		assert_int_equal(l4_sum(ip, len - 14), 0xffff);
 	if (ip[9] == 6 && get16(ip + 22) == 998) {
@@ -372,6 +373,33 @@ static void full_ring(void **state)
 	sock_close(s);
 }
 
+/* A peer that answered later and later, and then not at all: connections that nobody has any more give up in minutes, not hours. */
+static void slow_then_silent(void **state)
+{
+	struct socket *c, *s;
+	char b;
+
+	tcp_pair(PEER, &c, &s);
+	for (unsigned ms = 900; ms < 600000; ms += ms / 2) {
+		refuse = true;
+		assert_int_equal(send_flags(c, "x", 1, 0), 1);
+		let_run(ms);
+		refuse = false;
+		dev.on_event(&dev);
+		assert_int_equal(recv_flags(s, &b, 1, 0), 1);
+		let_run(1000);
+	}
+	lose_percent = 100;
+	assert_int_equal(send_flags(c, "x", 1, 0), 1);
+	sock_close(c);
+	sock_close(s);
+	let_run(20 * 60 * 1000);
+	unsigned sent = tcp_frames;
+	let_run(5 * 3600 * 1000);
+	lose_percent = 0;
+	assert_int_equal(tcp_frames, sent);
+}
+
 static void connect_to_nobody(void **state)
 {
 	struct socket *c = new_socket(LX_AF_INET, LX_SOCK_STREAM);
@@ -583,7 +611,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(slow_then_silent), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
