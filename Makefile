@@ -220,7 +220,7 @@ check-attacks: all          ## long: attacks on a server full of holes, on Linux
 	python3 tests/attacks/attacks.py $(B)
 entropy: all                ## long: how random are the addresses of ENTROPY_BOOTS (1000) boots?
 	PITH=$(abspath $(B))/pith ENTROPY_BOOTS=$(or $(ENTROPY_BOOTS),1000) tests/security/random.sh
-check-crash: $(B)/unit/fs_ext4_crash_test ## long: 10,000 power cuts on ext4 volumes
+check-crash: $(B)/unit/fs_ext4_crash_test ## long: 12,500 power cuts on ext4 volumes
 	PITH_CRASH_CUTS=2500 $(B)/unit/fs_ext4_crash_test
 check-kill: all             ## long: 200 machines with databases on volumes killed at odd moments
 	scripts/setup apps test
