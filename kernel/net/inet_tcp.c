@@ -194,6 +194,9 @@ void inet_tcp_tick(void)
 		next = p->next;
 		/* A peer that answered late once does not make the wait for what it does not answer endless. */
 		p->rto = MIN(p->rto, (s16)RTO_MAX_TICKS);
+		/* A peer may take what probed its closed window and leave it closed: lwIP would probe with nothing. */
+		if (unlikely(p->persist_backoff) && (!p->unsent || p->unacked))
+			p->persist_backoff = 0;
 		if (!s) {
 			if (unlikely(orphan_gave_up(p)))
 				tcp_abandon(p, false);

@@ -473,7 +473,8 @@ static void hostile_frames(void **state)
 	transfer(50000);
 }
 
-/* Forged SYNs, thousands: a real client still gets in. */
+static unsigned hand_window = 1000;
+
 /* A segment without data from somebody who is not there, its sums not needed. */
 static void hand_in(u32 from, unsigned sport, unsigned dport, u8 flags, u32 seq, u32 ack)
 {
@@ -487,9 +488,37 @@ static void hand_in(u32 from, unsigned sport, unsigned dport, u8 flags, u32 seq,
 	put16(ip + 10, (u16)~sum(ip, 20, 0));
 	put16(ip + 20, sport); put16(ip + 22, dport);
 	put32(ip + 24, seq); put32(ip + 28, ack);
-	ip[32] = 0x50; ip[33] = flags; put16(ip + 34, 1000);
+	ip[32] = 0x50; ip[33] = flags; put16(ip + 34, hand_window);
 	enqueue(d, sizeof d, true);
 	announce();
+}
+
+/* What probes a closed window is acknowledged, and the window stays closed: nothing is left to probe with. */
+static void probe_taken(void **state)
+{
+	unsigned port;
+	struct socket *l = listener(0, 0, &port), *s;
+
+	synack_seq = 0;
+	hand_window = 0;
+	hand_in(0x0a000002, 999, port, 2, 5000, 0);
+	let_run(100);
+	assert_int_not_equal(synack_seq, 0);
+	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 1);
+	let_run(100);
+	assert_int_equal(sock_accept(l, true, &s), 0);
+	assert_int_equal(send_flags(s, "x", 1, 0), 1);
+	let_run(5000);
+	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 2);
+	let_run(60000);
+	sock_close(s);
+	let_run(5000);
+	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 3);
+	let_run(60000);
+	hand_in(0x0a000002, 999, port, 4, 5001, 0);
+	let_run(100);
+	sock_close(l);
+	hand_window = 1000;
 }
 
 /* The first connection after TCP's clock stood still is as young as any other: half open for two seconds, then the peer's ACK. */
@@ -507,10 +536,13 @@ static void slow_after_idle(void **state)
 	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 1);
 	let_run(100);
 	assert_int_equal(sock_accept(l, true, &s), 0);
+	hand_in(0x0a000002, 999, port, 4, 5001, 0);      /* or its FIN would be repeated for minutes */
+	let_run(100);
 	sock_close(s);
 	sock_close(l);
 }
 
+/* Forged SYNs, thousands: a real client still gets in. */
 static void syn_flood(void **state)
 {
 	unsigned port;
@@ -611,8 +643,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(slow_then_silent), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
-		cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(probe_taken), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(slow_then_silent), cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
