@@ -181,7 +181,7 @@ static bool orphan_gave_up(const struct tcp_pcb *p)
 	return p->nrtx > ORPHAN_RETRIES && (p->state == FIN_WAIT_1 || p->state == CLOSING || p->state == LAST_ACK);
 }
 
-/* At each TCP tick (50 ms): what was held back with TCP_CORK or MSG_MORE goes after 200 ms, as on Linux. */
+/* At each TCP tick (50 ms), before lwIP's: bounds on waiting that lwIP has not; what TCP_CORK or MSG_MORE held back goes after 200 ms, as on Linux. */
 void inet_tcp_tick(void)
 {
 	u64 now = arch_clock_mono_ns();
