@@ -36,6 +36,7 @@
  *                      syscalls   128 hexadecimal digits: a set, call 0 the lowest bit of the first byte
  *                      sockets    FAMILY/TYPE, numbers (netlink: FAMILY/PROTOCOL)
  *                      devices, read, write, canary   absolute paths; "/" at the end: all below; * and ? fit within a name
+ *                      secret     an absolute path, or env:NAME of a variable above: what the file, or the variable, holds
  *                      listen     tcp/PORT or udp/PORT; 0: one that the kernel chooses
  *                      connect    tcp|udp|any/32 HEX DIGITS/PREFIX/PORT: an IPv6 or mapped address; port 0: any
  *                      ioctls, prctl, fcntl   a number

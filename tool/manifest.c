@@ -26,9 +26,9 @@ struct manifest {
 	char **args, **env_file, **add, **packages, **ports, **volumes, **dns, **allow;
 	unsigned int args_count, env_file_count, add_count, packages_count, ports_count, volumes_count, dns_count, allow_count;
 	/* The rules (rules.h). */
-	char **syscalls, **sockets, **devices, **listen, **connect, **ioctls, **mmap, **prctl, **fcntl, **canary;
+	char **syscalls, **sockets, **devices, **listen, **connect, **ioctls, **mmap, **prctl, **fcntl, **canary, **secret;
 	unsigned int syscalls_count, sockets_count, devices_count, listen_count, connect_count, ioctls_count, mmap_count, prctl_count, fcntl_count,
-		canary_count;
+		canary_count, secret_count;
 	struct manifest_files {
 		char **read, **write;
 		unsigned int read_count, write_count;
@@ -84,6 +84,7 @@ static const cyaml_schema_field_t fields[] = {
 	TEXTS(prctl),
 	TEXTS(fcntl),
 	TEXTS(canary),
+	TEXTS(secret),
 	CYAML_FIELD_MAPPING("policy", CYAML_FLAG_OPTIONAL, struct manifest, policy, policy_fields),
 	CYAML_FIELD_END
 };
@@ -169,6 +170,7 @@ static void rules_make(const struct manifest *m, const struct manifest_tree *tre
 	LIST(prctl);
 	LIST(fcntl);
 	LIST(canary);
+	LIST(secret);
 #undef LIST
 	rules_list_make(&r->read, tree, "files", m->files.read, m->files.read_count);
 	rules_list_make(&r->write, tree, "files", m->files.write, m->files.write_count);

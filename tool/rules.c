@@ -139,6 +139,7 @@ typedef bool (*word_check)(const char *word);
 static bool is_call(const char *word) { return rules_call_number(word) >= 0; }
 static bool is_socket(const char *word) { unsigned int a, b; return rules_socket(word, &a, &b); }
 static bool is_path(const char *word) { return word[0] == '/'; }
+static bool is_secret(const char *word) { return word[0] == '/' || (str_starts(word, "env:") && word[4] && !strchr(word, '=')); }
 static bool is_listen(const char *word) { unsigned int port; return listen_read(word, &port); }
 static bool is_ioctl(const char *word) { uint64_t n; return rules_number(RULES_IOCTL, word, &n); }
 static bool is_prctl(const char *word) { uint64_t n; return rules_number(RULES_PRCTL, word, &n); }
@@ -183,6 +184,7 @@ int rules_check(const struct opts *opts)
 		{ "prctl", &r->prctl, is_prctl, "is no prctl known by name; write its number" },
 		{ "fcntl", &r->fcntl, is_fcntl, "is no fcntl known by name; write its number" },
 		{ "canary", &r->canary, is_path, "is not absolute; begin it with a /" },
+		{ "secret", &r->secret, is_secret, "is no secret; write a file's absolute path, or env:NAME" },
 	};
 	int status = 0;
 
@@ -318,6 +320,7 @@ int rules_records(const struct rules *r, struct strv *out, struct strv *policies
 	number_records(RULES_FCNTL, "fcntl", &r->fcntl, out);
 	mmap_record(&r->mmap, out);
 	text_records("canary", &r->canary, out);
+	text_records("secret", &r->secret, out);
 	for (unsigned int k = 0; k < RULES_KINDS; k++) {
 		if (r->policy[k])
 			strv_printf(policies, "%s/%s", kind_words[k], r->policy[k]);

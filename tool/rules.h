@@ -15,7 +15,8 @@
 /* The lists: RULES_LIST(field, key in the manifest). files.read and files.write are there together. */
 #define RULES_LISTS(X) \
 	X(syscalls, "syscalls") X(sockets, "sockets") X(devices, "devices") X(read, "files.read") X(write, "files.write") \
-	X(listen, "listen") X(connect, "connect") X(ioctls, "ioctls") X(mmap, "mmap") X(prctl, "prctl") X(fcntl, "fcntl") X(canary, "canary")
+	X(listen, "listen") X(connect, "connect") X(ioctls, "ioctls") X(mmap, "mmap") X(prctl, "prctl") X(fcntl, "fcntl") X(canary, "canary") \
+	X(secret, "secret")
 
 struct rules_list {
 	bool given;

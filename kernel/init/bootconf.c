@@ -2,7 +2,7 @@
  * bootconf.c - reading the boot configuration (shared/bootconf.h).
  *
  * Invariants: no byte outside [block, block + len) is read, and a record counts only if its NUL lies inside; numbers are range-checked;
- * a record that cannot be understood fails the whole block with a reason, an unknown key only leaves a line in the log.
+ * a record that cannot be understood, or is missing, fails the whole block and is named, an unknown key only leaves a line in the log.
  */
 #include "init/bootconf.h"
 #include "base/errno.h"
@@ -213,53 +213,61 @@ static bool parse_flag(const char *v, bool *ret)
 	return *ret || !strcmp(v, "0");
 }
 
-/* NULL if the record was taken, else what is wrong. key ends at '='. */
+static NOINLINE bool key_is(const char *key, size_t len, const char *word)
+{
+	return strlen(word) == len && !memcmp(key, word, len);
+}
+
+/* NULL if the record was taken, else its key. key ends at '='. */
 static const char *take_record(struct bootconf *c, const char *key, size_t key_len, const char *v)
 {
-#define KEY_IS(s) (key_len == sizeof(s) - 1 && !memcmp(key, s, sizeof(s) - 1))
+	const char *k;
+	bool ok = true;
+
+#define KEY_IS(word) key_is(key, key_len, k = word)
 	if (KEY_IS("arg"))
 		c->argv[c->argc++] = v;
 	else if (KEY_IS("env"))
 		c->envp[c->envc++] = v;
-	else if (KEY_IS("exec"))
-		return v[0] == '/' ? c->exec = v, NULL : "exec is not an absolute path";
-	else if (KEY_IS("cwd"))
-		return v[0] == '/' ? c->cwd = v, NULL : "cwd is not an absolute path";
-	else if (KEY_IS("hostname"))
-		return v[0] && strlen(v) <= 64 ? c->hostname = v, NULL : "hostname is empty or longer than 64 bytes";
-	else if (KEY_IS("root"))
-		return parse_root(c, v) ? NULL : "root is not OFFSET:LENGTH";
-	else if (KEY_IS("verity"))
-		return parse_verity(c, v) ? NULL : "verity is not OFFSET:ROOT:SALT";
-	else if (KEY_IS("volume"))
-		return parse_volume(c, v) ? NULL : "volume is not SERIAL:PATH, SERIAL:PATH:ro or SERIAL:PATH:discard, or there are more than 8";
-	else if (KEY_IS("net"))
-		return parse_net(c, v) ? NULL : "net is not none, dhcp or ADDRESS/PREFIX";
-	else if (KEY_IS("gateway"))
-		return parse_gateway(c, v) ? NULL : "gateway is not an IP address";
-	else if (KEY_IS("dns"))
-		return parse_dns(c, v) ? NULL : "dns is not an IP address";
-	else if (KEY_IS("allow"))
-		return !strcmp(v, "jit") ? c->allow_jit = true, NULL : "allow is not jit";
 	else if (KEY_IS("rule"))
 		c->rules[c->nrules++] = v;
 	else if (KEY_IS("policy"))
 		c->policies[c->npolicies++] = v;
+	else if (KEY_IS("exec"))
+		ok = (c->exec = v)[0] == '/';
+	else if (KEY_IS("cwd"))
+		ok = (c->cwd = v)[0] == '/';
+	else if (KEY_IS("hostname"))
+		ok = (c->hostname = v)[0] && strlen(v) <= 64;
+	else if (KEY_IS("root"))
+		ok = parse_root(c, v);
+	else if (KEY_IS("verity"))
+		ok = parse_verity(c, v);
+	else if (KEY_IS("volume"))
+		ok = parse_volume(c, v);
+	else if (KEY_IS("net"))
+		ok = parse_net(c, v);
+	else if (KEY_IS("gateway"))
+		ok = parse_gateway(c, v);
+	else if (KEY_IS("dns"))
+		ok = parse_dns(c, v);
+	else if (KEY_IS("allow"))
+		c->allow_jit = ok = !strcmp(v, "jit");
 	else if (KEY_IS("learn"))
-		return parse_flag(v, &c->learn) ? NULL : "learn is not 0 or 1";
+		ok = parse_flag(v, &c->learn);
 	else if (KEY_IS("trace"))
-		return parse_flag(v, &c->trace) ? NULL : "trace is not 0 or 1";
+		ok = parse_flag(v, &c->trace);
 	else if (KEY_IS("verbose"))
-		return parse_flag(v, &c->verbose) ? NULL : "verbose is not 0 or 1";
+		ok = parse_flag(v, &c->verbose);
 	else if (KEY_IS("tsc_khz"))
-		return str_parse_u64(v, strlen(v), &c->tsc_khz) && c->tsc_khz <= TSC_KHZ_MAX ? NULL : "tsc_khz is not a number of kHz";
+		ok = str_parse_u64(v, strlen(v), &c->tsc_khz) && c->tsc_khz <= TSC_KHZ_MAX;
 	else if (KEY_IS("time_ns"))
-		return str_parse_u64(v, strlen(v), &c->time_ns) && c->time_ns <= INT64_MAX ? NULL : "time_ns is not a time";
+		ok = str_parse_u64(v, strlen(v), &c->time_ns) && c->time_ns <= INT64_MAX;
 	else if (KEY_IS("seed"))
-		return parse_seed(c, v) ? NULL : "seed is not hexadecimal, or longer than 64 bytes";
+		ok = parse_seed(c, v);
 	else
 		log_warn("boot configuration: unknown key %.*s is ignored\n", (int)MIN(key_len, (size_t)32), key);
-	return NULL;
+	return ok ? NULL : k;
 #undef KEY_IS
 }
 
@@ -291,7 +299,7 @@ int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const ch
 	*ret = (struct bootconf){ .cwd = "/", .hostname = "pith" };
 	*ret_why = NULL;
 	if (len < BOOTCONF_MAGIC_LEN || len > BOOTCONF_MAX || memcmp(block, BOOTCONF_MAGIC, BOOTCONF_MAGIC_LEN)) {
-		*ret_why = "there is none, or it does not begin with " "PITHCONF1";
+		*ret_why = "its beginning";
 		return -EINVAL;
 	}
 	ret->argv = list_room(block, len, "arg=", &out_of_memory);
@@ -302,17 +310,17 @@ int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const ch
 		return -ENOMEM;
 	for (size_t at = BOOTCONF_MAGIC_LEN; (n = record_len(block, len, at)) > 0; at += n + 1) {
 		const char *eq = memchr(block + at, '=', n);
-		const char *why = eq ? take_record(ret, block + at, (size_t)(eq - (block + at)), eq + 1) : "a record without '='";
+		const char *why = eq ? take_record(ret, block + at, (size_t)(eq - (block + at)), eq + 1) : "=";
 
 		if (why && !*ret_why)
 			*ret_why = why;
 	}
 	if (!*ret_why && !ret->exec)
-		*ret_why = "exec is missing";
+		*ret_why = "exec";
 	if (!*ret_why && ret->has_verity && !ret->root_len)
-		*ret_why = "verity without root";
+		*ret_why = "verity";
 	if (!*ret_why && !ret->argc)
-		*ret_why = "arg is missing";
+		*ret_why = "arg";
 	return *ret_why ? -EINVAL : 0;
 }
 

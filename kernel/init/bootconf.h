@@ -44,7 +44,7 @@ struct bootconf {
 };
 
 /*
- * 0; -EINVAL with *ret_why (a constant string) for what the user can mend, -ENOMEM. What could be read is in *ret even then.
+ * 0; -EINVAL with *ret_why (a constant string: which key) for what cannot be used, -ENOMEM. What could be read is in *ret even then.
  */
 int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const char **ret_why) MUST_CHECK;
 

@@ -61,7 +61,7 @@ NORETURN void kernel_main(void)
 	platform_find_devices();
 	device_probe_all();
 	if (conf_problem || policy_actions_init(conf.policies, conf.npolicies, &conf_problem))
-		process_cannot_run(126, "boot configuration: %s", conf_problem);
+		process_cannot_run(126, "boot configuration, not usable: %s", conf_problem);
 	glue_wait_random();
 
 	mounts_make(&conf);
@@ -70,6 +70,8 @@ NORETURN void kernel_main(void)
 	process_set_hostname(conf.hostname);
 	if (policy_init(conf.rules, conf.nrules, conf.learn, &conf_problem))
 		process_cannot_run(126, "boot configuration: %s", conf_problem ? conf_problem : "not enough memory");
+	if (policy_secrets_init((const char *const *)conf.envp, &conf_problem))
+		process_cannot_run(126, "secret %s: it must be there, with 8 bytes or more; all have 16 KiB", conf_problem);
 	linux_init(conf.trace);
 	network_make(&conf);
 	if (control_start())

@@ -71,6 +71,8 @@ static void run_handler(struct user_regs *regs, const struct signal_action *a, c
 	struct task *t = task_current();
 	sigset old = t->restore_mask ? t->saved_mask : t->blocked;
 
+	if (unlikely(info->signo == SIG_SEGV && info->code > 0 && info->code != SIGCODE_KERNEL && t->trap_no == 14 && t->trap_err & 16))
+		policy_tell(POLICY_CRASH, "caught: it ran what may not run"); /* otherwise its end is told */
 	settle_restart(regs, true, a->flags);
 	rseq_on_return(regs);
 	if (signal_frame_push(regs, a, info, old)) {
@@ -215,8 +217,10 @@ void lx_user_trap(struct user_regs *regs, unsigned vector, u64 error, uintptr_t 
 		break;
 	case 14:
 		t->trap_va = va;
-		if (t->fault_error == -ENOMEM && va < ARCH_USER_TOP)
-			process_kill(SIG_KILL, NULL);   /* out of memory */
+		if (t->fault_error == -ENOMEM && va < ARCH_USER_TOP) {
+			policy_limit_tell(POLICY_MEMORY);
+			process_kill(SIG_KILL, NULL);
+		}
 		s = page_fault_info(t, va);
 		if (uaddr_probes(va))
 			policy_tell(POLICY_PROBE, "touched");

@@ -15,6 +15,7 @@ void (*sock_for_each)(bool (*fn)(struct socket *s, void *arg), void *arg) RO_AFT
 
 static u64 next_ino = 1;             /* atomic */
 RO_AFTER_INIT const struct sock_guard *sock_guard;
+RO_AFTER_INIT ssize_t (*sock_send_watch)(struct socket *s, struct sock_msg *m);
 
 void socket_init(struct socket *s, const struct sock_ops *ops, int family, int type, int protocol)
 {
@@ -132,7 +133,7 @@ ssize_t sock_send(struct socket *s, struct sock_msg *m)
 		if (r)
 			return r;
 	}
-	return s->ops->send(s, m);
+	return unlikely(sock_send_watch != NULL) ? sock_send_watch(s, m) : s->ops->send(s, m);
 }
 
 ssize_t sock_recv(struct socket *s, struct sock_msg *m)

@@ -114,6 +114,8 @@ struct sock_guard {
 	void (*heard)(struct socket *s, const struct sock_addr *a);
 };
 extern const struct sock_guard *sock_guard;
+/* In place of ops->send, and calls it; NULL: nobody looks at what is sent. Set at boot by a room above. */
+extern ssize_t (*sock_send_watch)(struct socket *s, struct sock_msg *m);
 
 /* Create; -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -ENOMEM. */
 int sock_create(int family, int type, int protocol, struct socket **ret) MUST_CHECK;

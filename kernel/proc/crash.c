@@ -241,10 +241,14 @@ void crash_report(int signo, const struct siginfo *info, const struct user_regs 
 {
 	const char *name = signo > 0 && (size_t)signo < ARRAY_SIZE(signal_names) && signal_names[signo] ? signal_names[signo] : "a signal";
 	struct task *t = task_current();
+	char text[96];
 
 	say("crash: %s (%d) killed the program, thread %d \"%s\"\n", name, signo, t ? t->tid : 0, t ? t->name : "?");
-	if (info && info->code > 0 && info->code != SIGCODE_KERNEL && (SIGSET_OF(signo) & SIGSET_FAULTS))
-		say("crash:  address 0x%llx (%s), code %d\n", (unsigned long long)info->fault.addr, place_of(info->fault.addr), info->code);
+	str_copy(text, name, sizeof(text));
+	if (info && info->code > 0 && info->code != SIGCODE_KERNEL && (SIGSET_OF(signo) & SIGSET_FAULTS)) {
+		fmt_buf(text, sizeof(text), "%s, address 0x%llx (%s)", name, (unsigned long long)info->fault.addr, place_of(info->fault.addr));
+		say("crash: %s, code %d\n", text + strlen(name) + 1, info->code);
+	}
 	if (!regs)
 		return;
 	say_registers(regs);
@@ -252,4 +256,6 @@ void crash_report(int signo, const struct siginfo *info, const struct user_regs 
 	say_backtrace(regs, &bt);
 	if (bt.smashed)
 		policy_tell(POLICY_SMASH, bt.victim[0] ? bt.victim : NULL);
+	else
+		policy_tell(POLICY_CRASH, text);
 }

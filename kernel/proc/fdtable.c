@@ -19,6 +19,7 @@
  * no lock held. What can fail: memory, the limit.
  */
 #include "proc/file.h"
+#include "proc/policy.h"
 #include "proc/process.h"
 #include "base/string.h"
 #include "mm/heap.h"
@@ -201,6 +202,8 @@ int fd_reserve(bool cloexec, int min)
 		}
 	}
 	spin_unlock(&table_lock);
+	if (unlikely(r == -EMFILE))
+		policy_limit_tell(POLICY_DESCRIPTORS);
 	return r;
 }
 

@@ -11,6 +11,7 @@
 #include "proc/process.h"
 #include "proc/tripwire.h"
 #include "base/errno.h"
+#include "base/link.h"
 #include "base/print.h"
 #include "base/string.h"
 #include "mm/heap.h"
@@ -31,7 +32,7 @@ static RO_AFTER_INIT struct kind kinds[POLICY_KINDS] = {
 };
 
 static const char list_names[POLICY_LISTS][9] = {
-	"syscalls", "sockets", "devices", "read", "write", "listen", "connect", "ioctls", "mmap", "prctl", "fcntl", "canary",
+	"syscalls", "sockets", "devices", "read", "write", "listen", "connect", "ioctls", "mmap", "prctl", "fcntl", "canary", "secret",
 };
 
 /* The entries of a list: texts, or for some numbers or peers. */
@@ -249,9 +250,28 @@ bool policy_depart(enum policy_kind kind, const char *detail)
 
 void policy_tell(enum policy_kind kind, const char *detail)
 {
-	bool happened = kind == POLICY_PROBE || kind == POLICY_SMASH;
+	bool happened = kind == POLICY_PROBE || kind == POLICY_SMASH || kind == POLICY_CRASH;
 
 	depart(kind, detail, happened ? "logged" : "refused");
+}
+
+void policy_limit_tell(enum policy_limit which)
+{
+	static const char names[][12] = { "descriptors", "threads", "memory" };
+	static u64 quiet_until_ns[ARRAY_SIZE(names)]; /* atomic */
+	u64 now = arch_clock_mono_ns(), until = READ_ONCE(quiet_until_ns[which]);
+
+	if (now >= until && __atomic_compare_exchange_n(&quiet_until_ns[which], &until, now + NSEC_PER_SEC, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		policy_tell(POLICY_LIMIT, names[which]);
+}
+
+LINK_TABLE(policy_secrets_fn, secrets);
+
+int policy_secrets_init(const char *const *env, const char **ret_name)
+{
+	const policy_secrets_fn *init = LINK_FIRST(secrets);
+
+	return init ? (*init)(env, ret_name) : 0;
 }
 
 /* ---- Learning ---- */

@@ -21,7 +21,7 @@ enum policy_kind {
 
 enum policy_list {
 	POLICY_LIST_SYSCALLS, POLICY_LIST_SOCKETS, POLICY_LIST_DEVICES, POLICY_LIST_READ, POLICY_LIST_WRITE, POLICY_LIST_LISTEN,
-	POLICY_LIST_CONNECT, POLICY_LIST_IOCTLS, POLICY_LIST_MMAP, POLICY_LIST_PRCTL, POLICY_LIST_FCNTL, POLICY_LIST_CANARY, POLICY_LISTS
+	POLICY_LIST_CONNECT, POLICY_LIST_IOCTLS, POLICY_LIST_MMAP, POLICY_LIST_PRCTL, POLICY_LIST_FCNTL, POLICY_LIST_CANARY, POLICY_LIST_SECRET, POLICY_LISTS
 };
 
 extern bool policy_learning;
@@ -50,6 +50,15 @@ bool policy_has_number(enum policy_list list, u32 number);
 bool policy_depart(enum policy_kind kind, const char *detail);
 /* The same of the call that is under way, for what cannot happen anyway or has happened. */
 void policy_tell(enum policy_kind kind, const char *detail);
+/* The program was refused more of something that is limited: told once a second. May sleep. */
+enum policy_limit { POLICY_DESCRIPTORS, POLICY_THREADS, POLICY_MEMORY };
+void policy_limit_tell(enum policy_limit which);
+/*
+ * Boot, after policy_init and when files are there: the secrets that the rules name, in the environment env or in files.
+ * -ENOENT, -EINVAL (it has less than 8 bytes), -E2BIG (they have 16 KiB together), -ENOMEM, with *ret_name: which. In kernels that send.
+ */
+int policy_secrets_init(const char *const *env, const char **ret_name);
+typedef int (*policy_secrets_fn)(const char *const *env, const char **ret_name);
 
 /* Learning: the first time that an entry is seen, its line. True: it was the first. May sleep. */
 bool policy_learn(enum policy_list list, const char *entry);

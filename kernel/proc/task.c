@@ -6,6 +6,7 @@
  * 3. Tids are never used twice at once; they grow and start again at TID_MAX.
  * Locks: process.lock. Making a task can fail: -EAGAIN, -ENOMEM.
  */
+#include "proc/policy.h"
 #include "proc/process.h"
 #include "proc/signal.h"
 #include "proc/uring.h"
@@ -105,6 +106,8 @@ static int task_enlist(struct task *t)
 
 	if (process.ending || process.ntasks >= max) {
 		spin_unlock_irqrestore(&process.lock, f);
+		if (!process.ending)
+			policy_limit_tell(POLICY_THREADS);
 		return -EAGAIN;
 	}
 	t->tid = tid_next_locked();

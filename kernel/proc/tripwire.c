@@ -235,13 +235,17 @@ void tripwire_report(const char *event, const char *detail, const char *action)
 		summary_begin();
 		return;
 	}
+	static struct report spare;      /* where there is no memory, which may be what is told */
+	static bool spare_taken;         /* atomic */
 	struct report *x = heap_alloc(sizeof(*x));
-	if (x) {
-		tell(x, event, detail, action, n, dropped);
+	if (x || !__atomic_exchange_n(&spare_taken, true, __ATOMIC_ACQUIRE)) {
+		tell(x ? x : &spare, event, detail, action, n, dropped);
+		if (!x)
+			__atomic_store_n(&spare_taken, false, __ATOMIC_RELEASE);
 		heap_free(x);
 		return;
 	}
-	spin_lock(&bucket_lock);         /* no memory: counted as the others that were not sent */
+	spin_lock(&bucket_lock);         /* counted as the others that were not sent */
 	dropped_since += dropped + 1;
 	spin_unlock(&bucket_lock);
 	counter_bump(tripwire_dropped);

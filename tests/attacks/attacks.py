@@ -4,10 +4,10 @@
 Linux is this host's kernel with what a container has by default: its own mounts and processes, a root of its own that root may write, with a
 shell (busybox), accounts and a neighbour process that holds a secret. Pith is `pith run` with a manifest that says what the server needs.
 The binaries, the requests and the attacker's next step are the same. An attack reaches its goal when the goal's evidence comes back, never
-because nothing was seen. On Pith each must fail and leave an event, or where the program dies of it a report; "ok attacks/NAME" says so. What
-Pith does not keep an attacker from, or bounds without a word, stands at the end of the table by name, and is not counted.
+because nothing was seen. On Pith each must fail and leave an event; "ok attacks/NAME" says so, and that the table of docs/security.md shows
+what happened ("attacks.py BUILD table" prints it). attacks.py BUILD NAME,NAME: only these.
 """
-import json, os, re, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
+import base64, json, os, re, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
 
 build = os.path.abspath(sys.argv[1])
 source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "target.c")
@@ -28,6 +28,9 @@ def symbols(path):
     return {f[2]: int(f[0], 16) for f in (line.split() for line in out.splitlines()) if len(f) == 3}
 
 
+# A private key as it stands in a file.
+SECRET = base64.b64encode(os.urandom(1200)).decode()
+KEY = "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n" % "\n".join(SECRET[i:i + 64] for i in range(0, len(SECRET), 64))
 SYM = {n: symbols(os.path.join(top, n)) for n in ("target", "target-x")}
 
 
@@ -134,6 +137,7 @@ class Linux(Place):
                 os.symlink("busybox", self.root + "/bin/" + n)
             open(self.root + "/etc/shadow", "w").write("root:$6$SHADOW$x:19000:0:99999:7:::\n")
             open(self.root + "/srv/www/index", "w").write("welcome\n")
+            open(self.root + "/srv/key", "w").write(KEY)
             open(self.root + "/dev/null", "w").close()
         shutil.copy(os.path.join(top, program), self.root + "/target")
         self.port = free_port()
@@ -157,11 +161,8 @@ class Linux(Place):
 class Pith(Place):
     name = "Pith"
     internal_address = "10.0.2.2"
-    has_events = None
 
     def __init__(self, program):
-        if Pith.has_events is None:
-            Pith.has_events = "--events" in subprocess.run([pith, "run", "--help"], capture_output=True, text=True).stdout
         www = os.path.join(top, "www")
         if not os.path.isdir(www):
             os.makedirs(www)
@@ -169,17 +170,17 @@ class Pith(Place):
             open(www + "/index", "w").write("welcome\n")
             os.symlink("/tmp/up", www + "/up")
             open(os.path.join(top, "up", "readme"), "w").close()
+            open(os.path.join(top, "key"), "w").write(KEY)
         self.port = free_port()
         self.events = os.path.join(top, "events")
         with open(os.path.join(top, "pith.yaml"), "w") as f:
-            f.write("program: %s\nargs: [\"80\"]\nports: [\"127.0.0.1:%d:80\"]\nmemory: 64M\nadd: [\"www:/srv/www\", \"up:/tmp/up\"]\n"
-                    "files: { read: [/srv/www/, /tmp/up/, /target], write: [/tmp/up/, /dev/null] }\nlisten: [tcp/80]\nconnect: []\n"
-                    "canary: [/etc/shadow, /etc/cron.d/, /proc/1/]\n" % (os.path.join(top, program), self.port))
+            f.write("program: %s\nargs: [\"80\"]\nports: [\"127.0.0.1:%d:80\"]\nmemory: 64M\nadd: [\"www:/srv/www\", \"up:/tmp/up\", \"key:/srv/key\"]\n"
+                    "files: { read: [/srv/www/, /tmp/up/, /target, /srv/key], write: [/tmp/up/, /dev/null] }\nlisten: [tcp/80]\nconnect: []\n"
+                    "canary: [/etc/shadow, /etc/cron.d/, /proc/1/]\nsecret: [/srv/key]\n" % (os.path.join(top, program), self.port))
         if os.path.exists(self.events):
             os.unlink(self.events)
         self.out = open(os.path.join(top, "pith.log"), "w+b")
-        extra = ["--events", self.events] if Pith.has_events else ["--verbose"]
-        self.p = subprocess.Popen(["timeout", "-k", "5", "150", pith, "run", "--accel", "tcg", "-M", "pith.yaml"] + extra, cwd=top,
+        self.p = subprocess.Popen(["timeout", "-k", "5", "150", pith, "run", "--accel", "tcg", "-M", "pith.yaml", "--events", self.events], cwd=top,
                                   stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out)
         self.connect()
 
@@ -191,20 +192,12 @@ class Pith(Place):
         if self.p.poll() is None:
             time.sleep(0.3)
             self.p.send_signal(signal.SIGTERM)
-        status = self.p.wait()
-        lines = open(self.events).read().splitlines() if Pith.has_events and os.path.exists(self.events) else re.findall(r"^event (\{.*)$", self.log(), re.M)
+        self.p.wait()
         told = []
-        for line in lines:
+        for line in open(self.events) if os.path.exists(self.events) else []:
             e = json.loads(line)
-            what = e["event"] + (" " + e["call"] if e.get("call") else "")
-            if what not in told:
-                told.append(what)
-        # The last words of the machine, which every log keeps.
-        if "out of memory" in self.log():
-            told.append("out-of-memory report, status %d" % status)
-        if "crash: " in self.log():
-            told.append("crash report, status %d" % status)
-        self.text = self.log()
+            if e["event"] not in told:
+                told.append(e["event"])
         return told
 
 
@@ -284,8 +277,10 @@ def neighbour(t):
 
 
 def over_read(t):
+    """Any 24 bytes of the key are more than chance."""
     t.send(b"ECHO 60000 hello\n")
-    return b"PRIVATE-KEY" in t.until(b"\n.\n", 5)
+    got = t.until(b"\n.\n", 5)
+    return any(KEY[i:i + 24].encode() in got for i in range(len(KEY) - 24))
 
 
 def upload_and_start(t):
@@ -347,16 +342,17 @@ ATTACKS = [
     ("system-injection", "a shell by system()", "target", system_injection), ("popen-injection", "a command's output", "target", popen_injection),
     ("second-program", "download and run", "target", download_and_run), ("code-on-stack", "shell code on the stack", "target-x", stack_code),
     ("rop-mprotect", "ROP to mprotect, shell code", "target", rop_mprotect), ("rop-execve", "ROP to execve", "target", rop_execve),
-    ("heap-overflow", "pointer to system()", "target", heap_overflow), ("path-traversal", "accounts read", "target", traversal),
-    ("arbitrary-read", "a neighbour's secret", "target", neighbour), ("upload", "a program put and started", "target", upload_and_start),
-    ("fork-bomb", "60 processes", "target", fork_bomb),
-    ("memory", "200 MiB of the host", "target", memory), ("root-write", "a program in /usr/bin", "target", root_write),
-    ("persistence", "a file after a restart", "target", persist), ("network-scan", "an internal service", "target", scan),
+    ("heap-overflow", "pointer to system()", "target", heap_overflow), ("over-read", "the server's own key", "target", over_read),
+    ("path-traversal", "accounts read", "target", traversal), ("arbitrary-read", "a neighbour's secret", "target", neighbour),
+    ("upload", "a program put and started", "target", upload_and_start), ("fork-bomb", "60 processes", "target", fork_bomb),
+    ("descriptors", "3,000 open files", "target", descriptors), ("memory", "200 MiB of the host", "target", memory),
+    ("root-write", "a program in /usr/bin", "target", root_write), ("persistence", "a file after a restart", "target", persist),
+    ("network-scan", "an internal service", "target", scan),
 ]
-NOT_COUNTED = [("descriptors", "3,000 open files", "target", descriptors), ("over-read", "this program's own secret", "target", over_read)]
 
 
 def attempt(place, binary, attack):
+    """Did it reach its goal, and what was told."""
     t = place(binary)
     try:
         try:
@@ -374,24 +370,36 @@ def attempt(place, binary, attack):
     return reached, told
 
 
-only = sys.argv[2].split(",") if len(sys.argv) > 2 else None
+def row(name, goal, linux, outcome, told):
+    return "| `%s` | %s | %s | %s | %s |" % (name, goal, linux, outcome, ", ".join("`%s`" % e for e in told) or "none")
+
+
+def judge(name, goal, binary, attack):
+    """Why it is not as it must be, or "", and its row of the table."""
+    linux = ("reached" if attempt(Linux, binary, attack)[0] else "failed") if with_linux else "not run"
+    reached, told = attempt(Pith, binary, attack)
+    line = row(name, goal, linux, "reached" if reached else "failed", told)
+    if reached or not told:
+        return "it reaches its goal" if reached else "no event", line
+    if linux == "failed":
+        return "it does not even work on Linux", line
+    shown = row(name, goal, "reached", "failed", told)
+    return "" if shown in documented else "docs/security.md does not show " + shown, line
+
+
 with_linux = os.geteuid() == 0 and shutil.which("busybox") and \
     subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True).returncode == 0
-print("# %-18s %-28s %-10s %-10s %s" % ("attack", "goal", "Linux", "Pith", "events on Pith"))
+documented = open(os.path.join(os.path.dirname(source), "..", "..", "docs", "security.md")).read().splitlines()
+only = sys.argv[2].split(",") if len(sys.argv) > 2 and sys.argv[2] != "table" else None
+table = sys.argv[2:] == ["table"]
 bad = 0
-for group in (ATTACKS, NOT_COUNTED):
-    for name, goal, binary, attack in group:
-        if only and name not in only:
-            continue
-        linux = ("reached" if attempt(Linux, binary, attack)[0] else "failed") if with_linux else "not run"
-        reached, told = attempt(Pith, binary, attack)
-        print("# %-18s %-28s %-10s %-10s %s" % (name, goal, linux, "REACHED" if reached else "failed", ", ".join(told) or "none"), flush=True)
-        if group is NOT_COUNTED:
-            continue
-        why = "it reaches its goal" if reached else "no event" if not told else "it does not even work on Linux" if linux == "failed" else ""
-        bad += bool(why)
-        print("not ok attacks/%s: %s" % (name, why) if why else "ok attacks/" + name, flush=True)
+for name, goal, binary, attack in ATTACKS:
+    if only and name not in only:
+        continue
+    why, line = judge(name, goal, binary, attack)
+    bad += bool(why)
+    print(line if table else "not ok attacks/%s: %s" % (name, why) if why else "ok attacks/%s # %s" % (name, line), flush=True)
 if not with_linux:
     print("# Linux was not asked: that takes root, namespaces and busybox-static")
 shutil.rmtree(top, ignore_errors=True)
-sys.exit(bad > 0)
+sys.exit(bad > 0 and not table)

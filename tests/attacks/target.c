@@ -104,13 +104,16 @@ static void do_note(size_t len)
 
 static void do_echo(const char *args)
 {
-	static char *secret;
+	static char *key;
 	char *text = malloc(128);
 	size_t len = strtoul(args, NULL, 10);
 
-	if (!secret) {
-		secret = malloc(256);
-		strcpy(secret, "PRIVATE-KEY-OF-THIS-PROGRAM");
+	/* The server's own key, as it lies in the memory of whoever signs with it. */
+	if (!key) {
+		int f = open("/srv/key", O_RDONLY);
+		key = calloc(1, 4096);
+		(void)!read(f, key, 4095);
+		close(f);
 	}
 	snprintf(text, 128, "%s", strchr(args, ' ') ? strchr(args, ' ') + 1 : "");
 	(void)!write(peer, text, len);

@@ -83,6 +83,7 @@ fcntl: [F_GETFL, 99]
 prctl: [PR_SET_NAME]
 mmap: [r--p, rw-s]
 canary: [/etc/shadow]
+secret: [/etc/key, "env:A"]
 policy: {file: log, exec: stop}
 END
 run rules -M rules.yaml
@@ -90,7 +91,7 @@ says rules-syscalls "rule=syscalls:0302$(printf '%0124d' 0)"
 for r in sockets: sockets:1/1 sockets:2/1 sockets:16/0 sockets:40/1 devices:/dev/null read: read:/etc/ 'read:/srv/*.html' write: listen:tcp/80 listen:udp/0 \
     connect:tcp/00000000000000000000ffff0a010000/112/5432 connect:udp/fd000000000000000000000000000001/128/53 \
     connect:any/00000000000000000000000000000000/0/443 connect:any/fd000000000000000000000000000000/8/0 ioctls:21505 ioctls:4660 fcntl:3 fcntl:99 \
-    prctl:15 mmap:2050 canary:/etc/shadow; do
+    prctl:15 mmap:2050 canary:/etc/shadow secret:/etc/key secret:env:A; do
     case $r in sockets:1/1) silent rules-no-unix "rule=$r" ;; *) says "rules-$r" "rule=$r" ;; esac
 done
 says rules-policy policy=file/log
@@ -244,6 +245,7 @@ bad fcntl 1 'fcntl: "0x1ffffffff" is no fcntl' 'fcntl: ["0x1ffffffff"]\n'
 bad prctl 1 'prctl: "PR" is no prctl' 'prctl: [PR]\n'
 bad mmap 1 'mmap: "rw" is no protection' 'mmap: [rw]\n'
 bad canary 1 'canary: "x" is not absolute' 'canary: [x]\n'
+bad secret 1 'secret: "env:" is no secret' 'secret: ["env:"]\n'
 bad policy 3 'policy.file: "kill" is no such thing' 'policy:\n  exec: stop\n  file: kill\n'
 bad policy-kind 1 'did you mean "listen"' 'policy: {listn: log}\n'
 bad ports-without-net 2 'ports: ports are forwarded only' 'net: none\nports: ["80:80"]\n'

@@ -93,6 +93,43 @@ for on in ${LOCK_MACHINES:-microvm:1 q35:4}; do
     told "lock/$on/probe-events" "kernel-address read logged;kernel-address stat logged;kernel-address futex logged;kernel-address writev logged;kernel-address fault touched logged;"
 done
 
+# Secrets: what a file or a variable holds does not leave by a socket, in whatever call, 23 bytes of it in a row are enough; 22 may be too few.
+head -c 900 /dev/urandom | base64 >key
+printf 'add: ["key:/srv/key"]\nenv: { TOKEN: a-token-of-17-byt }\nsecret: [/srv/key, "env:TOKEN"]\n' >secret.yaml
+for on in ${LOCK_MACHINES:-microvm:1 q35:4}; do
+    lock "$on" secret.yaml secret secret_run secret_pieces secret_seam2 secret_udp secret_sendfile secret_ring
+    all "lock/$on/secret" EACCES "secret-sent /srv/key refused" 1,4,5
+    is "lock/$on/secret-peer" "$(cut -d ' ' -f 3 told | sort | uniq -c | sed 's/^ *//' | tr '\n' ';')" "6 127.0.0.1:7000/tcp;1 127.0.0.1:9/udp;"
+    lock "$on" secret.yaml secret_seam
+    is "lock/$on/secret-seam" "$out$(cut -d ' ' -f 1,4 told)" "secret_seam: EACCES;secret-sent /srv/key"
+    lock "$on" secret.yaml secret_behind
+    is "lock/$on/secret-behind" "$out$(cut -d ' ' -f 1,4 told)" "secret_behind: ok;secret-sent /srv/key"
+    lock "$on" secret.yaml secret_variable
+    is "lock/$on/secret-variable" "$out$(cut -d ' ' -f 1,4 told)" "secret_variable: EACCES;secret-sent env:TOKEN"
+    lock "$on" secret.yaml secret_short secret_large secret_unix
+    is "lock/$on/secret-others" "$out$(cat told)" "secret_short: ok;secret_large: ok;secret_unix: ok;"
+done
+on=microvm:1
+printf 'secret: [/srv/none]\n' >none-secret.yaml
+lock "$on" none-secret.yaml secret
+is lock/secret-none "$status $(grep -c 'secret /srv/none: it must be there' err)" "126 1"
+printf 'add: ["key:/srv/key"]\nsecret: [/srv/key]\npolicy: { secret: log }\n' >secret-log.yaml
+lock "$on" secret-log.yaml secret
+is lock/secret-log "$out$(cut -d ' ' -f 1,4,5 told)" "secret: ok;secret-sent /srv/key logged"
+
+# Limits and faults: once a second, and the end; what was caught and ran what may not run.
+printf 'policy: {exec: refuse}\n' >none.yaml
+lock "$on" none.yaml descriptors threads
+is lock/limits "$out$(tr '\n' ';' <told)" "descriptors: EMFILE;threads: EAGAIN;limit-reached dup descriptors refused;limit-reached clone3 threads refused;"
+lock "$on" none.yaml memory
+is lock/memory "$status $(cat told)" "137 limit-reached fault memory refused"
+lock "$on" none.yaml fault
+is lock/fault "$status $(cat told)" "139 program-fault fault SIGSEGV, address 0x10008 (not mapped) logged"
+lock "$on" none.yaml wild
+is lock/wild "$status $(sed 's/0x[0-9a-f]*/PLACE/' told)" "139 program-fault fault SIGSEGV, address PLACE (writable memory) logged"
+lock "$on" none.yaml caught
+is lock/caught "$status $out$(cat told)" "0 caught: EFAULT;program-fault fault caught: it ran what may not run logged"
+
 # Policies: log lets it happen; stop ends the machine with 121 at the first, and says so.
 on=microvm:1
 printf 'files: {}\nconnect: []\nlisten: []\nsockets: []\nioctls: []\ndevices: []\nsyscalls: []\npolicy: {file: log, connect: log, listen: log, socket: log, argument: log, device: log, syscall: log}\n' >log.yaml
@@ -103,7 +140,8 @@ is lock/log-action "$(sed 's/.* //' told | sort -u)" logged
 printf 'files: {}\nconnect: []\nlisten: []\nsockets: [inet/stream, inet/dgram]\nioctls: []\ndevices: []\ncanary: [/srv/secret]\n' >base.yaml
 for pair in file:write:undeclared-file canary:ring_worker:canary-file device:device:undeclared-device connect:ring_connect:undeclared-connect \
     listen:bind:undeclared-listen socket:socketpair:undeclared-socket argument:ioctl:undeclared-argument exec:execve:refused-call refused:mount:refused-call \
-    identity:setuid:refused-identity mapping:write_exec:refused-mapping probe:probe_read:kernel-address probe:probe_touch:kernel-address smash:smash:stack-smash; do
+    identity:setuid:refused-identity mapping:write_exec:refused-mapping probe:probe_read:kernel-address probe:probe_touch:kernel-address smash:smash:stack-smash \
+    limit:descriptors:limit-reached crash:wild:program-fault crash:caught:program-fault; do
     kind=${pair%%:*} event=${pair##*:} thing=${pair#*:}
     thing=${thing%:*}
     case $thing in write) without=canary ;; device) without=sockets ;; *) without=none ;; esac # a kernel that is linked without devices has none

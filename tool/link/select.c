@@ -164,6 +164,8 @@ bool selection_make(const struct opts *opts, struct selection *ret_selection)
 		s->needs |= NEED_VOLUME;
 	if (opts->disk_kind == OPTS_DISK_NVME)
 		s->needs |= NEED_NVME;
+	if (opts->rules.secret.items.count)
+		s->needs |= NEED_SECRETS;
 	if (opts->trace)
 		s->needs |= NEED_TRACE;
 	return true;

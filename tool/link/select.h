@@ -36,6 +36,7 @@ enum {
 	NEED_DEV = 1 << 18,
 	NEED_TMP = 1 << 19,   /* /tmp, /var/tmp, /run */
 	NEED_RESOLV = 1 << 20,
+	NEED_SECRETS = 1 << 21, /* the manifest names some */
 };
 
 struct selection {

@@ -5,12 +5,15 @@
 #include <arpa/inet.h>
 #include <linux/openat2.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -315,6 +318,119 @@ static long do_flood(void)
 	return 0;
 }
 
+
+/* ---- Secrets: what a socket is given, from the text in /srv/key or the variable TOKEN ---- */
+
+static char key[4096], large[300000];
+static int pair[2];                          /* a TCP connection to ourselves */
+
+static void *take_all(void *arg)
+{
+	static char sink[65536];
+
+	while (read(*(int *)arg, sink, sizeof sink) > 0)
+		;
+	return NULL;
+}
+static void connected(void)
+{
+	struct sockaddr_in a = in4("127.0.0.1", 7000);
+	int l = socket(AF_INET, SOCK_STREAM, 0), on = 1, f = open("/srv/key", O_RDONLY);
+	static int taker;
+	pthread_t t;
+
+	(void)!read(f, key, sizeof key - 1);
+	close(f);
+	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (bind(l, (void *)&a, sizeof a) || listen(l, 1) || connect(pair[0] = socket(AF_INET, SOCK_STREAM, 0), (void *)&a, sizeof a))
+		return;
+	taker = pair[1] = accept(l, NULL, NULL);
+	close(l);
+	pthread_create(&t, NULL, take_all, &taker);
+}
+static long sent(const void *p, size_t n) { connected(); return write(pair[0], p, n); }
+static long all(long n, size_t whole) { errno = EPIPE; return n == (long)whole ? 0 : -1; }
+static long do_secret(void) { connected(); return write(pair[0], key, strlen(key)); }
+static long do_secret_run(void) { connected(); memcpy(large + 77, key + 101, 23); return write(pair[0], large, 200); }
+static long do_secret_short(void) { connected(); memcpy(large + 77, key + 97, 22); return all(write(pair[0], large, 200), 200); }
+static long do_secret_pieces(void)
+{
+	struct iovec v[6];
+
+	connected();
+	for (int i = 0; i < 6; i++)
+		v[i] = (struct iovec){ key + 40 + 7 * i, 7 };
+	return writev(pair[0], v, 6);
+}
+/* Where the kernel looks at the next piece of a large write, and where its buffer ends. */
+static long do_secret_seam(void)
+{
+	connected();
+	memcpy(large + 262144 - 11, key + 101, 23);
+	return write(pair[0], large, sizeof large);
+}
+static long do_secret_seam2(void) { connected(); memcpy(large + 512 - 11, key + 101, 23); return write(pair[0], large, 1000); }
+static long do_secret_behind(void) { connected(); memcpy(large + 280000, key, 64); return all(write(pair[0], large, sizeof large), 262144); }
+static long do_secret_large(void) { connected(); return all(write(pair[0], large, sizeof large), sizeof large); }
+static long do_secret_udp(void) { connected(); return sendto(socket(AF_INET, SOCK_DGRAM, 0), key, 100, 0, (void *)&far, sizeof far); }
+static long do_secret_unix(void)
+{
+	int s[2];
+
+	connected();
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, s) ? -1 : all(write(s[0], key, 100), 100);
+}
+static long do_secret_sendfile(void) { connected(); return sendfile(pair[0], open("/srv/key", O_RDONLY), NULL, 400); }
+static void fill_secret(struct io_uring_sqe *s) { s->opcode = IORING_OP_SEND; s->fd = pair[0]; s->addr = (uintptr_t)key; s->len = 100; }
+static long do_secret_ring(void) { connected(); return ring_one(fill_secret); }
+static long do_secret_variable(void)
+{
+	const char *token = getenv("TOKEN");
+
+	return sent(token, strlen(token));
+}
+
+/* ---- Limits, faults ---- */
+
+static long do_descriptors(void)
+{
+	while (dup(0) >= 0)
+		;
+	return -1;
+}
+static void *for_ever(void *arg) { pause(); return arg; }
+static long do_threads(void)
+{
+	struct rlimit few = { 10, 10 };
+	pthread_t t;
+	int r = 0;
+
+	setrlimit(RLIMIT_NPROC, &few);
+	while (!r)
+		r = pthread_create(&t, NULL, for_ever, NULL);
+	errno = r;
+	return -1;
+}
+static long do_memory(void)
+{
+	for (;;)
+		memset(malloc(1 << 20), 1, 1 << 20);
+}
+static long do_fault(void) { return *(volatile int *)(uintptr_t)0x10008; }
+static void run_there(void) { ((void (*)(void))(uintptr_t)large)(); }
+static long do_wild(void) { run_there(); return 0; }
+static sigjmp_buf back;
+static void jump_back(int signo) { siglongjmp(back, signo); }
+static long do_caught(void)
+{
+	signal(SIGSEGV, jump_back);
+	if (!sigsetjmp(back, 1))
+		run_there();
+	signal(SIGSEGV, SIG_DFL);
+	errno = EFAULT;
+	return -1;
+}
+
 #define DO(name) { #name, do_##name }
 static const struct {
 	const char *name;
@@ -327,7 +443,9 @@ static const struct {
 	DO(ring_sendmsg), DO(ring_socket), DO(answer), DO(bind), DO(bind_udp), DO(bind6), DO(bind_any), DO(listen_unbound), DO(listen_chosen), DO(listen_good),
 	DO(socket), DO(socketpair), DO(netlink), DO(getcwd), DO(unknown), DO(ring_call), DO(ioctl), DO(fcntl), DO(prctl), DO(mmap), DO(mmap_shared),
 	DO(mprotect), DO(execve), DO(fork), DO(clone), DO(setuid), DO(setgroups), DO(ptrace), DO(mount), DO(bpf), DO(module), DO(write_exec), DO(probe_read),
-	DO(probe_stat), DO(probe_futex), DO(probe_iov), DO(probe_touch), DO(smash), DO(flood),
+	DO(probe_stat), DO(probe_futex), DO(probe_iov), DO(probe_touch), DO(smash), DO(secret), DO(secret_run), DO(secret_short), DO(secret_pieces), DO(secret_seam), DO(secret_seam2), DO(secret_behind),
+	DO(secret_large), DO(secret_udp), DO(secret_unix), DO(secret_sendfile), DO(secret_ring), DO(secret_variable), DO(descriptors), DO(threads),
+	DO(memory), DO(fault), DO(wild), DO(caught), DO(flood),
 };
 
 int main(int argc, char **argv)
