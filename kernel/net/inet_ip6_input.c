@@ -9,7 +9,7 @@
  *   fragments  one fragment header at most; none for Neighbor Discovery (RFC 6980)
  *   ND         hop limit 255, code 0, link-layer addresses of 6 bytes, options that fill the
  *              message exactly (RFC 4861, 6.1 and 7.1 and 8.1); redirects only from our routers
- *   errors     packet-too-big of less than 1,280 bytes, or about no packet of ours, is dropped
+ *   errors     packet-too-big of less than 1,280 bytes, of more than was known, or about no packet of ours, is dropped
  *              (RFC 8201); the others are told to the socket that they are about
  *
  * Locks: inet_core. Cannot fail: what is wrong is dropped and counted.
@@ -224,7 +224,8 @@ static bool error_input(const u8 *ip, const u8 *m, u32 len, struct netif *in)
 			return false;
 		inet_tcp_icmp(&e);
 	}
-	return true;
+	/* lwIP takes any number for the path's; RFC 8201, 4: it must not grow by this. */
+	return m[0] != ICMP6_TYPE_PTB || e.info < inet_path_mtu(&e.remote);
 }
 
 static bool icmp_ok(const u8 *ip, const u8 *m, u32 len, bool whole, struct pbuf *p, u32 off, struct netif *in)

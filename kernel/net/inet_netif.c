@@ -169,8 +169,26 @@ static err_t lo_queue(struct pbuf *p)
 	return ERR_OK;
 }
 
-static err_t lo_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst) { return lo_queue(p); }
-static err_t lo_output6(struct netif *n, struct pbuf *p, const ip6_addr_t *dst) { return lo_queue(p); }
+/* The limit that mtu_lift took away. */
+static inline void mtu_restore(void)
+{
+	if (unlikely(!inet_eth.mtu))
+		inet_eth.mtu = inet_eth_mtu();
+	if (unlikely(!inet_eth.mtu6))
+		inet_eth.mtu6 = eth_mtu6;
+}
+
+/* A segment of eth0's size whose address has become our own meanwhile comes by here, too: the limit is back (mtu_lift). */
+static err_t lo_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst)
+{
+	mtu_restore();
+	return lo_queue(p);
+}
+static err_t lo_output6(struct netif *n, struct pbuf *p, const ip6_addr_t *dst)
+{
+	mtu_restore();
+	return lo_queue(p);
+}
 void inet_lo_pretend(struct netif *n) { lo_pretend = n; }
 
 /* As if the interface had received it: our own messages to groups, and to our link-local address. */
@@ -487,7 +505,7 @@ u32 inet_path_mtu(const ip_addr_t *dst)
 
 /*
  * IP must not fragment a large segment, which the device will cut: for the moment between this
- * and eth_output the interface has no limit. Both are steps of one call from TCP to IP.
+ * and the interface's output (mtu_restore) eth0 has no limit. Both are steps of one call from TCP to IP.
  */
 static void mtu_lift(bool v6)
 {
@@ -551,14 +569,13 @@ u32 *inet_tcp_out(struct pbuf *p, const struct tcp_hdr *h, const struct tcp_pcb 
 
 static err_t eth_output(struct netif *n, struct pbuf *p, const ip4_addr_t *dst)
 {
-	n->mtu = inet_eth_mtu();
+	mtu_restore();
 	return etharp_output(n, p, dst);
 }
 
 static err_t eth_output6(struct netif *n, struct pbuf *p, const ip6_addr_t *dst)
 {
-	if (!n->mtu6)
-		n->mtu6 = eth_mtu6;
+	mtu_restore();
 	if (inet_dev->features & NETDEV_CSUM)
 		n->chksum_flags &= (u16)~NETIF_CHECKSUM_GEN_TCP;
 	if (unlikely(inet_ip6_is_own(dst))) {    /* link-local: the route goes by the zone */
