@@ -1,11 +1,12 @@
 """storage - the rows of `bench/run storage`: a volume under Pith and under the minimal Linux guest, in turn.
 
 Both are the same microvm with the same EROFS root and a fresh copy of the same ext4 volume (mke2fs's defaults, journaled), one vCPU.
+The rows of MariaDB are mariadb.py's.
 Instructions are counted in one run of each, times in RUNS further ones in turn, of which the median stands in the table;
 ratios are Linux's by Pith's. The table is bench/results/storage.tsv.
 """
 import os, re, shutil, subprocess, time
-import guest, meter
+import guest, mariadb, meter
 from meter import CLEAN_CPU, TOP, counters, symbols, vmm
 
 RUNS = int(os.environ.get("PITH_BENCH_RUNS", "5"))
@@ -104,7 +105,7 @@ def bench(tmp):
     volume_make(tmp)
     table = []
     print(f"{'':58s}{'instructions: Pith':>20s}{'Linux':>12s}{'ratio':>7s}{'us: Pith':>12s}{'Linux':>12s}{'ratio':>7s}", flush=True)
-    for part in (plain, *(lambda t, l, name=name: sqlite(t, l, name) for name in SQLITE)):
+    for part in (plain, *(lambda t, l, name=name: sqlite(t, l, name) for name in SQLITE), lambda t, l: mariadb.rows(l)):
         got = part(tmp, linux)
         for name, p in got["Pith"].items():
             l = got["Linux"][name]
