@@ -41,14 +41,16 @@ static u32 entries_offset(u64 lblk, struct ext4_buf *b) { return lblk ? 8 : 24u 
 static struct ext4_dx_entry *entries_of(u64 lblk, struct ext4_buf *b) { return (struct ext4_dx_entry *)(void *)(b->data + entries_offset(lblk, b)); }
 static u32 limit_want(const struct ext4 *e, u32 offset) { return (e->block_size - offset) / 8 - (e->csum ? 1 : 0); }
 
-bool htree_is_node(const struct ext4_inode *dir, u64 lblk, const struct ext4_buf *b)
+/* Without checksums an empty leaf begins as an inner node does, but has no limit: Linux leaves zeroes behind the record. */
+bool htree_is_node(const struct ext4_inode *dir, u64 lblk, struct ext4_buf *b)
 {
 	const struct ext4 *e = ext4_of(&dir->v);
 	const struct ext4_dirent *d = (const struct ext4_dirent *)(const void *)b->data;
 
 	if (!(dir->flags & EXT4_FL_INDEX) || !(e->compat & EXT4_COMPAT_DIR_INDEX))
 		return false;
-	return lblk == 0 || (!d->ino && !d->name_len && !d->file_type && dirent_rec(e, d) == e->block_size);
+	return lblk == 0 || (!d->ino && !d->name_len && !d->file_type && dirent_rec(e, d) == e->block_size &&
+			     limit_of(entries_of(lblk, b)) == limit_want(e, 8));
 }
 
 static u32 node_csum(const struct ext4_inode *dir, struct ext4_buf *b, u32 offset)

@@ -7,7 +7,7 @@
 #include "fs/ext4/ext4.h"
 
 /* Is this block of an indexed directory part of the index? */
-bool htree_is_node(const struct ext4_inode *dir, u64 lblk, const struct ext4_buf *b);
+bool htree_is_node(const struct ext4_inode *dir, u64 lblk, struct ext4_buf *b);
 bool htree_node_valid(struct ext4_inode *dir, u64 lblk, struct ext4_buf *b);
 void htree_node_changed(struct ext4_inode *dir, struct ext4_buf *b);
 int htree_find(struct ext4_inode *dir, const char *name, size_t len, struct ext4_buf **ret_buf, struct ext4_dirent **ret, struct ext4_dirent **ret_prev) MUST_CHECK;
