@@ -26,8 +26,11 @@ ifeq ($(CLANG_CC),0)
 WARN     += -Wshadow=local
 # No vector registers, hence nothing on the stack that wants more than 8 bytes, and nothing to tell variadic functions about them.
 KCFLAGS_CC := -mpreferred-stack-boundary=3 -mskip-rax-setup
+# In between: for what still runs often, but beside the short ways.
+KCOMPACT := -fno-inline-functions -fno-tree-pre -freorder-blocks-algorithm=simple
 KSMALL   := -Oz -fno-expensive-optimizations -fno-move-loop-invariants -fno-tree-loop-im
 else
+KCOMPACT :=
 KSMALL   := -Os
 KCFLAGS_CC := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 endif
@@ -54,7 +57,7 @@ KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c chacha20
             $(addprefix kernel/dev/,virtqueue.c virtio.c port.c) $(addprefix kernel/drivers/,virtio_net.c virtio_blk.c) \
             $(addprefix kernel/vm/,aspace.c area.c fault.c map.c object.c object_fill.c object_io.c object_map.c place.c uio.c usercopy.c zap.c) \
             $(addprefix kernel/fs/,namei.c dcache.c open.c vnode.c tmpfs_file.c erofs_data.c erofs_dir.c erofs_inode.c crc32c.c) \
-            $(addprefix kernel/net/,socket.c inet.c inet_demux.c inet_mem.c inet_send.c inet_sock.c inet_tcp_io.c) \
+            $(addprefix kernel/net/,socket.c inet.c inet_demux.c inet_fast.c inet_mem.c inet_send.c inet_sock.c inet_tcp_io.c) \
             $(addprefix kernel/proc/,file.c file_socket.c file_vnode.c file_port.c fdtable.c futex.c epoll.c poll_wait.c pipe.c eventfd.c) \
             $(addprefix kernel/linux/,dispatch.c filecalls.c sys_io.c sys_futex.c sys_socket.c sys_sockmsg.c sys_epoll.c sys_mm.c)
 speed_or_size = $(if $(filter $(2),$(1)),-O2,$(KSMALL))
@@ -65,7 +68,7 @@ include kernel/net/lwip/files.mk
 LWIP_OBJ := $(patsubst %.c,$(B)/lwip-obj/%.o,$(filter-out $(LWIP_JOINED),$(LWIP_SRC))) $(B)/lwip-obj/joined.o
 LWIP_CFLAGS = $(filter-out $(WARN),$(KCFLAGS)) -w -Ikernel/net/lwip -I$(LWIP)/src/include
 KOBJ     := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.S.o)
-$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_JOINED) $(KSMALL) $(value speed_or_size))
+$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_JOINED) $(KCOMPACT) $(KSMALL) $(value speed_or_size))
 
 $(B)/kernel/%.o: kernel/%.c $(B)/.cmd-kernel | $(LWIP)/.stamp
 	@mkdir -p $(@D)
@@ -83,7 +86,7 @@ $(B)/lwip-obj/joined.o: $(LWIP)/.stamp $(B)/.cmd-kernel kernel/net/lwip/lwipopts
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)for f in $(LWIP_JOINED); do case $$f in */tcp_in.c) echo '#define tcp_input lwip_tcp_input' ;; esac; printf '#include "%s"\n' "$$f"; done >$(@:.o=.c)
-	$(Q)$(CC) $(LWIP_CFLAGS) -I$(LWIP)/src -MMD -MP -c -o $@ $(@:.o=.c)
+	$(Q)$(CC) $(LWIP_CFLAGS) $(KCOMPACT) -I$(LWIP)/src -MMD -MP -c -o $@ $(@:.o=.c)
 $(LWIP)/.stamp: scripts/fetch-lwip
 	scripts/fetch-lwip $(LWIP)
 	touch $@

@@ -229,6 +229,7 @@ void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 of
 
 static void on_status(struct netif *n)
 {
+	inet_fast_forget();
 	inet_info_changed();
 	if (ip4_addr_isany_val(*netif_ip4_addr(n)) && !(config.mode == NET_STATIC && config.prefix6)) {
 		if (config.mode == NET_DHCP)

@@ -43,6 +43,13 @@ static struct demux_link *link_of(const struct tcp_pcb *p)
 	return (struct demux_link *)((uintptr_t)p + ROUND_UP(sizeof(*p), 8u));
 }
 
+static ALWAYS_INLINE u32 hash_end(u64 h)
+{
+	h *= 0x9e3779b97f4a7c15ull;
+	h ^= h >> 32;
+	return (u32)(h * 0xd6e8feb86659fd93ull >> 32);
+}
+
 static u32 hash_of(u16 lport, const ip_addr_t *remote, u16 rport)
 {
 	/* Before the first use: what was hashed without a key would not be found again. */
@@ -58,9 +65,7 @@ static u32 hash_of(u16 lport, const ip_addr_t *remote, u16 rport)
 	} else {
 		h ^= (u64)inet_v4(remote) << 32;
 	}
-	h *= 0x9e3779b97f4a7c15ull;
-	h ^= h >> 32;
-	return (u32)(h * 0xd6e8feb86659fd93ull >> 32);
+	return hash_end(h);
 }
 
 /* ---- Keeping it ---- */
@@ -144,6 +149,18 @@ struct tcp_pcb *inet_demux_find(const ip_addr_t *local, u16 lport, const ip_addr
 		    ip_addr_cmp(&p->local_ip, local) && is_live(p))
 			return p;
 	missed_hash = h;
+	return NULL;
+}
+
+struct tcp_pcb *inet_demux_find4(u32 local, u16 lport, u32 remote, u16 rport)
+{
+	lport = lwip_ntohs(lport);
+	rport = lwip_ntohs(rport);
+	u32 h = hash_end(key ^ ((u64)lport << 16 | rport) ^ (u64)remote << 32);
+
+	for (struct tcp_pcb *p = table[h & (size - 1)]; p; p = link_of(p)->next)
+		if (p->remote_port == rport && p->local_port == lport && inet_v4(&p->remote_ip) == remote && inet_v4(&p->local_ip) == local && !IP_IS_V6_VAL(p->remote_ip))
+			return p;
 	return NULL;
 }
 

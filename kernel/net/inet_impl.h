@@ -62,11 +62,39 @@ static inline u32 inet_sum_fold(u64 s)
 
 /* lwIP's linkoutput: queue the frame; it goes out at the end of this hold of the lock. C. */
 err_t inet_send_frame(struct netif *n, struct pbuf *p);
+/* A request for the driver and the frames that it refers to, with a reference to each. */
+struct inet_tx {
+	struct netdev_tx req;
+	struct inet_tx *next_done;
+	struct netdev_seg *segs;     /* behind the pbufs */
+	unsigned npbufs;
+	bool embedded;               /* it lies in the memory of its only pbuf, and ends with it */
+	struct pbuf *pbufs[];
+};
+/* Hand an embedded request to the driver at once; nothing is queued before it. C. */
+void inet_send_now(struct inet_tx *t, u32 len);
+/* Let go of what the device has sent by now: lwIP does not repeat a segment that somebody still refers to. C. */
+void inet_send_reap(void);
 bool inet_send_waiting(void);
 /* Everything queued goes to the driver; what the ring cannot take stays. C. */
 void inet_send_flush(void);
 
+struct inet_sock;
+
+/* ---- Past lwIP (inet_fast.c) ---- */
+
+/* A frame for an established connection that is just what was expected: taken, and given back to the driver. Else false. C. */
+bool inet_fast_input(struct netdev_buf *nb);
+/* All that is left of u goes as one segment, at once: how many bytes; or 0, and nothing happened. C. */
+size_t inet_fast_send(struct inet_sock *s, struct uio *u);
+/* lwIP sent a frame with this header to addr. C. */
+void inet_fast_learn(const void *eth, u32 addr);
+/* ... which may be wrong from now on. C. */
+void inet_fast_forget(void);
+
 /* ---- Interfaces (inet_netif.c) ---- */
+
+#define INET_COPY_MAX 384u               /* received frames up to this are copied */
 
 extern struct netif inet_lo, inet_eth;
 extern struct netdev *inet_dev;          /* behind inet_eth, or NULL */
@@ -125,6 +153,8 @@ void inet_demux_born(struct tcp_pcb *pcb);
 void inet_demux_gone(struct tcp_pcb *pcb);
 /* The connection with these ends, or NULL. C. */
 struct tcp_pcb *inet_demux_find(const ip_addr_t *local, u16 lport, const ip_addr_t *remote, u16 rport);
+/* The same for IPv4, all as on the wire. What is found may be closing. C. */
+struct tcp_pcb *inet_demux_find4(u32 local, u16 lport, u32 remote, u16 rport);
 /* Some connection at this local port on this address (any: any). C. */
 struct tcp_pcb *inet_demux_next_at(u16 lport, struct tcp_pcb *after);
 u32 inet_demux_segs_in(const struct tcp_pcb *pcb);
@@ -235,7 +265,7 @@ struct inet_sock {
 	u64 bytes_sent, bytes_received;
 	union {
 		struct {                     /* TCP, for TCP_INFO */
-			u32 snd_high, segs_out, data_segs_out, retrans_out;
+			u32 snd_high, fast_segs_in, segs_out, data_segs_out, retrans_out;
 			u64 bytes_retrans;
 			struct inet_timing *timing;  /* from the first question on (inet_tcp_info.c) */
 		};
@@ -395,6 +425,8 @@ void inet_tcp_pcb_adopt(struct inet_sock *s);
 void inet_tcp_pcb_detach(struct inet_sock *s);
 void inet_tcp_pcb_abort(struct inet_sock *s);
 void inet_tcp_rx_purge(struct inet_sock *s);
+/* In order: the socket has p from now on, and its reader is woken. C. */
+void inet_tcp_deliver(struct inet_sock *s, struct pbuf *p);
 /* Whose pcb is it? NULL: it is half-open, or its socket is closed. */
 struct inet_sock *inet_tcp_sock_of(const struct tcp_pcb *p);
 int inet_tcp_listen(struct socket *sock, int backlog);

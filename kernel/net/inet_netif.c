@@ -24,7 +24,7 @@
 #include "netif/ethernet.h"
 
 #define LO_MTU        65500u         /* with MSS from TCP_MSS; shown as 65536, like Linux's */
-#define COPY_MAX      384u           /* received frames up to this are copied */
+#define COPY_MAX      INET_COPY_MAX
 #define HEADERS_MIN   128u           /* (I2) */
 #define LO_QUEUE_MAX  4096u
 #define FRAME_MAX     65535u
@@ -331,8 +331,11 @@ static void frame_input(struct netdev_buf *nb)
 	bool group = eth->dest.addr[0] & 1;
 	if (!group && memcmp(&eth->dest, inet_eth.hwaddr, 6) != 0)
 		goto drop;
-	if (eth->type == PP_HTONS(ETHTYPE_ARP) && p->len < SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR)
-		goto drop;
+	if (eth->type == PP_HTONS(ETHTYPE_ARP)) {
+		if (p->len < SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR)
+			goto drop;
+		inet_fast_forget();
+	}
 	u16 keep = inet_eth.chksum_flags;
 	if (valid)
 		inet_eth.chksum_flags &= (u16)~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP);
@@ -355,7 +358,8 @@ bool inet_eth_receive(unsigned max)
 		room = MIN(max - total, (unsigned)ARRAY_SIZE(frames));
 		n = inet_dev->ops->receive(inet_dev, frames, room, true);
 		for (unsigned i = 0; i < n; i++)
-			frame_input(frames[i]);
+			if (!inet_fast_input(frames[i]))
+				frame_input(frames[i]);
 		total += n;
 		if (n)
 			inet_flush();

@@ -32,27 +32,24 @@ static unsigned tx_count;
 COUNTER(inet_tx_dropped);
 COUNTER(inet_tx_merged);
 
-struct tx {
-	struct netdev_tx req;
-	struct tx *next_done;
-	unsigned npbufs;
-	struct netdev_seg *segs;     /* behind the pbufs */
-	struct pbuf *pbufs[];
-};
-static struct tx *tx_done;           /* atomic stack, (I2) */
+static struct inet_tx *tx_done;           /* atomic stack, (I2) */
 
 static void tx_on_done(void *arg)
 {
-	struct tx *t = arg;
-	struct tx *old = __atomic_load_n(&tx_done, __ATOMIC_RELAXED);
+	struct inet_tx *t = arg;
+	struct inet_tx *old = __atomic_load_n(&tx_done, __ATOMIC_RELAXED);
 
 	do
 		t->next_done = old;
 	while (!__atomic_compare_exchange_n(&tx_done, &old, t, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-static void tx_free(struct tx *t)
+static void tx_free(struct inet_tx *t)
 {
+	if (t->embedded) {
+		pbuf_free(t->pbufs[0]);
+		return;
+	}
 	for (unsigned i = 0; i < t->npbufs; i++)
 		pbuf_free(t->pbufs[i]);
 	mem_free(t);
@@ -62,9 +59,9 @@ static void tx_collect(void)
 {
 	if (!READ_ONCE(tx_done))
 		return;
-	struct tx *t = __atomic_exchange_n(&tx_done, NULL, __ATOMIC_ACQUIRE);
+	struct inet_tx *t = __atomic_exchange_n(&tx_done, NULL, __ATOMIC_ACQUIRE);
 	while (t) {
-		struct tx *next = t->next_done;
+		struct inet_tx *next = t->next_done;
 		tx_free(t);
 		t = next;
 	}
@@ -219,10 +216,10 @@ static inline __attribute__((always_inline)) void csum_prepare(struct netdev_tx 
 	memcpy((u8 *)tcp + r->csum_offset, &sum, 2);
 }
 
-static struct tx *tx_alloc(unsigned npbufs, unsigned nsegs, unsigned hdr)
+static struct inet_tx *tx_alloc(unsigned npbufs, unsigned nsegs, unsigned hdr)
 {
-	size_t pb = ROUND_UP(sizeof(struct tx) + npbufs * sizeof(struct pbuf *), 16u);
-	struct tx *t = mem_malloc(pb + nsegs * sizeof(struct netdev_seg) + hdr);
+	size_t pb = ROUND_UP(sizeof(struct inet_tx) + npbufs * sizeof(struct pbuf *), 16u);
+	struct inet_tx *t = mem_malloc(pb + nsegs * sizeof(struct netdev_seg) + hdr);
 
 	if (!t)
 		return NULL;
@@ -235,10 +232,10 @@ static struct tx *tx_alloc(unsigned npbufs, unsigned nsegs, unsigned hdr)
 }
 
 /* A request for one frame. */
-static struct tx *tx_single(struct pbuf *p, const struct frame_headers *f)
+static struct inet_tx *tx_single(struct pbuf *p, const struct frame_headers *f)
 {
 	unsigned n = pbuf_clen(p);
-	struct tx *t = tx_alloc(1, n, 0);
+	struct inet_tx *t = tx_alloc(1, n, 0);
 
 	if (!t)
 		return NULL;
@@ -257,9 +254,9 @@ static struct tx *tx_single(struct pbuf *p, const struct frame_headers *f)
 }
 
 /* One request for the run of count frames that begins with p. NULL: no memory, or too scattered. */
-static struct tx *tx_merged(struct pbuf *p, const struct frame_headers *f, unsigned count, u32 payload, unsigned *ret_used)
+static struct inet_tx *tx_merged(struct pbuf *p, const struct frame_headers *f, unsigned count, u32 payload, unsigned *ret_used)
 {
-	struct tx *t = tx_alloc(count, TX_SEGS, f->hdr_len);
+	struct inet_tx *t = tx_alloc(count, TX_SEGS, f->hdr_len);
 	unsigned used = 0;
 	u32 total = 0;
 
@@ -320,6 +317,33 @@ static void tx_pop(unsigned n)
 		tx_tail = NULL;
 }
 
+void inet_send_reap(void)
+{
+	if (inet_dev && inet_dev->ops->reap)
+		inet_dev->ops->reap(inet_dev);
+	tx_collect();
+}
+
+void inet_send_now(struct inet_tx *t, u32 len)
+{
+	t->req.done = tx_on_done;
+	t->req.arg = t;
+	int r = inet_dev->ops->transmit(inet_dev, &t->req, true);
+
+	if (likely(r == 0)) {
+		inet_eth_stats.tx_packets++;
+		inet_eth_stats.tx_bytes += len;
+		tx_collect();
+		return;
+	}
+	/* The ring is full: it waits its turn. Otherwise it is lost, as on a wire. */
+	if (r != -EBUSY || inet_send_frame(&inet_eth, t->pbufs[0]) != ERR_OK) {
+		counter_bump(inet_tx_dropped);
+		inet_eth_stats.tx_errors++;
+	}
+	pbuf_free(t->pbufs[0]);
+}
+
 bool inet_send_waiting(void) { return tx_head != NULL; }
 
 void inet_send_flush(void)
@@ -332,11 +356,13 @@ void inet_send_flush(void)
 	while (tx_head) {
 		struct frame_headers f;
 		struct pbuf *p = tx_head;
-		struct tx *t = NULL;
+		struct inet_tx *t = NULL;
 		unsigned used = 1;
 		u32 payload;
 		bool parsed = frame_parse(p, &f);
 
+		if (parsed && f.tcp && !f.v6 && (inet_dev->features & NETDEV_CSUM))
+			inet_fast_learn(f.eth, ((const struct ip_hdr *)f.ip)->dest.addr);
 		if (parsed && f.tcp && p->queue_next && inet_eth_cuts(f.v6)) {
 			unsigned n = run_length(p, &f, &payload);
 			if (n > 1)
@@ -376,7 +402,5 @@ void inet_send_flush(void)
 		}
 	}
 	/* The device is often quick: what it has sent by now is freed while it is in the cache. */
-	if (inet_dev->ops->reap)
-		inet_dev->ops->reap(inet_dev);
-	tx_collect();
+	inet_send_reap();
 }

@@ -63,32 +63,40 @@ static void become_dead(struct inet_sock *s)
 
 /* ---- lwIP's callbacks ---- */
 
+void inet_tcp_deliver(struct inet_sock *s, struct pbuf *p)
+{
+	u32 n = p->tot_len;
+
+	if (s->rx_tail)
+		s->rx_tail->next = p;
+	else
+		s->rx_head = p;
+	while (p->next)
+		p = p->next;
+	s->rx_tail = p;
+	s->rx_len += n;
+	s->bytes_received += n;
+	if (unlikely(s->timing))
+		s->timing->last_recv_ns = arch_clock_mono_ns();
+	if (unlikely(s->deferred_to))
+		inet_listen_undefer(s);
+	waitq_wake(&s->sock.waitq, SOCK_WAKE_IN, 1);
+}
+
 static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
 	struct inet_sock *s = arg;
-	u32 key = SOCK_WAKE_IN;
+	u32 key = SOCK_WAKE_IN | POLL_RDHUP;
 
-	if (p) {
-		u32 n = p->tot_len;
-		if (s->rx_tail)
-			s->rx_tail->next = p;
-		else
-			s->rx_head = p;
-		while (p->next)
-			p = p->next;
-		s->rx_tail = p;
-		s->rx_len += n;
-		s->bytes_received += n;
-		if (unlikely(s->timing))
-			s->timing->last_recv_ns = arch_clock_mono_ns();
-	} else {
-		s->peer_fin = true;
-		key |= POLL_RDHUP;
-		if (s->snd_shut) {       /* our FIN is out: lwIP finishes alone (I1) */
-			inet_tcp_pcb_detach(s);
-			become_dead(s);
-			key = SOCK_WAKE_ALL;
-		}
+	if (likely(p)) {
+		inet_tcp_deliver(s, p);
+		return ERR_OK;
+	}
+	s->peer_fin = true;
+	if (s->snd_shut) {               /* our FIN is out: lwIP finishes alone (I1) */
+		inet_tcp_pcb_detach(s);
+		become_dead(s);
+		key = SOCK_WAKE_ALL;
 	}
 	if (unlikely(s->deferred_to))
 		inet_listen_undefer(s);

@@ -109,7 +109,7 @@ void inet_tcp_info(struct inet_sock *s, struct lx_tcp_info *i)
 	i->snd_wnd = p->snd_wnd;
 	i->segs_out = s->segs_out;
 	i->data_segs_out = s->data_segs_out;
-	i->segs_in = inet_demux_segs_in(p);
+	i->segs_in = inet_demux_segs_in(p) + s->fast_segs_in;
 	i->total_retrans = s->retrans_out;
 	i->bytes_retrans = s->bytes_retrans;
 	u64 now = arch_clock_mono_ns();

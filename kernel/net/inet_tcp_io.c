@@ -200,6 +200,10 @@ ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
 		return -EOPNOTSUPP;
 	for (;;) {
 		inet_lock();
+		if (likely(!more && !done) && (done = inet_fast_send(s, m->uio)) != 0) {
+			inet_unlock();
+			return (ssize_t)done;
+		}
 		r = send_check(s);
 		if (r == 0 && s->state == INET_CONNECTING) {
 			r = 1;

@@ -121,6 +121,7 @@ static void tcp_run(u64 now)
 		tcp_ticks += n - 1;
 	tcp_ms_owed = (u32)(elapsed_ms % TCP_SLOW_INTERVAL);
 	timers[T_TCP].last_ns = now;
+	inet_send_reap();
 	inet_tcp_tick();
 	tcp_fasttmr();
 	if (n)
@@ -169,6 +170,7 @@ static void link_run(u64 now)
 	missed = missed == 0 ? 1 : MIN(missed, 400ull);
 	for (u64 i = 0; i < missed; i++)
 		etharp_tmr();
+	inet_fast_forget();
 	for (u64 i = 0; i < MIN(missed, 20ull); i++)
 		ip_reass_tmr();
 	for (u64 i = 0; i < MIN(missed, 61ull); i++)

@@ -321,6 +321,91 @@ static void transfer(size_t len)
 	sock_close(c);
 }
 
+/* n bytes that tell where they are, from one end to the other. */
+static void pass(struct socket *from, struct socket *to, size_t n)
+{
+	static u8 a[9000], b[9000];
+	u8 first = (u8)random_below(256);
+
+	for (size_t i = 0; i < n; i++)
+		a[i] = (u8)(first + i * 7);
+	assert_int_equal(send_flags(from, a, n, 0), n);
+	assert_int_equal(recv_flags(to, b, n, LX_MSG_WAITALL), n);
+	assert_memory_equal(a, b, n);
+}
+
+/* Questions and answers, mostly of one segment, and after each both ends have told all. */
+static void exchange(u32 addr, unsigned rounds)
+{
+	struct socket *c, *s;
+
+	tcp_pair(addr, &c, &s);
+	assert_int_equal(set_int(c, LX_IPPROTO_TCP, LX_TCP_NODELAY, 1), 0);
+	assert_int_equal(set_int(s, LX_IPPROTO_TCP, LX_TCP_NODELAY, 1), 0);
+	for (unsigned i = 0; i < rounds; i++) {
+		pass(c, s, 1 + random_below(i % 16 ? 1500 : 9000));
+		if (random_below(8) == 0)                /* two in one direction: some wait for their acknowledgement */
+			pass(c, s, 1 + random_below(300));
+		pass(s, c, 1 + random_below(i % 16 ? 1500 : 9000));
+	}
+	assert_int_equal(sock_shutdown(c, LX_SHUT_WR), 0);
+	assert_int_equal(recv_flags(s, &(u8){ 0 }, 1, 0), 0);
+	sock_close(s);
+	assert_int_equal(recv_flags(c, &(u8){ 0 }, 1, 0), 0);
+	sock_close(c);
+}
+
+static void small_exchanges(void **state)
+{
+	unsigned before = tcp_frames;
+
+	exchange(PEER, 1000);
+	assert_in_range(tcp_frames - before, 2000, 3400);        /* the answer acknowledges the question */
+	lose_percent = 2;
+	reorder_percent = 5;
+	duplicate_percent = 5;
+	exchange(PEER, 150);
+	lose_percent = reorder_percent = duplicate_percent = 0;
+	exchange(LOOPBACK, 1000);
+	exchange(ME, 300);
+}
+
+/* Unread data fills the window; each write is small enough for the short way, until there is no room. */
+static void small_until_full(void **state)
+{
+	static const u32 addrs[] = { LOOPBACK, PEER };
+	static u8 b[4000], got[4000];
+
+	for (unsigned k = 0; k < ARRAY_SIZE(addrs); k++) {
+		struct socket *c, *s;
+		size_t sent = 0, taken = 0;
+		ssize_t n;
+
+		tcp_pair(addrs[k], &c, &s);
+		for (;;) {
+			for (size_t i = 0; i < sizeof b; i++)
+				b[i] = (u8)((sent + i) * 13 >> 3);
+			n = send_flags(c, b, 1 + random_below(sizeof b), LX_MSG_DONTWAIT);
+			if (n < 0)
+				break;
+			sent += (size_t)n;
+			let_run(0);
+		}
+		assert_int_equal(n, -EAGAIN);
+		assert_true(sent > 50000);
+		while (taken < sent) {
+			n = recv_flags(s, got, 1 + random_below(sizeof got), 0);
+			assert_true(n > 0);
+			for (ssize_t i = 0; i < n; i++, taken++)
+				assert_int_equal(got[i], (u8)(taken * 13 >> 3));
+		}
+		pass(c, s, 100);
+		pass(s, c, 100);
+		sock_close(c);
+		sock_close(s);
+	}
+}
+
 static void clean_wire(void **state)
 {
 	transfer(2000000);
@@ -642,7 +727,7 @@ static void failing_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
+		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(small_exchanges), cmocka_unit_test(small_until_full), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
 		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(probe_taken), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(slow_then_silent), cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};

@@ -1,0 +1,454 @@
+/*
+ * inet_fast.c - the short way of TCP over IPv4 past lwIP: the segment that was expected next, and the small write
+ * that may leave at once.
+ *
+ * Nearly all segments of a connection that goes well are of two kinds: in order on an established connection, with
+ * data or with an acknowledgement of what is in flight; and out, one segment made of one write, with nothing queued
+ * before it. For these lwIP's way through Ethernet, IP, TCP and back again costs several times of what is to be done.
+ * Here the conditions are looked at first; whatever is not as expected (options but the timestamp, flags but ACK and
+ * PSH, repetitions, repairs, windows that are closed, sockets with something special) goes lwIP's way, untouched. What
+ * is done to the connection is what lwIP does in the same case (tcp_in.c: tcp_process, tcp_receive; tcp_out.c:
+ * tcp_write, tcp_output_segment), on the same pcb, so that each segment may go either way.
+ *
+ * Neighbours. The Ethernet header for a destination is copied from a frame that lwIP sent to it, and is believed until
+ * inet_fast_forget: at each second's tick of ARP, at each ARP packet, and when an address changes. So lwIP is
+ * asked at least once a second, and keeps its entry fresh.
+ *
+ * Invariants:
+ *  (I1) until everything is checked and allocated nothing is changed: "no" leaves no trace.
+ *  (I2) a segment made here lies in one block: struct pbuf, the request for the driver, headers, data. It is a
+ *       PBUF_RAM with all headers before its data, as lwIP leaves a segment that it sent, and can be repeated by lwIP.
+ *
+ * Locks: inet_core. Can fail: memory; then lwIP's way is tried.
+ */
+#include "net/inet_impl.h"
+#include "lwip/prot/ethernet.h"
+#include "lwip/prot/ip4.h"
+#include "lwip/prot/tcp.h"
+#include "lwip/sys.h"
+
+#define IP_OFF   SIZEOF_ETH_HDR
+#define TCP_OFF  (IP_OFF + IP_HLEN)
+#define OPT_OFF  (TCP_OFF + TCP_HLEN)
+#define TS_LEN   12u
+#define TS_WORD  PP_HTONL(0x0101080a)    /* NOP, NOP, timestamp of 10 bytes */
+#define DATA_MAX 4096u
+#define NEIGHBOURS 16u
+
+/* Headers are not aligned. */
+static inline u16 load16(const u8 *p) { u16 v; __builtin_memcpy(&v, p, 2); return v; }
+static inline u32 load32(const u8 *p) { u32 v; __builtin_memcpy(&v, p, 4); return v; }
+static inline void store16(u8 *p, u16 v) { __builtin_memcpy(p, &v, 2); }
+static inline void store32(u8 *p, u32 v) { __builtin_memcpy(p, &v, 4); }
+
+/* ---- In ---- */
+
+/* What a frame says, in host order. */
+struct segment {
+	u32 seq, ack, tsval;
+	u16 wnd, len;                /* len: data */
+	u8 off;                      /* of the data, from the TCP header */
+};
+
+/* Is d an IPv4 packet of TCP for us, whole and plain, with ACK and perhaps PSH? */
+static inline bool frame_plain(const u8 *d, u32 len)
+{
+	const u8 *ip = d + IP_OFF, *tcp = d + TCP_OFF;
+
+	if (len < OPT_OFF || load32(d) != load32(inet_eth.hwaddr) || load16(d + 4) != load16(inet_eth.hwaddr + 4))
+		return false;
+	if ((load32(d + 12) & 0xffffff) != 0x450008)     /* type, version, header length */
+		return false;
+	if ((load16(ip + 6) & PP_HTONS(IP_OFFMASK | IP_MF)) || ip[9] != IP_PROTO_TCP)
+		return false;
+	if ((tcp[13] & 0x3f & ~TCP_PSH) != TCP_ACK)
+		return false;
+	u16 total = lwip_ntohs(load16(ip + 2));
+
+	if (total > len - IP_OFF || total < IP_HLEN + (tcp[12] >> 4) * 4u)
+		return false;
+	return inet_sum_fold((u64)load32(ip) + load32(ip + 4) + load32(ip + 8) + load32(ip + 12) + load32(ip + 16)) == 0xffff;
+}
+
+/* The rest of it; false: options that are not just those of this connection. */
+static inline bool segment_parse(const u8 *d, const struct tcp_pcb *p, struct segment *g)
+{
+	const u8 *tcp = d + TCP_OFF;
+
+	g->off = (u8)((tcp[12] >> 4) * 4);
+	if (p->flags & TF_TIMESTAMP) {
+		if (g->off != TCP_HLEN + TS_LEN || load32(d + OPT_OFF) != TS_WORD)
+			return false;
+		g->tsval = lwip_ntohl(load32(d + OPT_OFF + 4));
+	} else if (g->off != TCP_HLEN) {
+		return false;
+	}
+	g->len = (u16)(lwip_ntohs(load16(d + IP_OFF + 2)) - IP_HLEN - g->off);
+	g->seq = lwip_ntohl(load32(tcp + 4));
+	g->ack = lwip_ntohl(load32(tcp + 8));
+	g->wnd = lwip_ntohs(load16(tcp + 14));
+	return true;
+}
+
+/* May p take g here? */
+static inline bool segment_expected(const struct tcp_pcb *p, const struct segment *g)
+{
+	u32 acked = g->ack - p->lastack;
+
+	return g->seq == p->rcv_nxt && g->len <= p->rcv_wnd && acked <= p->snd_nxt - p->lastack && (acked || g->len) && !p->ooseq && !p->refused_data &&
+	       !(p->flags & (TF_INFR | TF_RTO | TF_CLOSEPEND | TF_RXCLOSED | TF_NAGLEMEMERR | TF_BACKLOGPEND)) && !p->nrtx && !p->persist_backoff;
+}
+
+/* Nobody but the reader and poll wants to know. */
+static inline bool socket_plain(const struct inet_sock *s)
+{
+	return s && !s->nospace && !s->timing && !s->deferred_to;
+}
+
+static inline void window_take(struct tcp_pcb *p, const struct segment *g)
+{
+	tcpwnd_size_t wnd = (tcpwnd_size_t)g->wnd << p->snd_scale;
+
+	if (TCP_SEQ_LT(p->snd_wl1, g->seq) || (p->snd_wl1 == g->seq && TCP_SEQ_LT(p->snd_wl2, g->ack)) || (p->snd_wl2 == g->ack && wnd > p->snd_wnd)) {
+		p->snd_wnd = wnd;
+		p->snd_wnd_max = MAX(p->snd_wnd_max, wnd);
+		p->snd_wl1 = g->seq;
+		p->snd_wl2 = g->ack;
+	}
+}
+
+/* Congestion control as tcp_receive has it (RFC 3465); sums that wrap stand still. */
+static inline void window_grow(struct tcp_pcb *p, u32 acked)
+{
+	u32 more;
+
+	if (p->cwnd < p->ssthresh) {
+		more = MIN(acked, 2u * p->mss);
+	} else {
+		p->bytes_acked = p->bytes_acked + acked < acked ? UINT32_MAX : p->bytes_acked + acked;
+		if (p->bytes_acked < p->cwnd)
+			return;
+		p->bytes_acked -= p->cwnd;
+		more = p->mss;
+	}
+	p->cwnd = p->cwnd + more < more ? UINT32_MAX : p->cwnd + more;
+}
+
+static inline void rtt_take(struct tcp_pcb *p, u32 ack)
+{
+	if (!p->rttest || !TCP_SEQ_LT(p->rtseq, ack))
+		return;
+	s16 m = (s16)(tcp_ticks - p->rttest);
+
+	m = (s16)(m - (p->sa >> 3));
+	p->sa = (s16)(p->sa + m);
+	m = (s16)(m < 0 ? -m : m);
+	m = (s16)(m - (p->sv >> 2));
+	p->sv = (s16)(p->sv + m);
+	p->rto = (s16)((p->sa >> 3) + p->sv);
+	p->rttest = 0;
+}
+
+static inline void ack_take(struct tcp_pcb *p, u32 ack)
+{
+	struct tcp_seg *g;
+
+	p->rto = (s16)((p->sa >> 3) + p->sv);
+	window_grow(p, ack - p->lastack);
+	p->lastack = ack;
+	while ((g = p->unacked) != NULL && TCP_SEQ_LEQ(lwip_ntohl(g->tcphdr->seqno) + TCP_TCPLEN(g), ack)) {
+		p->unacked = g->next;
+		p->snd_queuelen = (u16)(p->snd_queuelen - (likely(!g->p->next) ? 1 : pbuf_clen(g->p)));
+		p->snd_buf += g->len;
+		tcp_seg_free(g);
+	}
+	p->rtime = p->unacked ? 0 : -1;
+	p->polltmr = 0;
+	if (!p->unsent)
+		p->unsent_oversize = 0;
+}
+
+static inline struct pbuf *data_alloc(u16 len)
+{
+	struct pbuf *b = mem_malloc((mem_size_t)(sizeof(*b) + len));
+
+	if (likely(b))
+		*b = (struct pbuf){ .payload = b + 1, .tot_len = len, .len = len, .type_internal = (u8)PBUF_RAM, .ref = 1 };
+	return b;
+}
+
+static inline void data_take(struct tcp_pcb *p, struct inet_sock *s, struct pbuf *b)
+{
+	p->rcv_nxt += b->len;
+	p->rcv_wnd -= b->len;
+	(void)tcp_update_rcv_ann_wnd(p);
+	tcp_ack(p);
+	inet_tcp_deliver(s, b);
+}
+
+bool inet_fast_input(struct netdev_buf *nb)
+{
+	const u8 *d = nb->data;
+	struct segment g = { 0 };
+	struct pbuf *b = NULL;
+
+	if (!nb->csum_valid || nb->next || nb->len > INET_COPY_MAX || !frame_plain(d, nb->len))
+		return false;
+	struct tcp_pcb *p = inet_demux_find4(load32(d + IP_OFF + 16), load16(d + TCP_OFF + 2), load32(d + IP_OFF + 12), load16(d + TCP_OFF));
+
+	if (!p || p->state != ESTABLISHED || p->netif_idx != NETIF_NO_INDEX || !segment_parse(d, p, &g))
+		return false;
+	struct inet_sock *s = inet_tcp_sock_of(p);
+
+	if (!segment_expected(p, &g) || !socket_plain(s) || (g.len && !(b = data_alloc(g.len))))
+		return false;
+	if (b)
+		memcpy(b->payload, d + TCP_OFF + g.off, g.len);
+	inet_eth_stats.rx_packets++;
+	inet_eth_stats.rx_bytes += nb->len;
+	nb->dev->ops->release(nb->dev, nb);
+	s->fast_segs_in++;
+	p->tmr = tcp_ticks;
+	p->keep_cnt_sent = 0;
+	p->persist_probe = 0;
+	p->dupacks = 0;
+	if ((p->flags & TF_TIMESTAMP) && TCP_SEQ_BETWEEN(p->ts_lastacksent, g.seq, g.seq + g.len))
+		p->ts_recent = g.tsval;
+	window_take(p, &g);
+	if (g.ack != p->lastack) {
+		ack_take(p, g.ack);
+		rtt_take(p, g.ack);
+	}
+	if (b)
+		data_take(p, s, b);
+	if (p->unsent || (p->flags & TF_ACK_NOW))
+		tcp_output(p);
+	return true;
+}
+
+/* ---- Neighbours ---- */
+
+static struct neighbour {
+	u32 addr, epoch;
+	u8 eth[SIZEOF_ETH_HDR];
+} neighbours[NEIGHBOURS];
+static u32 epoch = 1;
+
+void inet_fast_forget(void) { epoch++; }
+
+static inline struct neighbour *neighbour_at(u32 addr) { return &neighbours[(addr >> 24) % NEIGHBOURS]; }
+
+void inet_fast_learn(const void *eth, u32 addr)
+{
+	struct neighbour *n = neighbour_at(addr);
+
+	n->addr = addr;
+	n->epoch = epoch;
+	memcpy(n->eth, eth, sizeof(n->eth));
+}
+
+/* ---- Out ---- */
+
+struct fast_seg {
+	struct pbuf pbuf;
+	struct inet_tx tx;
+	struct pbuf *self;           /* tx.pbufs[0] */
+	struct netdev_seg seg;
+	u8 frame[];
+};
+
+/* May n bytes go at once, whole, as far as TCP is concerned? */
+static inline bool may_go(const struct inet_sock *s, const struct tcp_pcb *p, size_t n)
+{
+	u32 used = TCP_SND_BUF - p->snd_buf, flight = p->snd_nxt - p->lastack;
+
+	return p->state == ESTABLISHED && !p->unsent && p->snd_nxt == p->snd_lbb && !IP_IS_V6_VAL(p->remote_ip) && p->netif_idx == NETIF_NO_INDEX &&
+	       !(p->flags & (TF_INFR | TF_RTO | TF_FIN | TF_CLOSEPEND | TF_NAGLEMEMERR)) && !p->persist_backoff && n - 1 < DATA_MAX &&
+	       flight + n <= MIN(p->snd_wnd, p->cwnd) && n <= p->snd_buf && used + n <= s->sndlimit / 2 && p->snd_queuelen < TCP_SND_QUEUELEN - 64;
+}
+
+/* As one segment on a wire (Nagle's rule; never a large one)? */
+static inline bool may_go_as_one(const struct tcp_pcb *p, size_t n)
+{
+	return (!p->unacked || (p->flags & TF_NODELAY)) && n + TS_LEN <= MIN((u32)p->mss, p->snd_wnd_max / 2);
+}
+
+/* Headers of Ethernet and IP; the length of the IP packet. */
+static inline void headers_ip(u8 *d, const struct neighbour *to, const struct tcp_pcb *p, u16 len)
+{
+	static u16 id;
+	u8 *ip = d + IP_OFF;
+	u32 w[5] = { PP_HTONL(0x45000000u) | (u32)p->tos << 8 | (u32)lwip_htons(len) << 16, id++, (u32)IP_PROTO_TCP << 8 | p->ttl,
+		     inet_v4(&p->local_ip), inet_v4(&p->remote_ip) };
+
+	__builtin_memcpy(d, to->eth, SIZEOF_ETH_HDR);
+	w[2] |= (~inet_sum_fold((u64)w[0] + w[1] + w[2] + w[3] + w[4]) & 0xffff) << 16;
+	__builtin_memcpy(ip, w, sizeof(w));
+}
+
+static inline void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 l4_len)
+{
+	store16(tcp, lwip_htons(p->local_port));
+	store16(tcp + 2, lwip_htons(p->remote_port));
+	store32(tcp + 4, lwip_htonl(p->snd_nxt));
+	store32(tcp + 8, lwip_htonl(p->rcv_nxt));
+	store16(tcp + 12, lwip_htons((u16)(hlen / 4 << 12 | TCP_PSH | TCP_ACK)));
+	store16(tcp + 14, lwip_htons(TCPWND_MIN16(RCV_WND_SCALE(p, p->rcv_ann_wnd))));
+	/* The device completes the sum of the pseudo header. */
+	store32(tcp + 16, inet_sum_fold((u64)inet_v4(&p->local_ip) + inet_v4(&p->remote_ip) + lwip_htons((u16)l4_len) + PP_HTONS(IP_PROTO_TCP)));
+	if (p->flags & TF_TIMESTAMP) {
+		store32(tcp + 20, TS_WORD);
+		store32(tcp + 24, lwip_htonl(sys_now()));
+		store32(tcp + 28, lwip_htonl(p->ts_recent));
+	}
+}
+
+/* All or nothing. What could be read before a fault is sent the other way, which finds the fault again. */
+static bool get_all(struct uio *u, void *to, size_t n)
+{
+	size_t got = uio_get(u, to, n);
+
+	if (likely(got == n))
+		return true;
+	uio_revert(u, got);
+	u->fault = false;
+	return false;
+}
+
+/* The segment is made: what tcp_write and tcp_output keep of it. */
+static inline void segment_sent(struct inet_sock *s, struct tcp_pcb *p, struct tcp_seg *g)
+{
+	struct tcp_seg **at = &p->unacked;
+	u32 seq = p->snd_nxt;
+
+	while (*at)
+		at = &(*at)->next;
+	*at = g;
+	p->snd_nxt = p->snd_lbb = seq + g->len;
+	p->snd_buf -= g->len;
+	p->snd_queuelen++;
+	p->rcv_ann_right_edge = p->rcv_nxt + p->rcv_ann_wnd;
+	p->ts_lastacksent = p->rcv_nxt;
+	if (p->rtime < 0)
+		p->rtime = 0;
+	if (!p->rttest) {
+		p->rttest = tcp_ticks;
+		p->rtseq = seq;
+	}
+	p->flags &= (tcpflags_t)~(TF_ACK_DELAY | TF_ACK_NOW);
+	s->segs_out++;
+	s->data_segs_out++;
+	s->snd_high = p->snd_nxt;
+	s->bytes_sent += g->len;
+}
+
+static size_t send_wire(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, size_t n)
+{
+	const struct neighbour *to = neighbour_at(inet_v4(&p->remote_ip));
+
+	if (to->epoch != epoch || to->addr != inet_v4(&p->remote_ip) || inet_send_waiting() || !may_go_as_one(p, n))
+		return 0;
+	u32 hlen = p->flags & TF_TIMESTAMP ? TCP_HLEN + TS_LEN : TCP_HLEN;
+	u16 len = (u16)(TCP_OFF + hlen + n);
+	struct fast_seg *f = mem_malloc((mem_size_t)(sizeof(*f) + len));
+	struct tcp_seg *g = f ? memp_malloc(MEMP_TCP_SEG) : NULL;
+
+	if (unlikely(!g || !get_all(u, f->frame + TCP_OFF + hlen, n))) {
+		memp_free(MEMP_TCP_SEG, g);
+		mem_free(f);
+		return 0;
+	}
+	f->pbuf = (struct pbuf){ .payload = f->frame, .tot_len = len, .len = len, .type_internal = (u8)PBUF_RAM, .ref = 2 };
+	headers_ip(f->frame, to, p, (u16)(len - IP_OFF));
+	headers_tcp(f->frame + TCP_OFF, p, hlen, (u32)(hlen + n));
+	*g = (struct tcp_seg){ .p = &f->pbuf, .len = (u16)n, .flags = p->flags & TF_TIMESTAMP ? TF_SEG_OPTS_TS : 0, .tcphdr = (struct tcp_hdr *)(void *)(f->frame + TCP_OFF) };
+	segment_sent(s, p, g);
+	f->seg = (struct netdev_seg){ f->frame, len };
+	f->self = &f->pbuf;
+	f->tx = (struct inet_tx){ .req = { .segs = &f->seg, .nsegs = 1, .needs_csum = true, .csum_start = TCP_OFF, .csum_offset = 16 }, .npbufs = 1, .embedded = true };
+	inet_send_now(&f->tx, len);
+	inet_timer_activity();
+	return n;
+}
+
+/* ---- To ourselves ---- */
+
+/* p has acknowledged all that q has sent; nothing of it is on its way, and no more is to be acknowledged. */
+static inline void settle(struct tcp_pcb *p, struct tcp_pcb *q)
+{
+	if (q->unacked) {
+		ack_take(q, q->snd_nxt);
+		rtt_take(q, q->snd_nxt);
+	}
+	q->lastack = q->snd_nxt;
+	p->flags &= (tcpflags_t)~(TF_ACK_DELAY | TF_ACK_NOW);
+}
+
+/* q has taken what p sent: both ends as if a segment and its acknowledgement had passed. */
+static inline void moved_here(struct tcp_pcb *p, struct tcp_pcb *q, u32 n)
+{
+	p->snd_nxt = p->snd_lbb = p->lastack = p->snd_nxt + n;
+	q->rcv_nxt += n;
+	q->rcv_wnd -= n;
+	(void)tcp_update_rcv_ann_wnd(q);
+	q->rcv_ann_right_edge = q->rcv_nxt + q->rcv_ann_wnd;
+	q->ts_lastacksent = q->rcv_nxt;
+	p->ts_lastacksent = p->rcv_nxt;
+	p->snd_wnd = q->rcv_ann_wnd;
+	p->snd_wl1 = q->snd_nxt;
+	p->snd_wl2 = p->snd_nxt;
+	q->tmr = p->tmr = tcp_ticks;
+}
+
+static void count_here(struct inet_sock *s, struct inet_sock *to, struct tcp_pcb *p, u32 n)
+{
+	s->segs_out++;
+	s->data_segs_out++;
+	s->fast_segs_in++;
+	s->snd_high = p->snd_nxt;
+	s->bytes_sent += n;
+	to->segs_out++;
+	to->fast_segs_in++;
+	inet_lo_stats.rx_packets = inet_lo_stats.tx_packets += 2;
+	inet_lo_stats.rx_bytes = inet_lo_stats.tx_bytes += n + 2 * (IP_HLEN + TCP_HLEN + TS_LEN);
+}
+
+/*
+ * The other end is here, and both have all that was sent (nothing waits on the loopback): the bytes go from the
+ * program to its socket. The ends' numbers, windows and queues are left as a segment and its acknowledgement leave them.
+ */
+static size_t send_here(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, size_t n)
+{
+	struct tcp_pcb *q = inet_demux_find4(inet_v4(&p->remote_ip), lwip_htons(p->remote_port), inet_v4(&p->local_ip), lwip_htons(p->local_port));
+	struct inet_sock *to = q ? inet_tcp_sock_of(q) : NULL;
+
+	if (!to || q == p || !socket_plain(to) || q->state != ESTABLISHED || q->rcv_nxt != p->snd_nxt || p->rcv_nxt != q->snd_nxt ||
+	    n > q->rcv_wnd || q->unsent || q->ooseq || q->refused_data || p->ooseq || q->persist_backoff || p->nrtx || q->nrtx ||
+	    ((p->flags | q->flags) & (TF_INFR | TF_RTO | TF_FIN | TF_CLOSEPEND | TF_RXCLOSED | TF_NAGLEMEMERR | TF_BACKLOGPEND)))
+		return 0;
+	struct pbuf *b = data_alloc((u16)n);
+
+	if (unlikely(!b))
+		return 0;
+	if (unlikely(!get_all(u, b->payload, n))) {
+		mem_free(b);
+		return 0;
+	}
+	settle(p, q);
+	settle(q, p);
+	moved_here(p, q, (u32)n);
+	count_here(s, to, p, (u32)n);
+	inet_tcp_deliver(to, b);
+	return n;
+}
+
+size_t inet_fast_send(struct inet_sock *s, struct uio *u)
+{
+	struct tcp_pcb *p = s->tcp;
+
+	if (!p || s->state != INET_OPEN || s->snd_shut || s->cork || s->large || s->path_mss || !socket_plain(s) || READ_ONCE(s->sock.error) || !may_go(s, p, u->resid))
+		return 0;
+	if (inet_addr_is_own4(inet_v4(&p->remote_ip)))
+		return send_here(s, p, u, u->resid);
+	return send_wire(s, p, u, u->resid);
+}
