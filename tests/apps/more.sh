@@ -56,6 +56,7 @@ VirtualHost "localhost"
 L
 serve prosody 143 'stream:features' "(printf \"<?xml version='1.0'?><stream:stream to='localhost' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>\"; sleep 3) | timeout 8 socat - TCP:127.0.0.1:PORT" \
     -- -p PORT:5222 --package prosody --package lua-socket --package lua-expat --package lua-filesystem --package lua-sec -a prosody.lua:/etc/prosody/prosody.cfg.lua /usr/bin/prosody --config /etc/prosody/prosody.cfg.lua
+# ZNC opens each module that it finds twice and makes a locale for each: the one that its file names is enough.
 mkdir -p znc/configs
 cat >znc/configs/znc.conf <<'Z'
 Version = 1.8.2
@@ -76,4 +77,4 @@ LoadModule = webadmin
 </User>
 Z
 serve znc 0 ' 001 me ' '(printf "PASS me:secret\r\nNICK me\r\nUSER me 0 * :me\r\n"; sleep 3; printf "QUIT\r\n"; sleep 1) | timeout 10 socat - TCP:127.0.0.1:PORT' \
-    -- -p PORT:8080 -a znc:/run/znc --package znc /usr/bin/znc -f -r -d /run/znc
+    -- -p PORT:8080 -a znc:/run/znc -a /usr/lib/znc/webadmin.so -a /usr/share/znc /usr/bin/znc -f -r -d /run/znc
