@@ -410,6 +410,11 @@ int ext4_finish(struct mount *m)
 	if (!m->readonly)
 		r = writing_end(e);
 	m->readonly = true;
+	/* Files that wait to be written hold references. */
+	if (r || e->failed) {
+		e->failed = true;
+		ext4_forget_changes(e);
+	}
 	return r;
 }
 
