@@ -87,6 +87,9 @@ static void answer_dhcp(const u8 *d, u32 len)
 	enqueue(r, n + 34, false);
 }
 
+/* What came for port 999 of nobody: the next number in order, the longest segment. */
+static u32 to_hand_next, to_hand_most;
+
 /* One frame as it would be on the wire, every sum complete. */
 static void on_wire(u8 *d, u32 len)
 {
@@ -120,6 +123,13 @@ static void on_wire(u8 *d, u32 len)
 	if (ip[9] == 6 && get16(ip + 22) == 999) {
 		if (ip[33] == 0x12)
 			synack_seq = (u32)get16(ip + 24) << 16 | get16(ip + 26);
+		u32 header = 20 + (u32)(ip[32] >> 4) * 4, data = get16(ip + 2) - header;
+		if (data && get32(ip + 24) == to_hand_next) {
+			to_hand_most = MAX(to_hand_most, data);
+			to_hand_next += data;
+		}
+		if (ip[33] == 0x12)
+			to_hand_next = synack_seq + 1;
 		return;
 	}
 	if (memcmp(ip + 16, &(u32){ PEER }, 4) != 0)
@@ -558,23 +568,25 @@ static void hostile_frames(void **state)
 	transfer(50000);
 }
 
-static unsigned hand_window = 1000;
+static unsigned hand_window = 1000, hand_mss;
 
-/* A segment without data from somebody who is not there, its sums not needed. */
+/* A segment without data from somebody who is not there, its sums not needed, with an MSS if it is not 0. */
 static void hand_in(u32 from, unsigned sport, unsigned dport, u8 flags, u32 seq, u32 ack)
 {
-	u8 d[54] = { 0 }, *ip = d + 14;
+	u8 d[58] = { 0 }, *ip = d + 14;
+	u32 options = hand_mss ? 4 : 0;
 
 	memcpy(d, dev.mac, 6);
 	put16(d + 12, 0x800);
-	ip[0] = 0x45; put16(ip + 2, 40); ip[8] = 64; ip[9] = 6;
+	ip[0] = 0x45; put16(ip + 2, 40 + options); ip[8] = 64; ip[9] = 6;
 	put32(ip + 12, from);
 	memcpy(ip + 16, &(u32){ ME }, 4);
 	put16(ip + 10, (u16)~sum(ip, 20, 0));
 	put16(ip + 20, sport); put16(ip + 22, dport);
 	put32(ip + 24, seq); put32(ip + 28, ack);
-	ip[32] = 0x50; ip[33] = flags; put16(ip + 34, hand_window);
-	enqueue(d, sizeof d, true);
+	ip[32] = (u8)(0x50 + 4 * options); ip[33] = flags; put16(ip + 34, hand_window);
+	ip[40] = 2; ip[41] = 4; put16(ip + 42, hand_mss);
+	enqueue(d, 54 + options, true);
 	announce();
 }
 
@@ -604,6 +616,57 @@ static void probe_taken(void **state)
 	let_run(100);
 	sock_close(l);
 	hand_window = 1000;
+}
+
+/* Whom MSS does a connection keep to, if the SYN said first, its repetition said again and later segments said later? */
+static u32 segment_for(unsigned first, unsigned again, unsigned later)
+{
+	unsigned port;
+	struct socket *l = listener(0, 0, &port), *s;
+	static u8 b[4000];
+
+	synack_seq = to_hand_most = 0;
+	hand_window = 60000;
+	hand_mss = first;
+	hand_in(0x0a000002, 999, port, 2, 5000, 0);
+	let_run(100);
+	if (again) {
+		hand_mss = again;
+		hand_in(0x0a000002, 999, port, 2, 5000, 0);
+		let_run(100);
+	}
+	hand_mss = later;
+	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 1);
+	let_run(100);
+	assert_int_equal(sock_accept(l, true, &s), 0);
+	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 1);
+	let_run(100);
+	assert_int_equal(send_flags(s, b, sizeof b, LX_MSG_DONTWAIT), sizeof b);
+	for (u32 i = 0; i < 400; i++) {
+		hand_in(0x0a000002, 999, port, 0x10, 5001, to_hand_next);
+		let_run(10);
+	}
+	assert_int_equal(to_hand_next, synack_seq + 1 + sizeof b);
+	hand_mss = 0;
+	hand_window = 1000;
+	hand_in(0x0a000002, 999, port, 4, 5001, 0);
+	let_run(100);
+	sock_close(s);
+	sock_close(l);
+	return to_hand_most;
+}
+
+/* An MSS is what the first SYN says, whatever comes later; a tiny one is not obeyed (Linux: tcp_min_snd_mss). */
+static void peers_mss(void **state)
+{
+	assert_int_equal(segment_for(1000, 0, 0), 1000);
+	assert_int_equal(segment_for(1000, 1460, 0), 1000);
+	assert_int_equal(segment_for(1000, 0, 1460), 1000);
+	assert_int_equal(segment_for(1000, 0, 1), 1000);
+	assert_int_equal(segment_for(1, 0, 0), 48);
+	assert_int_equal(segment_for(47, 0, 0), 48);
+	assert_int_equal(segment_for(0, 0, 0), 536);
+	assert_int_equal(segment_for(65535, 0, 0), 1460);
 }
 
 /* The first connection after TCP's clock stood still is as young as any other: half open for two seconds, then the peer's ACK. */
@@ -728,7 +791,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(small_exchanges), cmocka_unit_test(small_until_full), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(probe_taken), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(probe_taken), cmocka_unit_test(peers_mss), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(slow_then_silent), cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -23,10 +23,13 @@ void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 of
 
 /* A segment is about to be given to IP. Returns opts: none are added. */
 u32 *inet_tcp_out(struct pbuf *p, const struct tcp_hdr *h, const struct tcp_pcb *pcb, u32 *opts);
+/* len bytes of options of a segment that arrived for pcb, len1 of them in one piece behind h; may change them. 0, or drop it. */
+signed char inet_tcp_options(const struct tcp_pcb *pcb, struct tcp_hdr *h, u32 len, u32 len1);
 /* A connection was put on the list of the active ones. */
 void inet_demux_add(struct tcp_pcb *pcb);
 
 #define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, hdr, pcb, opts) inet_tcp_out(p, hdr, pcb, opts)
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, h, len, len1, rest, p) ((len) ? inet_tcp_options(pcb, h, len, len1) : ERR_OK)
 #define LWIP_HOOK_TCP_ISN(lip, lport, rip, rport) inet_tcp_isn(lip, lport, rip, rport)
 #define LWIP_HOOK_IP4_INPUT(p, in)           inet_ip4_input(p, in)
 #define LWIP_HOOK_IP6_INPUT(p, in)           inet_ip6_input(p, in)
