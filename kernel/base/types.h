@@ -32,6 +32,8 @@ typedef s64  off_t;
 #define ALIGNED(n)     __attribute__((aligned(n)))
 #define USED           __attribute__((used))
 #define NOINLINE       __attribute__((noinline))
+/* Rarely called, in a file that is compiled for speed: this function is compiled for size, and its callers expect to go elsewhere. */
+#define COLD           __attribute__((cold))
 /* Locals are zeroed by the compiler; not this one: a large array on a hot path, written before it is read. */
 #define NO_AUTO_INIT __attribute__((uninitialized))
 /*

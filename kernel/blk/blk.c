@@ -363,7 +363,7 @@ static struct waitq *sync_waitq(struct blkdev *d)
 	return q ? &q->done_waitq[((uintptr_t)thread_current() * 0x9e3779b97f4a7c15ull >> 32) % DONE_WAITQS] : NULL;
 }
 
-static int sync_simple(struct blkdev *d, struct blk_request *rq)
+static COLD int sync_simple(struct blkdev *d, struct blk_request *rq)
 {
 	struct sync_call call = { .waitq = sync_waitq(d) };
 
@@ -583,7 +583,7 @@ int blk_flush_sync(struct blkdev *d)
 }
 
 /* A request without data for a range, in steps of at most max sectors. */
-static int sync_range(struct blkdev *d, enum blk_op op, u32 max, u64 sector, u64 nsectors)
+static COLD int sync_range(struct blkdev *d, enum blk_op op, u32 max, u64 sector, u64 nsectors)
 {
 	u64 step = ROUND_DOWN(MIN((u64)UINT32_MAX, max * (u64)SECTOR), d->block_size) / SECTOR;
 	int r = step > 0 ? 0 : -EOPNOTSUPP;
@@ -628,7 +628,7 @@ static int zeroes_write(struct blkdev *d, u64 sector, u64 nsectors)
 	return r;
 }
 
-int blk_write_zeroes_sync(struct blkdev *d, u64 sector, u64 nsectors)
+COLD int blk_write_zeroes_sync(struct blkdev *d, u64 sector, u64 nsectors)
 {
 	u64 per_block = d->block_size / SECTOR;
 

@@ -20,7 +20,7 @@ static void port_log_sink(const char *line, size_t len)
 	(void)port_write_nowait(PITH_PORT_LOG, line, len);
 }
 
-void port_register(const struct port_ops *ops)
+COLD void port_register(const struct port_ops *ops)
 {
 	for (unsigned i = 0; i < PITH_NPORTS && !port_ops; i++) {
 		waitq_init(&read_waitq[i]);

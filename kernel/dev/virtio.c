@@ -117,7 +117,7 @@ int virtio_irq_setup(struct virtio_device *d, unsigned nqueues, bool shared)
 	return d->ops->irq_setup(d, nqueues, shared);
 }
 
-int virtio_queue_setup(struct virtio_device *d, unsigned index, unsigned max_size,
+COLD int virtio_queue_setup(struct virtio_device *d, unsigned index, unsigned max_size,
 		       void (*on_used)(struct virtqueue *vq), void *arg, struct virtqueue **ret)
 {
 	u32 size = d->ops->queue_max(d, index);

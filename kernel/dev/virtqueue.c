@@ -26,7 +26,7 @@
 static u16 *used_event(struct virtqueue *vq) { return &vq->avail->ring[vq->size]; }
 static u16 *avail_event(struct virtqueue *vq) { return (u16 *)(void *)&vq->used->ring[vq->size]; }
 
-struct virtqueue *virtqueue_create(struct virtio_device *d, unsigned index, unsigned size)
+COLD struct virtqueue *virtqueue_create(struct virtio_device *d, unsigned index, unsigned size)
 {
 	ASSERT(IS_POW2(size) && size <= VIRTQ_SIZE_MAX);
 	size_t avail_off = size * sizeof(struct virtq_desc);

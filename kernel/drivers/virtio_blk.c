@@ -434,7 +434,7 @@ static int vblk_open(struct virtio_device *d, struct vblk **ret)
 	return r;
 }
 
-static int vblk_probe(struct device *dev)
+static COLD int vblk_probe(struct device *dev)
 {
 	struct virtio_device *d;
 	struct vblk *b;

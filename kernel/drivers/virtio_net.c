@@ -464,7 +464,7 @@ static void vnet_on_config(struct virtio_device *d)
 }
 
 /* The device is reset: finish what it never will. No lock held. */
-static void vnet_bury(struct vnet *n)
+static COLD void vnet_bury(struct vnet *n)
 {
 	struct tx_slot *s;
 	struct netdev_buf *b;
@@ -606,7 +606,7 @@ static void vnet_free(struct vnet *n)
 	heap_free(n);
 }
 
-static int vnet_probe(struct device *dev)
+static COLD int vnet_probe(struct device *dev)
 {
 	if (!virtio_match(dev, VIRTIO_ID_NET))
 		return -ENODEV;

@@ -336,7 +336,7 @@ void dcache_purge(struct vnode *dir)
 	}
 }
 
-void dcache_move(struct vnode *odir, const char *oname, size_t olen, struct vnode *ndir, struct dentry *fresh, struct vnode *v)
+COLD void dcache_move(struct vnode *odir, const char *oname, size_t olen, struct vnode *ndir, struct dentry *fresh, struct vnode *v)
 {
 	struct dcache_drop old = { 0 }, victim = { 0 }, old_name = { 0 };
 	fresh->hash = dcache_hash(ndir, fresh->name, fresh->len);
@@ -484,7 +484,7 @@ static bool dcache_evict_one(struct dcache_drop *x, unsigned *budget)
 	return found;
 }
 
-unsigned dcache_shrink(unsigned want)
+COLD unsigned dcache_shrink(unsigned want)
 {
 	/* The first round over all of them may only clear the used marks. */
 	unsigned n = 0, budget = 2 * dcache_count() + 1;

@@ -166,7 +166,7 @@ static int dir_emit_block(struct erofs_inode *dir, const struct dir_block *b, u6
 }
 
 /* The cookie is the entry's byte offset in the directory. */
-int erofs_readdir(struct vnode *v, u64 off, vnode_dirent_fn fn, void *arg)
+COLD int erofs_readdir(struct vnode *v, u64 off, vnode_dirent_fn fn, void *arg)
 {
 	struct erofs_inode *dir = erofs_inode(v);
 	while (off < v->size) {

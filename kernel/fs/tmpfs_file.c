@@ -244,7 +244,7 @@ static ssize_t tmpfs_write(struct vnode *v, struct uio *u, u64 off, bool nonbloc
 
 /* ---- Size and space ---- */
 
-int tmpfs_truncate(struct tmpfs_inode *i, u64 size)
+COLD int tmpfs_truncate(struct tmpfs_inode *i, u64 size)
 {
 	u64 old = i->v.size;
 	if (size < old && i->seals & LX_F_SEAL_SHRINK)
@@ -323,7 +323,7 @@ static int tmpfs_allocate(struct tmpfs_inode *i, u64 off, u64 end)
 	return r;
 }
 
-static int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
+static COLD int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
 	u64 end = off + len;
@@ -346,7 +346,7 @@ static int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 }
 
 /* Data: what has a page, and what the root's file still shows. Holes are whole pages; the end of the file is one. */
-static s64 tmpfs_seek(struct vnode *v, u64 off, bool hole)
+static COLD s64 tmpfs_seek(struct vnode *v, u64 off, bool hole)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
 	u64 size = READ_ONCE(v->size), lower = MIN(READ_ONCE(i->lower_size), size), at = off / PAGE_SIZE;

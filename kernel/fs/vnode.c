@@ -155,7 +155,7 @@ s64 fs_seek(struct vnode *v, u64 off, bool hole)
 	return v->ops->seek ? v->ops->seek(v, off, hole) : (s64)(hole ? size : off);
 }
 
-ssize_t fs_getxattr(struct vnode *v, const char *name, void *buf, size_t size)
+COLD ssize_t fs_getxattr(struct vnode *v, const char *name, void *buf, size_t size)
 {
 	if (!v->ops->getxattr)
 		return -EOPNOTSUPP;
@@ -165,7 +165,7 @@ ssize_t fs_getxattr(struct vnode *v, const char *name, void *buf, size_t size)
 	return n;
 }
 
-int fs_setxattr(struct vnode *v, const char *name, const void *value, size_t size, u32 flags)
+COLD int fs_setxattr(struct vnode *v, const char *name, const void *value, size_t size, u32 flags)
 {
 	if (v->mount && v->mount->readonly)
 		return -EROFS;
@@ -239,7 +239,7 @@ ssize_t fs_write(struct vnode *v, struct uio *u, u64 off, bool append, bool nonb
 	return n;
 }
 
-int fs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
+COLD int fs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 {
 	if (v->type == VNODE_FIFO)
 		return -ESPIPE;

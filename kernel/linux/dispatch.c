@@ -218,7 +218,7 @@ void syscall_dispatch(struct user_regs *regs)
 		result_restart(regs);
 }
 
-void linux_init(bool trace)
+COLD void linux_init(bool trace)
 {
 	static const struct task_ops ops = { .leave = robust_leave };
 

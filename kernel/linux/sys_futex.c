@@ -79,7 +79,7 @@ static long wake(struct uaddr a, bool shared, u32 nr, u32 bitset)
 	return futex_wake(key, MAX((int)nr, 1), bitset);
 }
 
-static long requeue(struct uaddr a, struct uaddr a2, bool shared, u32 nwake, u32 nmove, const u32 *cmp)
+static COLD long requeue(struct uaddr a, struct uaddr a2, bool shared, u32 nwake, u32 nmove, const u32 *cmp)
 {
 	u64 key[2], key2[2];
 	int woken, r;
@@ -300,7 +300,7 @@ static int waitv_deadline(struct uaddr timeout, int clock, u64 *ret_deadline)
 	return 0;
 }
 
-long sys_futex_waitv(struct uaddr waiters, unsigned nr, unsigned flags, struct uaddr timeout, int clock)
+COLD long sys_futex_waitv(struct uaddr waiters, unsigned nr, unsigned flags, struct uaddr timeout, int clock)
 {
 	u64 deadline;
 	int r, woken = -1;

@@ -387,7 +387,7 @@ static long rseq_everywhere(int only_cpu)
 	return barrier_everywhere();
 }
 
-long sys_membarrier(int cmd, unsigned flags, int cpu)
+COLD long sys_membarrier(int cmd, unsigned flags, int cpu)
 {
 	static u32 registered;
 

@@ -224,7 +224,7 @@ long sys_shutdown(int fd, int how)
 
 #define OPTION_MAX 512u              /* longer values exist for nothing that is known here: they are cut */
 
-long sys_setsockopt(int fd, int level, int name, struct uaddr val, int len)
+COLD long sys_setsockopt(int fd, int level, int name, struct uaddr val, int len)
 {
 	NO_AUTO_INIT u8 buf[OPTION_MAX];
 	struct file *f;

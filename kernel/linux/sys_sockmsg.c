@@ -433,7 +433,7 @@ long sys_sendmsg(int fd, struct uaddr msg, int flags)
 	return r;
 }
 
-long sys_sendmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags)
+COLD long sys_sendmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags)
 {
 	struct file *f;
 	unsigned done = 0;
@@ -537,7 +537,7 @@ long sys_recvmsg(int fd, struct uaddr msg, int flags)
 
 #define MSG_WAITFORONE 0x10000u
 
-long sys_recvmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags, struct uaddr timeout)
+COLD long sys_recvmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags, struct uaddr timeout)
 {
 	struct file *f;
 	unsigned done = 0;

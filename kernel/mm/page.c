@@ -318,7 +318,7 @@ static void range_add(u64 first, u64 n)
 	total_pages += r.count;
 }
 
-void page_init(void)
+COLD void page_init(void)
 {
 	for (unsigned k = 0; k <= PAGE_ORDER_MAX; k++)
 		list_init(&free_lists[k]);

@@ -143,7 +143,7 @@ static u64 siphash(const u64 key[2], const u64 *words, unsigned n)
 }
 
 /* RFC 6528: a keyed hash of the addresses plus a clock of 4 microseconds. */
-u32 inet_tcp_isn(const struct ip_addr *local, u16 lport, const struct ip_addr *remote, u16 rport)
+COLD u32 inet_tcp_isn(const struct ip_addr *local, u16 lport, const struct ip_addr *remote, u16 rport)
 {
 	u64 w[5] = { (u64)lport << 16 | rport };
 	unsigned n = 2;
@@ -227,7 +227,7 @@ void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 of
 	}
 }
 
-static void on_status(struct netif *n)
+static COLD void on_status(struct netif *n)
 {
 	inet_fast_forget();
 	inet_info_changed();
@@ -286,7 +286,7 @@ static int start_interface(const struct net_config *c)
 	return 0;
 }
 
-int net_init(const struct net_config *c)
+COLD int net_init(const struct net_config *c)
 {
 	int r;
 

@@ -158,7 +158,7 @@ static size_t memp_bytes(unsigned type)
 	return type == MEMP_TCP_PCB ? ROUND_UP((size_t)memp_size[type], 8u) + INET_DEMUX_SIZE : memp_size[type];
 }
 
-void memp_init(void)
+COLD void memp_init(void)
 {
 	for (unsigned i = 0; i < MEMP_MAX; i++) {
 		memp_total[i] = (u16)(i == MEMP_PBUF ? sizeof(struct rom_pbuf) : memp_bytes(i));

@@ -264,7 +264,7 @@ static int set_generic(struct socket *s, int name, const void *val, u32 len)
 	}
 }
 
-int sock_setsockopt(struct socket *s, int level, int name, const void *val, u32 len)
+COLD int sock_setsockopt(struct socket *s, int level, int name, const void *val, u32 len)
 {
 	int r;
 
@@ -326,7 +326,7 @@ static int get_value(struct socket *s, int name, int *ret)
 	}
 }
 
-int sock_getsockopt(struct socket *s, int level, int name, void *val, u32 *len)
+COLD int sock_getsockopt(struct socket *s, int level, int name, void *val, u32 *len)
 {
 	struct lx_linger l = { s->linger_s >= 0, MAX(s->linger_s, 0) };
 	struct lx_ucred nobody = { 0, UINT32_MAX, UINT32_MAX };

@@ -416,7 +416,7 @@ static void epoll_release(struct file *f)
 	heap_free(ep);
 }
 
-static ssize_t epoll_fdinfo(struct file *f, char *buf, size_t size)
+static COLD ssize_t epoll_fdinfo(struct file *f, char *buf, size_t size)
 {
 	struct epoll *ep = f->priv;
 	size_t at = 0;

@@ -230,7 +230,7 @@ static void move_locked(struct futex_waiter *w, struct futex_bucket *to, const u
 	list_append(&to->waiters, &w->link);
 }
 
-int futex_requeue(const u64 key[2], const u64 key2[2], int nwake, int nmove, const u32 *seq, int *ret_woken)
+COLD int futex_requeue(const u64 key[2], const u64 key2[2], int nwake, int nmove, const u32 *seq, int *ret_woken)
 {
 	struct futex_bucket *b = bucket_of(key), *b2 = bucket_of(key2);
 	struct futex_waiter *w, *tmp;

@@ -345,7 +345,7 @@ static int resize_locked(struct pipe *p, u32 n)
 	return (int)(n * PAGE_SIZE);
 }
 
-int pipe_resize(struct pipe *p, u64 bytes)
+COLD int pipe_resize(struct pipe *p, u64 bytes)
 {
 	u32 n = 1;
 	int r;

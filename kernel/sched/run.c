@@ -460,7 +460,7 @@ static struct thread boot_thread;
 static struct thread idle_threads[ARCH_MAX_CPUS];
 
 
-void sched_init(void)
+COLD void sched_init(void)
 {
 	thread_setup(&boot_thread, "init");
 	struct thread *idle = thread_create("idle", idle_loop, NULL);

@@ -9,7 +9,7 @@ struct aspace vm_as;
 bool vm_policy_allow_jit RO_AFTER_INIT;
 void (*vm_policy_event)(const char *what, uintptr_t addr, size_t len, u32 prot) RO_AFTER_INIT;
 
-int vm_init(const struct vm_area_ops *ops)
+COLD int vm_init(const struct vm_area_ops *ops)
 {
 	vm_as = (struct aspace){
 		.limits = { .stack_max = 8 * MiB, .data_max = UINT64_MAX, .as_max = UINT64_MAX, .memlock_max = UINT64_MAX },

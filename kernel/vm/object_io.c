@@ -245,7 +245,7 @@ static int sync_write(struct vm_object *o, struct page **pages, unsigned n)
 	return error;
 }
 
-int vm_object_sync(struct vm_object *o, u64 first, u64 last)
+COLD int vm_object_sync(struct vm_object *o, u64 first, u64 last)
 {
 	UNINITIALISED struct page *pages[SYNC_MAX];
 	int error = 0;

@@ -239,7 +239,7 @@ static int move_entries_locked(struct vm_area *to, uintptr_t from, uintptr_t end
 	return 0;
 }
 
-int zap_move(struct vm_area *a, struct vm_area *to, uintptr_t old, uintptr_t new_va, size_t len)
+COLD int zap_move(struct vm_area *a, struct vm_area *to, uintptr_t old, uintptr_t new_va, size_t len)
 {
 	bool hidden = a->flags & VM_AREA_HIDDEN;
 	uintptr_t upto = old, back;

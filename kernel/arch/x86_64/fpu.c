@@ -40,7 +40,7 @@ static u64 xcr0 RO_AFTER_INIT = 3;      /* without XSAVE: x87 and SSE */
 static u32 area_len RO_AFTER_INIT;
 static u32 mxcsr_mask RO_AFTER_INIT;
 
-void fpu_init_cpu(bool first)
+COLD void fpu_init_cpu(bool first)
 {
 	u8 probe[FXSAVE_LEN] ALIGNED(16);
 

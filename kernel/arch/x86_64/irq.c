@@ -103,7 +103,7 @@ static bool ioapic_open(unsigned i)
 	return true;
 }
 
-int arch_gsi_route(unsigned gsi, unsigned vector, bool level, bool active_low)
+COLD int arch_gsi_route(unsigned gsi, unsigned vector, bool level, bool active_low)
 {
 	if (vector < VECTOR_FIRST || vector > VECTOR_LAST)
 		return -EINVAL;

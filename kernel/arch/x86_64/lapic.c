@@ -75,7 +75,7 @@ void lapic_init_boot(void)
 		panic("no memory for the local APIC");
 }
 
-void lapic_init_cpu(struct arch_cpu *c)
+COLD void lapic_init_cpu(struct arch_cpu *c)
 {
 	if (x2apic)
 		x86_wrmsr(MSR_APIC_BASE, x86_rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
@@ -91,7 +91,7 @@ void lapic_init_cpu(struct arch_cpu *c)
 	c->timer_deadline_ns = UINT64_MAX;
 }
 
-void lapic_timer_init(void)
+COLD void lapic_timer_init(void)
 {
 	lapic_write(REG_TIMER_INIT, 0);
 	lapic_write(REG_LVT_TIMER, VECTOR_TIMER | (cpu_features.tsc_deadline ? LVT_TSC_DEADLINE : 0));
