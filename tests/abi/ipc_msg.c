@@ -251,7 +251,7 @@ static void control(void)
 	queue = msgget(KEY, IPC_CREAT | 0600);
 	put(3, "abc", 0);
 	msgctl(queue, IPC_STAT, &d);
-	d.msg_perm.mode = 0466;
+	d.msg_perm.mode = 0646;
 	d.msg_qbytes = 10;
 	CHECK("set", msgctl(queue, IPC_SET, &d));
 	show("after set");
@@ -288,7 +288,7 @@ static void text(void)
 	NOTE("sysvipc head", "%s", line);
 	while (fgets(line, sizeof(line), f)) {
 		int key, n, perms, bytes, num;
-		found |= sscanf(line, "%d %d %o %d %d", &key, &n, &perms, &bytes, &num) == 5 && n == queue && perms == 0466 && bytes == 10 && num == 2;
+		found |= sscanf(line, "%d %d %o %d %d", &key, &n, &perms, &bytes, &num) == 5 && n == queue && perms == 0646 && bytes == 10 && num == 2;
 	}
 	fclose(f);
 	NOTE("sysvipc line", "%d", found);
