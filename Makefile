@@ -26,11 +26,13 @@ ifeq ($(CLANG_CC),0)
 WARN     += -Wshadow=local
 # No vector registers, hence nothing on the stack that wants more than 8 bytes, and nothing to tell variadic functions about them.
 KCFLAGS_CC := -mpreferred-stack-boundary=3 -mskip-rax-setup
-# In between: for what still runs often, but beside the short ways.
-KCOMPACT := -fno-inline-functions -fno-tree-pre -freorder-blocks-algorithm=simple
+# For speed, but for what makes code larger and no row of bench/budgets.tsv cheaper; and what still runs often, but beside a short way.
+KSPEED   := -O2 -fno-tree-pre -freorder-blocks-algorithm=simple
+KCOMPACT := $(KSPEED) -fno-inline-functions
 KSMALL   := -Oz -fno-expensive-optimizations -fno-move-loop-invariants -fno-tree-loop-im
 else
-KCOMPACT :=
+KSPEED   := -O2
+KCOMPACT := -O2
 KSMALL   := -Os
 KCFLAGS_CC := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 endif
@@ -60,7 +62,7 @@ KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c chacha20
             $(addprefix kernel/net/,socket.c inet.c inet_demux.c inet_fast.c inet_mem.c inet_send.c inet_sock.c inet_tcp_io.c) \
             $(addprefix kernel/proc/,file.c file_socket.c file_vnode.c file_port.c fdtable.c futex.c epoll.c poll_wait.c pipe.c eventfd.c) \
             $(addprefix kernel/linux/,dispatch.c filecalls.c sys_io.c sys_futex.c sys_socket.c sys_sockmsg.c sys_epoll.c sys_mm.c)
-speed_or_size = $(if $(filter $(2),$(1)),-O2,$(KSMALL))
+speed_or_size = $(if $(filter $(2),$(1)),$(KSPEED),$(KSMALL))
 # Entry code runs before there is a canary to check.
 KCFLAGS_EARLY := -fno-stack-protector -fno-stack-clash-protection
 LWIP     := $(B)/lwip
@@ -68,7 +70,7 @@ include kernel/net/lwip/files.mk
 LWIP_OBJ := $(patsubst %.c,$(B)/lwip-obj/%.o,$(filter-out $(LWIP_JOINED),$(LWIP_SRC))) $(B)/lwip-obj/joined.o
 LWIP_CFLAGS = $(filter-out $(WARN),$(KCFLAGS)) -w -Ikernel/net/lwip -I$(LWIP)/src/include
 KOBJ     := $(KSRC:%.c=$(B)/%.o) $(KASM:%.S=$(B)/%.S.o)
-$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_JOINED) $(KCOMPACT) $(KSMALL) $(value speed_or_size))
+$(call cmdline,kernel,$(CC) $(KCFLAGS) $(KHOT) $(LWIP_JOINED) $(KSPEED) $(KCOMPACT) $(KSMALL) $(value speed_or_size))
 
 $(B)/kernel/%.o: kernel/%.c $(B)/.cmd-kernel | $(LWIP)/.stamp
 	@mkdir -p $(@D)

@@ -8,7 +8,8 @@
  *
  * One thread, "net", takes received frames and runs timers. It sleeps until the device or the
  * one-shot timer wakes it. A thread about to sleep for data looks at the device itself first
- * (inet_drain), which often spares the interrupt.
+ * (inet_drain), which often spares the interrupt; a CPU that idles when the interrupt comes takes
+ * the frames itself (take_idle), which spares the thread.
  *
  * Locks: inet_core is taken before wait queues' locks and before nothing else of ours; user
  * memory may be touched under it (page faults sleep, but never come back here).
@@ -109,6 +110,24 @@ void inet_drain(void)
 	if (inet_eth_receive(64))
 		inet_kick();
 	inet_unlock();
+}
+
+/* A CPU that idles takes the frames itself, if it can do so without sleeping. */
+static void take_idle(void)
+{
+	if (!inet_trylock()) {
+		inet_kick();
+		return;
+	}
+	if (inet_eth_receive(64))
+		inet_kick();
+	inet_unlock();
+}
+
+void inet_frames_wait(void)
+{
+	if (!sched_call_idle())
+		inet_kick();
 }
 
 /* ---- What lwIP asks for ---- */
@@ -301,6 +320,7 @@ COLD int net_init(const struct net_config *c)
 	random_bytes(isn_key, sizeof(isn_key));
 	size_windows();
 	inet_timer_init();
+	sched_set_idle_work(take_idle);
 
 	inet_lock();
 	lwip_init();

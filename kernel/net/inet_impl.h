@@ -176,6 +176,8 @@ void inet_timer_igmp(void);
 void inet_timer_nd(void);
 /* Wake the net thread. Any context. */
 void inet_kick(void);
+/* The device has frames, or room: let the net thread take them, or an idle CPU. Interrupts masked. */
+void inet_frames_wait(void);
 
 /* ---- Sockets ---- */
 

@@ -495,7 +495,7 @@ static void eth_on_event(struct netdev *d)
 		was_up = READ_ONCE(d->link_up);
 		inet_info_changed();
 	}
-	inet_kick();
+	inet_frames_wait();
 }
 
 u16 inet_eth_mtu(void) { return inet_dev && inet_dev->mtu ? inet_dev->mtu : 1500; }

@@ -193,7 +193,7 @@ static int sleep_until_ready(struct epoll *ep, u64 deadline_ns)
 	waitq_prepare(&ep->waitq, &w, true);
 	while (!ready_any(ep)) {
 		r = waitq_block(&w, true, deadline_ns);
-		if (r)
+		if (r || ready_any(ep))
 			break;
 		waitq_rearm(&w);
 	}

@@ -27,6 +27,7 @@ static struct run_queue {
 	bool idling;                 /* S; hint: the idle thread runs here */
 	u64 idle_ns;
 	struct thread *prev;         /* between switch and finish */
+	bool idle_called;            /* this CPU's: the idle loop is to call idle_work */
 	u32 kicks_held;              /* this CPU's, interrupts masked: depth of sched_hold_kicks */
 	u32 kicks;                   /* as kicks_held: whom to interrupt, a bit per CPU */
 } ALIGNED(64) queues[ARCH_MAX_CPUS];
@@ -412,6 +413,19 @@ void sched_reap(void)
 		thread_free(t);
 }
 
+static void (*idle_work)(void) RO_AFTER_INIT;
+
+void sched_set_idle_work(void (*work)(void)) { idle_work = work; }
+
+bool sched_call_idle(void)
+{
+	struct run_queue *rq = this_queue();
+
+	if (rq->current != rq->idle || !idle_work)
+		return false;
+	return rq->idle_called = true;
+}
+
 static void idle_loop(void *arg)
 {
 	unsigned cpu = arch_cpu_id();
@@ -420,6 +434,12 @@ static void idle_loop(void *arg)
 	for (;;) {
 		sched_reap();
 		irq_flags_t f = arch_irq_save();
+		if (rq->idle_called) {           /* before anybody else: who is queued may run for long */
+			rq->idle_called = false;
+			arch_irq_restore(f);
+			idle_work();
+			continue;
+		}
 		if (READ_ONCE(rq->nqueued)) {
 			spin_lock(&rq->lock);
 			struct thread *next = dequeue_locked(rq);

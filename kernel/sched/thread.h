@@ -85,6 +85,14 @@ static inline bool thread_interrupted(void)
 	return __atomic_load_n(&thread_current()->user_work, __ATOMIC_SEQ_CST) & (THREAD_WORK_SIGNAL | THREAD_WORK_EXIT);
 }
 
+/*
+ * Work for a CPU that has nothing else to do. From an interrupt: if this CPU's idle loop was interrupted, it calls the work,
+ * with interrupts on, before it looks for threads: true; else false. That spares waking a thread, and two switches. The work
+ * must not sleep; what it takes counts as idle time.
+ */
+void sched_set_idle_work(void (*work)(void));
+bool sched_call_idle(void);
+
 void sched_init(void);               /* boot CPU: makes the running context a thread */
 NORETURN void sched_start_cpu(void); /* further CPUs: enter the idle loop */
 void thread_yield(void);              /* give way to equals */
