@@ -18,13 +18,17 @@ detach() {
 }
 # state NAME: what ps says of it.
 state() { "$PITH" ps -a --json | python3 -c 'import json, sys; print(*[i["state"] + (" %d" % i["status"] if "status" in i else "") for i in json.load(sys.stdin) if i["name"] == sys.argv[1]])' "$1"; }
-until_state() { # NAME STATE
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-        [ "$(state "$1")" = "$2" ] && return 0
+# Until the words are true: half a minute, which a busy host may need.
+await() {
+    tries=300
+    while [ $((tries -= 1)) -gt 0 ]; do
+        "$@" && return 0
         sleep 0.1
     done
     return 1
 }
+is_state() { [ "$(state "$1")" = "$2" ]; }
+until_state() { await is_state "$@"; }
 info() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$XDG_RUNTIME_DIR/pith/$1/info.json" "$2"; }
 # As expect, while a machine runs: one line, the status.
 refuses() { # NAME STATUS PATTERN COMMAND...
@@ -42,7 +46,8 @@ is starts "$status $instance" '0 web'
 is no-words "$(cat "$dir/err")" ''
 is running "$(state web)" running
 check ps "ps does not show it" sh -c '"$1" ps | grep -qE "^web +up .*/bin/true$"' sh "$PITH"
-for _ in 1 2 3 4 5 6 7 8 9 10; do [ "$("$PITH" logs web)" = ready ] && break; sleep 0.1; done
+says_ready() { [ "$("$PITH" logs web)" = ready ]; }
+await says_ready
 is logs "$("$PITH" logs web)" ready
 check stats "stats has no figures" sh -c '"$1" stats --json web | grep -q "\"memory_bytes\": [1-9]"' sh "$PITH"
 check stats-text "stats shows nothing" sh -c '"$1" stats | grep -q "^web .* MiB of"' sh "$PITH"
@@ -73,7 +78,8 @@ expect_ok rm-made-up "$PITH" rm "$instance"
 
 # Events.
 detach events --name tripped
-for _ in 1 2 3 4 5 6 7 8 9 10; do [ "$("$PITH" events tripped | wc -l)" = 3 ] && break; sleep 0.1; done
+three_events() { [ "$("$PITH" events tripped | wc -l)" = 3 ]; }
+await three_events
 is events "$("$PITH" events tripped | grep -c '"refused-call"')" 2
 check events-hint "the hint is not in the log" sh -c '"$1" logs tripped 2>&1 >/dev/null | grep -q "pith: true: a second process (fork) is refused at f"' sh "$PITH"
 expect_ok events-stop "$PITH" stop tripped
@@ -97,7 +103,8 @@ nothing_left rm-force-leaves-nothing
 detach hang --name orphan
 kill -KILL "$(info orphan pid)"
 check keeper-killed "not lost: $(state orphan)" until_state orphan lost
-for _ in 1 2 3 4 5 6 7 8 9 10; do processes || break; sleep 0.1; done
+no_processes() { ! processes; }
+await no_processes
 nothing_left keeper-killed-leaves-nothing
 expect_ok stop-lost "$PITH" stop orphan
 expect_ok rm-lost "$PITH" rm orphan

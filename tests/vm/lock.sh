@@ -177,7 +177,8 @@ open("got", "wb").write(b"".join(iter(lambda: c.recv(4096), b"")))
 ' >ready &
 reader=$!
 pids="$pids $reader"
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ -s ready ] && break; sleep 0.1; done
+tries=300
+while [ ! -s ready ] && [ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done
 vm "$on" --events unix:sock ./depart fork >/dev/null 2>&1 </dev/null
 wait "$reader"
 is lock/socket "$(python3 -c 'import json; print(json.load(open("got"))["call"])' 2>&1)" fork
