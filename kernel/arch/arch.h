@@ -226,6 +226,8 @@ int arch_gsi_route(unsigned gsi, unsigned vector, bool level, bool active_low) M
 
 /* Up to 32 bytes from the CPU's generator (RDSEED, RDRAND); returns how many bits may be credited. */
 unsigned arch_random_seed(u8 buf[32]);
+/* 16 bytes that the VMM changes when a copy of this machine begins its own life (vmgenid); NULL: it has none. Once, before arch_seal. */
+const volatile u64 *arch_generation(void);
 /* End the machine, by whatever way this one has; stops the other CPUs first, wherever they are. */
 NORETURN void arch_machine_off(void);
 

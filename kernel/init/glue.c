@@ -77,6 +77,7 @@ void glue_wait_random(void)
 {
 	u64 deadline = arch_clock_mono_ns() + RANDOM_WAIT_NS;
 
+	random_watch(arch_generation());
 	while (!random_ready()) {
 		if (arch_clock_mono_ns() > deadline)
 			process_cannot_run(126, "no randomness: the CPU has no generator, and neither virtio-rng nor a seed is there");

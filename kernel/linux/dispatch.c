@@ -17,14 +17,13 @@
 #include "proc/process.h"
 #include "linux/lx_signal.h"
 #include "linux/syscall.h"
+#include "linux/syscall_max.h"
 #include "base/link.h"
 #include "base/log.h"
 #include "base/print.h"
 #include "proc/tripwire.h"
 
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
-
-#define SYSCALL_MAX 512u
 
 static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
@@ -141,7 +140,9 @@ static bool is_whole(void)
 
 bool syscall_tells_itself(unsigned nr)
 {
-	return nr < SYSCALL_MAX && (syscall_table[nr] == sys_refused || (!syscall_table[nr] && !is_whole()));
+	if (nr < SYSCALL_MAX && syscall_table[nr])
+		return syscall_table[nr] == sys_refused;
+	return !is_whole();
 }
 
 /* fork, vfork, execve, execveat. */
@@ -159,7 +160,7 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
 	unsigned nr = (unsigned)current_regs()->orig_rax;
 	/* Numbers beyond the table share the last one's flag: a program that tries them must not fill the log. */
-	u8 *flag = &told[MIN(nr, SYSCALL_MAX - 1)];
+	u8 *flag = &told[MIN(nr, SYSCALL_MAX - 1u)];
 
 	if (READ_ONCE(*flag) || __atomic_exchange_n(flag, 1, __ATOMIC_RELAXED))
 		return -ENOSYS;
@@ -190,7 +191,7 @@ static NOINLINE void result_restart(struct user_regs *regs)
 
 static NOINLINE void dispatch_slow(struct user_regs *regs, unsigned nr)
 {
-	syscall_fn fn = nr >= SYSCALL_MAX ? sys_unknown : syscall_table[nr] ? syscall_table[nr] : sys_absent;
+	syscall_fn fn = nr < SYSCALL_MAX && syscall_table[nr] ? syscall_table[nr] : sys_absent;
 
 	if (tracing)
 		tracing->enter(regs);

@@ -8,6 +8,7 @@
  */
 #include "linux/dispatch.h"
 #include "linux/syscall.h"
+#include "linux/syscall_max.h"
 #include "base/link.h"
 #include "base/print.h"
 #include "dev/port.h"
@@ -25,7 +26,7 @@ enum trace_type { TRACE_END, TRACE_FD, TRACE_INT, TRACE_UINT, TRACE_LONG, TRACE_
 #define SYSCALL4(nr, name, lvl, a, an, b, bn, c, cn, d, dn) [nr] = { PAIR(a, b), PAIR(c, d) },
 #define SYSCALL5(nr, name, lvl, a, an, b, bn, c, cn, d, dn, e, en) [nr] = { PAIR(a, b), PAIR(c, d), PAIR(e, END) },
 #define SYSCALL6(nr, name, lvl, a, an, b, bn, c, cn, d, dn, e, en, f, fn) [nr] = { PAIR(a, b), PAIR(c, d), PAIR(e, f) },
-static const u8 types[512][3] = {
+static const u8 types[SYSCALL_MAX][3] = {
 #include "linux/syscalls.def"
 };
 
@@ -194,7 +195,7 @@ static void trace_leave(const struct user_regs *regs, long result)
 		put(&l, " = ? (interrupted)");
 	else if (result < 0 && result >= -4095)
 		put(&l, " = -1 %s (%d)", error_name((int)-result), (int)-result);
-	else if (nr < 512 && (nr == 9 || nr == 12 || nr == 25))
+	else if (nr < SYSCALL_MAX && (nr == 9 || nr == 12 || nr == 25))
 		put(&l, " = 0x%lx", (unsigned long)result);
 	else
 		put(&l, " = %ld", result);

@@ -10,6 +10,11 @@
 
 #include "base/types.h"
 
+/*
+ * Boot: 16 bytes that differ in each copy of this machine, or NULL. They are looked at whenever something is asked for; once they have
+ * changed, they and what the CPU gives are mixed in first.
+ */
+void random_watch(const volatile u64 *generation);
 void random_mix(const void *data, size_t len, unsigned credited_bits);
 bool random_ready(void);
 void random_bytes(void *buf, size_t len);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # memory.sh - memory as it is in a running machine: what its page tables, registers and RAM show from outside (machine.py), and what a
-# program can get from inside (memory.c): W^X, KASLR that stays secret, tables that are read-only, guards, canaries, first 64 KiB, UMIP.
+# program can get from inside (memory.c): W^X, KASLR that stays secret, tables that are read-only, guards, canaries, first 64 KiB, UMIP; and what
+# ends the machine when the kernel itself is led astray (tripwires.py).
 . tests/security/lib
 build sitter
 build memory
@@ -10,6 +11,9 @@ for on in ${MACHINES_SECURITY:-microvm:1 q35:4}; do
     probe memory "$on" --net none ./memory
 done
 on_linux ./memory
+for on in ${MACHINES_TRIPWIRE:-microvm:1 q35:1}; do
+    timeout -k 5 150 python3 "$security/tripwires.py" "$on" ./sitter 2>err || not_ok "security/$on/tripwire" "$(tail -n 2 err)"
+done
 
 # How the kernel is compiled: canaries in its functions, no jump over a guard page, locals that begin as zero.
 kernel=$(dirname "$PITH")/pith.elf

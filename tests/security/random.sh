@@ -1,6 +1,6 @@
 #!/bin/sh
 # random.sh - what is random: addresses of ENTROPY_BOOTS boots (24; `make entropy`: 1,000), the bytes that a program begins with, ports;
-# and a machine without a source of randomness, which must not start its program.
+# a machine without a source of randomness, which must not start its program; and copies of a running machine.
 . tests/security/lib
 build calls
 
@@ -30,3 +30,7 @@ is security/entropy/none-no-start "$status $(grep -c 'no randomness' err) $(grep
 # With one source it starts: the seed alone.
 sed -i "/fd/d" vmm
 is security/entropy/seed-alone "$(PITH_QEMU=$dir/vmm vm microvm:1 --net none ./calls facts 2>err </dev/null | grep -c facts)" 1
+
+# Copies of a machine that was saved while it ran.
+build twin
+timeout -k 5 150 python3 "$security/twins.py" q35:1 ./twin 2>err || not_ok security/q35:1/clone "$(tail -n 2 err)"

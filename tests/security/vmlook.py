@@ -34,11 +34,12 @@ def symbols():
 
 
 class Machine:
-    def __init__(self, program, on="microvm:1", memory_mib=64, options=(), ready="ready", edit=None, wait_s=60):
+    def __init__(self, program, on="microvm:1", memory_mib=64, options=(), ready="ready", edit=None, wait_s=60, debug=False):
         self.dir = tempfile.mkdtemp(dir=os.environ.get("TMPDIR"))
         vmm = os.path.join(self.dir, "vmm")
         with open(vmm, "w") as f:
-            f.write("#!/bin/sh\n%sexec qemu-system-x86_64 \"$@\" -qmp unix:%s/qmp,server=on,wait=off\n" % (edit or "", self.dir))
+            f.write("#!/bin/sh\n%sexec qemu-system-x86_64 \"$@\" -qmp unix:%s/qmp,server=on,wait=off%s\n"
+                    % (edit or "", self.dir, " -gdb unix:%s/gdb,server=on,wait=off" % self.dir if debug else ""))
         os.chmod(vmm, 0o755)
         machine, cpus = on.split(":")
         self.memory = memory_mib << 20
@@ -47,7 +48,7 @@ class Machine:
             ["timeout", "-k", "5", str(2 * wait_s), PITH, "run", "--accel", "tcg", "--machine", machine, "--cpus", cpus, "-m", "%dM" % memory_mib,
              *options, *program], stdin=subprocess.PIPE, stdout=self.log, stderr=subprocess.STDOUT, env={**os.environ, "PITH_QEMU": vmm})
         end = time.monotonic() + wait_s
-        while ready.encode() not in self.output():
+        while ready.encode() not in self.output() or not os.path.exists(os.path.join(self.dir, "qmp")):
             if self.run.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("the machine does not get ready: " + self.output().decode(errors="replace")[-500:])
             time.sleep(0.02)
@@ -58,6 +59,7 @@ class Machine:
         self.stream.readline()
         self.command("qmp_capabilities")
         self.ram = b""
+        self.gdb = None
 
     def output(self):
         with open(self.log.name, "rb") as f:
@@ -95,6 +97,17 @@ class Machine:
             self.ram = f.read()
         os.unlink(path)
 
+    def save_idle(self):
+        """The same when the first CPU is in the kernel and waits; its registers."""
+        for _ in range(50):
+            self.save()
+            cpu = self.registers()[0]
+            if cpu["rip"] >= KERNEL_HALF:
+                return cpu
+            self.go_on()
+            time.sleep(0.1)
+        raise RuntimeError("the machine does not get idle")
+
     def go_on(self):
         self.command("cont")
 
@@ -115,6 +128,36 @@ class Machine:
             pass
         self.run.stdin.close()
         self.run.wait()
+
+    # ---- the debugger's port: memory and registers of a machine that stands still ----
+
+    def ask(self, text):
+        """One packet of GDB's remote protocol and its answer."""
+        if not self.gdb:
+            self.gdb = socket.socket(socket.AF_UNIX)
+            self.gdb.connect(os.path.join(self.dir, "gdb"))
+            self.gdb.settimeout(0.5)
+            try:
+                self.gdb.recv(4096)          # it may say that it stands
+            except OSError:
+                pass
+            self.gdb.settimeout(20)
+        self.gdb.sendall(b"$%s#%02x" % (text.encode(), sum(text.encode()) & 255))
+        got = b""
+        while not re.search(rb"\$[^#]*#..", got):
+            got += self.gdb.recv(4096)
+        self.gdb.sendall(b"+")
+        return got.split(b"$")[-1].split(b"#")[0].decode()
+
+    def set_register(self, number, value):
+        """GDB's numbers: 5 is RDI, 16 RIP."""
+        all = self.ask("g")
+        if self.ask("G" + all[:16 * number] + value.to_bytes(8, "little").hex() + all[16 * number + 16:]) != "OK":
+            raise RuntimeError("register %d is not taken" % number)
+
+    def poke(self, va, value):
+        if self.ask("M%x,8:%s" % (va, value.to_bytes(8, "little").hex())) != "OK":
+            raise RuntimeError("memory at %#x is not taken" % va)
 
     # ---- page tables ----
 

@@ -1,6 +1,6 @@
 /*
- * acpi.c - the static ACPI tables (ACPI 6.5, chapter 5.2): RSDP, XSDT or RSDT, MADT, FADT, HPET, MCFG. No AML is
- * interpreted. Lengths and checksums are checked; a table that fails is skipped and counted.
+ * acpi.c - the static ACPI tables (ACPI 6.5, chapter 5.2): RSDP, XSDT or RSDT, MADT, FADT, HPET, MCFG, and QEMU's of the machine's
+ * generation. No AML is interpreted. Lengths and checksums are checked; a table that fails is skipped and counted.
  */
 #include "arch/x86_64/firmware.h"
 #include "arch/x86_64/cpu.h"
@@ -143,6 +143,17 @@ static void read_fadt(const struct table *t)
 		firmware.sleep_control = get_gas(p, 244);
 }
 
+/* QEMU's table of its vmgenid device: the name VGIA is where a page lies, with the identity 40 bytes in (docs/specs/vmgenid.txt there). */
+static void read_generation(u64 pa)
+{
+	const struct table *t = table_get(pa);
+	const u8 *p = (const u8 *)t;
+
+	for (u32 at = sizeof(*t); t && at + 9 <= t->length; at++)
+		if (!memcmp(p + at, "VGIA\x0c", 5))
+			firmware.generation = get32(p, at + 5) + 40ull;
+}
+
 static void read_table(u64 pa)
 {
 	const struct table *t = firmware_bytes(pa, sizeof(*t));
@@ -152,6 +163,8 @@ static void read_table(u64 pa)
 		return;
 	/* Others (their checksums too) are not looked at: only what we use is read. */
 	memcpy(&sig, t->signature, 4);
+	if (sig == 0x54445353 && !memcmp(t->oem + 6, "VMGENID", 7)) /* "SSDT" */
+		read_generation(pa);
 	if (sig != 0x43495041 && sig != 0x50434146 && sig != 0x54455048 && sig != 0x4746434d)
 		return;
 	t = table_get(pa);
@@ -191,6 +204,11 @@ bool acpi_read(phys_t rsdp_pa)
 		read_table(width == 8 ? get64(list, at) : get32(list, at));
 	}
 	return firmware.acpi;
+}
+
+const volatile u64 *arch_generation(void)
+{
+	return firmware.generation ? arch_map_device(firmware.generation, 16) : NULL;
 }
 
 /* ---- S5: the one object of the DSDT that is needed; found by its bytes (ACPI 20.2: NameOp _S5_ PackageOp ...) ---- */

@@ -30,6 +30,7 @@ struct firmware {
 	bool hw_reduced, no_rtc, no_8042;
 	struct firmware_gas reset, sleep_control;
 	u8 reset_value;
+	phys_t generation;               /* 16 bytes, 0: none */
 	phys_t dsdt, mcfg;               /* mcfg: base of configuration space of segment 0 */
 	u8 mcfg_bus_start, mcfg_bus_end;
 };

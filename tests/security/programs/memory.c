@@ -3,6 +3,7 @@
  * the CPU's tables. Built as a position-independent program with full RELRO. Prints a verdict a line; on Linux too.
  */
 #include "probe.h"
+#include <cpuid.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/shm.h>
@@ -167,6 +168,17 @@ static void cpu_tables(void)
 	verdict("privileged/rdpmc", RAISES(__asm__ volatile("rdpmc" :: "c"(0) : "eax", "edx")) != 0, "read");
 }
 
+/* Shadow stacks and branch tracking are not used: that passes only where the CPU has neither, and says so by name. */
+static void control_flow(void)
+{
+	unsigned a, b, c = 0, d = 0;
+
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+		verdict("cet/no-shadow-stacks-in-the-cpu", !(c >> 7 & 1), "this CPU has them, and they are not used");
+		verdict("cet/no-branch-tracking-in-the-cpu", !(d >> 20 & 1), "this CPU has it, and it is not used");
+	}
+}
+
 /* The kernel's half from the program: loads, stores and jumps end with a signal that tells nothing, wherever they go. */
 static void kernel_half(void)
 {
@@ -220,6 +232,7 @@ int main(void)
 	first_64k();
 	guards();
 	cpu_tables();
+	control_flow();
 	kernel_half();
 	dontneed();
 	return 0;

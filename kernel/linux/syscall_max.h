@@ -1,0 +1,7 @@
+/* syscall_max.h - the length of the tables of system calls, beyond the last number of syscalls.def; for C and for the link script. */
+#ifndef LINUX_SYSCALL_MAX_H
+#define LINUX_SYSCALL_MAX_H
+
+#define SYSCALL_MAX 456
+
+#endif
