@@ -26,26 +26,38 @@ static bool known_namespace(const char *name)
 static bool is_user(const char *name) { return str_has_prefix(name, "user."); }
 static bool has_user_attributes(const struct vnode *v) { return v->type == VNODE_REG || v->type == VNODE_DIR; }
 
+/* An attribute's value, or the list of names (name: NULL), for the program. The buffer is as large as what there is, not as what is asked for. */
+static long read_out(struct vnode *v, const char *name, struct uaddr to, size_t size)
+{
+	for (;;) {
+		ssize_t n = name ? fs_getxattr(v, name, NULL, 0) : fs_listxattr(v, NULL, 0);
+		void *buf;
+
+		if (n <= 0 || !size)
+			return n;
+		if ((size_t)n > MIN(size, XATTR_SIZE_MAX))
+			return -ERANGE;
+		buf = heap_alloc((size_t)n);
+		if (!buf)
+			return -ENOMEM;
+		n = name ? fs_getxattr(v, name, buf, (size_t)n) : fs_listxattr(v, buf, (size_t)n);
+		if (n > 0 && copy_to_user(to, buf, (size_t)n) < 0)
+			n = -EFAULT;
+		heap_free(buf);
+		if (n != -ERANGE)            /* else it grew meanwhile */
+			return n;
+	}
+}
+
 long xattr_get(struct vnode *v, const char *name, struct uaddr value, size_t size)
 {
-	size_t room = MIN(size, XATTR_SIZE_MAX);
-	void *buf;
-	long n;
-
 	if (!known_namespace(name))
 		return -EOPNOTSUPP;
 	if (!is_user(name) || !has_user_attributes(v))
 		return str_has_prefix(name, "system.") ? -EOPNOTSUPP : -ENODATA;
 	if (!name[sizeof("user.") - 1])
 		return -EINVAL;
-	buf = room ? heap_alloc(room) : NULL;
-	if (room && !buf)
-		return -ENOMEM;
-	n = fs_getxattr(v, name, buf, room);
-	if (n > 0 && room && copy_to_user(value, buf, (size_t)n) < 0)
-		n = -EFAULT;
-	heap_free(buf);
-	return n;
+	return read_out(v, name, value, size);
 }
 
 /* May it be changed at all? */
@@ -69,21 +81,6 @@ long xattr_change(struct vnode *v, const char *name, const void *value, size_t s
 	if (r == 0)
 		notify_vnode(v, LX_IN_ATTRIB);
 	return r;
-}
-
-static long list_names(struct vnode *v, struct uaddr list, size_t size)
-{
-	size_t room = MIN(size, XATTR_SIZE_MAX);
-	char *buf = room ? heap_alloc(room) : NULL;
-	long n;
-
-	if (room && !buf)
-		return -ENOMEM;
-	n = fs_listxattr(v, buf, room);
-	if (n > 0 && room && copy_to_user(list, buf, (size_t)n) < 0)
-		n = -EFAULT;
-	heap_free(buf);
-	return n;
 }
 
 /* The arguments of a set call, fetched: the value is the heap's. */
@@ -192,6 +189,6 @@ long sys_fremovexattr(int fd, struct uaddr uname)
 	return r < 0 ? r : ON_FD(fd, xattr_change(v, name, NULL, 0, FS_XATTR_REMOVE));
 }
 
-long sys_listxattr(struct uaddr path, struct uaddr list, size_t size) { return ON_PATH(path, 0, list_names(v, list, size)); }
-long sys_llistxattr(struct uaddr path, struct uaddr list, size_t size) { return ON_PATH(path, NOFOLLOW, list_names(v, list, size)); }
-long sys_flistxattr(int fd, struct uaddr list, size_t size) { return ON_FD(fd, list_names(v, list, size)); }
+long sys_listxattr(struct uaddr path, struct uaddr list, size_t size) { return ON_PATH(path, 0, read_out(v, NULL, list, size)); }
+long sys_llistxattr(struct uaddr path, struct uaddr list, size_t size) { return ON_PATH(path, NOFOLLOW, read_out(v, NULL, list, size)); }
+long sys_flistxattr(int fd, struct uaddr list, size_t size) { return ON_FD(fd, read_out(v, NULL, list, size)); }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define PAGE 4096ul
@@ -42,6 +43,18 @@ static void by_write(int fd, size_t pages)
 	}
 }
 
+/* With memory full of the file: a large buffer for a small attribute. */
+static void attributes(int fd)
+{
+	static char value[65536], names[65536];
+
+	if (fsetxattr(fd, "user.name", "value", 5, 0))
+		fail("fsetxattr");
+	for (int i = 0; i < 100; i++)
+		if (fgetxattr(fd, "user.name", value, sizeof value) != 5 || memcmp(value, "value", 5) || flistxattr(fd, names, sizeof names) != 10)
+			fail("attributes");
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t buf[PAGE / 8];
@@ -60,6 +73,7 @@ int main(int argc, char **argv)
 				return 1;
 			}
 	}
+	attributes(fd);
 	printf("%s as it should be\n", argv[2]);
 	return 0;
 }
