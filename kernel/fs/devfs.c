@@ -114,12 +114,18 @@ int devfs_add_link(const struct pseudo_link *l) { return devfs_add(NULL, l); }
 static ssize_t null_read(struct vnode *v, struct uio *u, u64 off, bool nonblock) { return 0; }
 static ssize_t null_write(struct vnode *v, struct uio *u, u64 off, bool nonblock)
 {
-	return (ssize_t)uio_skip(u, u->resid);
+	size_t n = u->resid;
+
+	u->resid = 0;                    /* all is taken, wherever it is */
+	return (ssize_t)n;
 }
 
 static ssize_t zero_read(struct vnode *v, struct uio *u, u64 off, bool nonblock)
 {
 	size_t done = 0;
+
+	if (likely(u->resid <= 16 * PAGE_SIZE))
+		return uio_result(u, uio_put_zero(u, u->resid));
 	while (u->resid) {
 		size_t len = MIN(u->resid, 16 * PAGE_SIZE), n = uio_put_zero(u, len);
 		done += n;

@@ -218,25 +218,36 @@ static ssize_t fs_write_regular_locked(struct vnode *v, struct uio *u, u64 off, 
 	return n;
 }
 
-ssize_t fs_write(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off)
+static ssize_t write_regular(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off)
 {
 	ssize_t n;
-	if (v->type == VNODE_DIR)
-		return -EISDIR;
-	if (v->type != VNODE_REG) {
-		n = v->ops->write ? v->ops->write(v, u, off, nonblock) : -EINVAL;
-	} else {
-		if (fs_is_readonly(v))
-			return -EROFS;
-		rwlock_write(&v->lock);
-		if (append)
-			off = v->size;
-		n = off > (u64)INT64_MAX ? -EINVAL : (u64)INT64_MAX - off < u->resid ? -EFBIG : fs_write_regular_locked(v, u, off, nonblock);
-		rwlock_unlock_write(&v->lock);
-	}
+
+	if (fs_is_readonly(v))
+		return -EROFS;
+	rwlock_write(&v->lock);
+	if (append)
+		off = v->size;
+	n = off > (u64)INT64_MAX ? -EINVAL : (u64)INT64_MAX - off < u->resid ? -EFBIG : fs_write_regular_locked(v, u, off, nonblock);
+	rwlock_unlock_write(&v->lock);
 	if (ret_off)
 		*ret_off = n > 0 ? off + (u64)n : off;
 	return n;
+}
+
+static ssize_t write_special(struct vnode *v, struct uio *u, u64 off, bool nonblock, u64 *ret_off)
+{
+	ssize_t n = v->type == VNODE_DIR ? -EISDIR : v->ops->write ? v->ops->write(v, u, off, nonblock) : -EINVAL;
+
+	if (ret_off && v->type != VNODE_DIR)
+		*ret_off = n > 0 ? off + (u64)n : off;
+	return n;
+}
+
+ssize_t fs_write(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off)
+{
+	if (v->type == VNODE_REG)
+		return write_regular(v, u, off, append, nonblock, ret_off);
+	return write_special(v, u, off, nonblock, ret_off);
 }
 
 COLD int fs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)

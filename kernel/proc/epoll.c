@@ -7,7 +7,8 @@
  *
  * Invariants:
  *  1. An item is in its set's tree and on its file's epoll_links, or in neither.
- *  2. An item off the ready list has had no wake since its file was last asked.
+ *  2. An item off the ready list has had no wake since its file was last asked. Who takes items off, or asks those that
+ *     are on it, holds set->mtx; wakes only append.
  *  3. An item holds no reference of its file: the file's end removes it (epoll_file_gone)
  *     before the file is released, so a file that is asked under set->mtx is whole.
  *  4. Sets inside sets form no cycle and are at most EPOLL_NESTS_MAX deep.
@@ -41,6 +42,7 @@ static bool item_wake(struct waitq_entry *e, u32 key)
 	if (!(events & ~ITEM_PRIVATE) || (key && !(key & events)))
 		return false;
 	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+	it->woken = true;
 	if (list_empty(&it->ready))
 		list_append(&ep->ready, &it->ready);
 	spin_unlock_irqrestore(&ep->lock, fl);
@@ -157,7 +159,38 @@ static bool batch_flush(struct epoll *ep, struct batch *b, struct uio *u)
 	return ok;
 }
 
-static ssize_t collect(struct epoll *ep, struct uio *u, unsigned max)
+/* The only item that is on the list, level-triggered: it stays there while it is ready. NULL: several, or of another kind. */
+static struct epoll_item *only_one(struct epoll *ep)
+{
+	struct list *l = READ_ONCE(ep->ready.next);
+
+	if (l == &ep->ready || READ_ONCE(l->next) != &ep->ready)
+		return NULL;
+	struct epoll_item *it = list_entry(l, struct epoll_item, ready);
+
+	return it->events & (LX_EPOLLONESHOT | LX_EPOLLET) ? NULL : it;
+}
+
+/* Ask it; set->mtx is held. 1 and its event is told, 0: it was not ready, and is off the list unless it was woken meanwhile; -EFAULT. */
+static ssize_t ask_one(struct epoll *ep, struct epoll_item *it, struct uio *u)
+{
+	WRITE_ONCE(it->woken, false);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);         /* a wake before this is seen by asking, one after it by woken */
+	u32 ev = file_poll(it->file, NULL) & it->events & ~ITEM_PRIVATE;
+
+	if (ev) {
+		struct lx_epoll_event out = { ev, it->data };
+		return uio_put(u, &out, sizeof(out)) == sizeof(out) ? 1 : -EFAULT;
+	}
+	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+
+	if (!it->woken)
+		list_remove(&it->ready);
+	spin_unlock_irqrestore(&ep->lock, fl);
+	return 0;
+}
+
+static NOINLINE ssize_t collect_several(struct epoll *ep, struct uio *u, unsigned max)
 {
 	NO_AUTO_INIT struct batch b;
 	struct list *last = NULL;
@@ -166,7 +199,6 @@ static ssize_t collect(struct epoll *ep, struct uio *u, unsigned max)
 	bool ok = true;
 
 	b.n = 0;
-	mutex_lock(&ep->mtx);
 	while (seen < max && ok && last != &ep->ready && (it = ready_pop(ep, &last))) {
 		u32 ev = file_poll(it->file, NULL) & it->events & ~ITEM_PRIVATE;
 		if (!ev)
@@ -179,10 +211,18 @@ static ssize_t collect(struct epoll *ep, struct uio *u, unsigned max)
 	}
 	if (b.n && (ok = batch_flush(ep, &b, u)))
 		done = seen;
+	return done ? (ssize_t)done : ok ? 0 : -EFAULT;
+}
+
+static ssize_t collect(struct epoll *ep, struct uio *u, unsigned max)
+{
+	mutex_lock(&ep->mtx);
+	struct epoll_item *it = only_one(ep);
+	ssize_t r = likely(it) ? ask_one(ep, it, u) : collect_several(ep, u, max);
 	mutex_unlock(&ep->mtx);
 	if (ready_any(ep))               /* left over, or still ready: the next waiter's */
 		waitq_wake(&ep->waitq, POLL_IN | POLL_RDNORM, 1);
-	return done ? (ssize_t)done : ok ? 0 : -EFAULT;
+	return r;
 }
 
 static int sleep_until_ready(struct epoll *ep, u64 deadline_ns)

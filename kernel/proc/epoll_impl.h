@@ -22,6 +22,7 @@ struct epoll_item {
 	u32 events;                  /* M; item_wake reads it without */
 	u64 data;                    /* M */
 	unsigned nwaits;
+	bool woken;                  /* L; set by each wake */
 	struct epoll_wait waits[2];
 };
 
