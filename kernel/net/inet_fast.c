@@ -55,7 +55,7 @@ static inline bool frame_plain(const u8 *d, u32 len)
 {
 	const u8 *ip = d + IP_OFF, *tcp = d + TCP_OFF;
 
-	if (len < OPT_OFF || load32(d) != load32(inet_eth.hwaddr) || load16(d + 4) != load16(inet_eth.hwaddr + 4))
+	if (len < OPT_OFF || !inet_mac_same(d, inet_eth.hwaddr))
 		return false;
 	if ((load32(d + 12) & 0xffffff) != 0x450008)     /* type, version, header length */
 		return false;

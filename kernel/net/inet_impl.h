@@ -58,6 +58,19 @@ static inline u32 inet_sum_fold(u64 s)
 	return (u32)s;
 }
 
+/* Are two Ethernet addresses the same? */
+static inline bool inet_mac_same(const void *a, const void *b)
+{
+	u32 x, y;
+	u16 u, v;
+
+	__builtin_memcpy(&x, a, 4);
+	__builtin_memcpy(&y, b, 4);
+	__builtin_memcpy(&u, (const u8 *)a + 4, 2);
+	__builtin_memcpy(&v, (const u8 *)b + 4, 2);
+	return x == y && u == v;
+}
+
 /* ---- To the device (inet_send.c) ---- */
 
 /* lwIP's linkoutput: queue the frame; it goes out at the end of this hold of the lock. C. */

@@ -51,7 +51,7 @@ u16 inet_checksum(const void *data, int len)
 
 	if (len == IP_HLEN) {        /* a plain IP header: the common case */
 		u32 w[5];
-		memcpy(w, data, sizeof(w));
+		__builtin_memcpy(w, data, sizeof(w));
 		s = (u64)w[0] + w[1] + w[2] + w[3] + w[4];
 		return (u16)inet_sum_fold(s);
 	}
@@ -329,7 +329,7 @@ static void frame_input(struct netdev_buf *nb)
 		return;
 	const struct eth_hdr *eth = p->payload;
 	bool group = eth->dest.addr[0] & 1;
-	if (!group && memcmp(&eth->dest, inet_eth.hwaddr, 6) != 0)
+	if (!group && !inet_mac_same(&eth->dest, inet_eth.hwaddr))
 		goto drop;
 	if (eth->type == PP_HTONS(ETHTYPE_ARP)) {
 		if (p->len < SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR)

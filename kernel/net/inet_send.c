@@ -25,6 +25,7 @@
 #define TX_PBUFS      46u
 #define TX_QUEUE_MAX  4096u
 #define FRAME_MAX     65535u
+#define SMALL_FRAME   1514u
 
 static struct pbuf *tx_head, *tx_tail;
 static unsigned tx_count;
@@ -348,7 +349,7 @@ bool inet_send_waiting(void) { return tx_head != NULL; }
 
 void inet_send_flush(void)
 {
-	bool sent = false;
+	bool sent = false, much = false;
 
 	if (!tx_head)
 		return;
@@ -383,6 +384,7 @@ void inet_send_flush(void)
 		u64 bytes = 0;
 		for (unsigned i = 0; i < used; i++, after = after->queue_next)
 			bytes += after->tot_len;
+		much |= bytes > SMALL_FRAME;
 		int r = inet_dev->ops->transmit(inet_dev, &t->req, after == NULL);
 		if (r == -EBUSY) {
 			mem_free(t);
@@ -401,6 +403,7 @@ void inet_send_flush(void)
 			inet_eth_stats.tx_bytes += bytes;
 		}
 	}
-	/* The device is often quick: what it has sent by now is freed while it is in the cache. */
-	inet_send_reap();
+	/* The device is often quick: what it has sent by now is freed while it is in the cache. Small ones wait for others. */
+	if (much)
+		inet_send_reap();
 }

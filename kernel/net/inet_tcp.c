@@ -93,6 +93,9 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		return ERR_OK;
 	}
 	s->peer_fin = true;
+	/* Its acknowledgement waits for the program's answer, which is often our own FIN, or for the next tick (RFC 9293, 3.8.6.3). */
+	if (pcb->state == CLOSE_WAIT && !pcb->ooseq)
+		pcb->flags = (tcpflags_t)((pcb->flags & ~TF_ACK_NOW) | TF_ACK_DELAY);
 	if (s->snd_shut) {               /* our FIN is out: lwIP finishes alone (I1) */
 		inet_tcp_pcb_detach(s);
 		become_dead(s);

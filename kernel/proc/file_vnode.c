@@ -35,7 +35,7 @@ static int limit_check(struct vnode *v, struct uio *u, u64 off)
 {
 	u64 limit = READ_ONCE(process_rlimits[RLIM_FSIZE].cur);
 
-	if (likely(limit == UINT64_MAX) || v->type != VNODE_REG)
+	if (likely(limit == UINT64_MAX))
 		return 0;
 	if (off >= limit) {
 		if (task_current())
@@ -46,27 +46,39 @@ static int limit_check(struct vnode *v, struct uio *u, u64 off)
 	return 0;
 }
 
-static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
+static ssize_t device_write(struct vnode *v, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
+{
+	ssize_t n = fs_write(v, u, off, false, nonblock, ret_new_off);
+
+	if (n > 0)
+		notify_vnode(v, LX_IN_MODIFY);
+	return n;
+}
+
+static ssize_t regular_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
 {
 	struct vnode *v = f->vnode;
 	u32 flags = file_flags(f);
 	bool append = flags & LX_O_APPEND;
-	ssize_t n;
-
-	if (!u->resid)
-		return 0;
-	n = limit_check(v, u, append ? READ_ONCE(v->size) : off);
+	ssize_t n = limit_check(v, u, append ? READ_ONCE(v->size) : off);
 	if (n == 0)
 		n = fs_write(v, u, off, append, nonblock, ret_new_off);
 	if (n > 0) {
 		notify_vnode(v, LX_IN_MODIFY);
-		if (unlikely(flags & (LX_O_DSYNC | LX_O_DIRECT)) && v->type == VNODE_REG) {
+		if (unlikely(flags & (LX_O_DSYNC | LX_O_DIRECT))) {
 			int r = flags & LX_O_DSYNC ? file_sync(f, (flags & LX_O_SYNC) != LX_O_SYNC) : fs_write_out(v, *ret_new_off - (u64)n, (u64)n);
 			if (r < 0)
 				return r;
 		}
 	}
 	return n;
+}
+
+static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
+{
+	if (!u->resid)
+		return 0;
+	return f->vnode->type == VNODE_REG ? regular_write(f, u, off, nonblock, ret_new_off) : device_write(f->vnode, u, off, nonblock, ret_new_off);
 }
 
 bool file_failed_once(struct file *f, unsigned kind)

@@ -38,6 +38,8 @@ const struct ip6_addr *inet_ip6_next_hop(const struct ip6_addr *dst);
 #define LWIP_HOOK_ND6_GET_GW(netif, dst) inet_ip6_next_hop(dst)
 
 /* Memory */
+/* The short ones have constant lengths. */
+#define SMEMCPY(to, from, len)          __builtin_memcpy(to, from, len)
 #define MEM_LIBC_MALLOC                 1
 #define MEMP_MEM_MALLOC                 1
 #define MEM_ALIGNMENT                   8
