@@ -48,6 +48,7 @@ static const struct opt_def defs[] = {
 	{ "allow", 0, OPT_LIST, AT(allow), BOTH, "jit", "let the program make code at run time (default: refused)" },
 	{ "memory", 'm', OPT_TEXT, AT(memory), STARTS, "SIZE", "memory of the VM, such as 64M (default: chosen)" },
 	{ "cpus", 'c', OPT_TEXT, AT(cpus), STARTS, "N", "virtual CPUs (default 1)" },
+	{ "keep-memory", 0, OPT_FLAG, AT(keep_memory), STARTS, NULL, "do not give memory that is free back to the host" },
 	{ "net", 0, OPT_TEXT, AT(net), BOTH, "user|none|tap=IFNAME", "the network (default user)" },
 	{ "ip", 0, OPT_LIST, AT(ip), BOTH, "CIDR", "a fixed address, such as 10.0.0.2/24 or fd00::2/64 (one of each; default: DHCP)" },
 	{ "gateway", 0, OPT_LIST, AT(gateway), BOTH, "ADDR", "the router, with --ip (one of each family)" },

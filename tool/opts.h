@@ -56,7 +56,7 @@ struct opts {
 	struct strv ip, gateway;        /* at most one of each family */
 	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *disk, *vmm, *output, *stop_timeout, *manifest, *program, *name, *events, *profile;
 	char *sign, *key, *require_signed, *sbom;
-	bool merge, trace, verbose, dry_run, detach, json, all, follow, force, files, help;
+	bool merge, trace, verbose, keep_memory, dry_run, detach, json, all, follow, force, files, help;
 	size_t first_env_count, first_env_file_count; /* how many of these the manifest brought: the command line's come after all of them */
 	/* PROGRAM or IMAGE and what follows it */
 	char **args;

@@ -21,7 +21,7 @@ COUNTER(virtio_broken);
 
 const struct virtio_fake_ops *virtio_fake;
 
-bool virtio_match(struct device *dev, u32 virtio_id)
+COLD bool virtio_match(struct device *dev, u32 virtio_id)
 {
 	if (!dev->identified) {
 		dev->identified = true;
@@ -64,7 +64,7 @@ static int device_reset(struct virtio_device *d)
 	return -EIO;
 }
 
-int virtio_open(struct device *dev, u32 virtio_id, struct virtio_device **ret)
+COLD int virtio_open(struct device *dev, u32 virtio_id, struct virtio_device **ret)
 {
 	if (!virtio_match(dev, virtio_id))
 		return -ENODEV;
@@ -94,7 +94,7 @@ static int negotiate_failed(struct virtio_device *d)
 	return -EIO;
 }
 
-int virtio_negotiate(struct virtio_device *d, u64 wanted)
+COLD int virtio_negotiate(struct virtio_device *d, u64 wanted)
 {
 	u8 status = VIRTIO_STATUS_ACKNOWLEDGE;
 
@@ -157,7 +157,7 @@ void virtio_stop(struct virtio_device *d)
 		(void)device_reset(d);
 }
 
-void virtio_close(struct virtio_device *d)
+COLD void virtio_close(struct virtio_device *d)
 {
 	if (!d)
 		return;
@@ -172,7 +172,7 @@ u8 virtio_config_u8(struct virtio_device *d, unsigned off) { return (u8)d->ops->
 u16 virtio_config_u16(struct virtio_device *d, unsigned off) { return (u16)d->ops->config_read(d, off, 2); }
 u32 virtio_config_u32(struct virtio_device *d, unsigned off) { return d->ops->config_read(d, off, 4); }
 
-u64 virtio_config_u64(struct virtio_device *d, unsigned off)
+COLD u64 virtio_config_u64(struct virtio_device *d, unsigned off)
 {
 	u64 v = 0;
 

@@ -288,7 +288,7 @@ static bool queue_look(struct vblk_queue *q, bool *late)
 	return busy;
 }
 
-static bool vblk_watch(struct blkdev *d)
+static COLD bool vblk_watch(struct blkdev *d)
 {
 	struct vblk *b = vblk_of(d);
 	bool busy = false, late = false;
@@ -395,7 +395,7 @@ static int vblk_init(struct vblk *b)
 	return r;
 }
 
-static void vblk_free(struct vblk *b)
+static COLD void vblk_free(struct vblk *b)
 {
 	struct slot *s;
 

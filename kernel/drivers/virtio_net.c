@@ -88,7 +88,7 @@ struct completion {
 };
 
 static struct vnet *vnet_of(struct netdev *d) { return container_of(d, struct vnet, netdev); }
-static void vnet_bury(struct vnet *n);
+static COLD void vnet_bury(struct vnet *n);
 
 /* ---- Receive ------------------------------------------------------------------------ */
 

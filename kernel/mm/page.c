@@ -11,6 +11,8 @@
  * (I3) Pages in a CPU's stock are not PAGE_FREE and have refs = 0.
  *
  * (I4) The kind in a page's flags is the one it was counted under.
+ * (I5) On a free list, blocks that the host was told of (PAGE_REPORTED, of their first page) stand behind those that it was not: what the
+ *      host still has memory for is taken first. A block is reported only if all of it is.
  *
  * Locks: page_lock (irq-safe) for ranges and free lists; a CPU's stock belongs to it while its
  * interrupts are masked. Failure: NULL; a double free is our own bug and panics.
@@ -32,6 +34,7 @@ static unsigned nranges;
 static struct spinlock page_lock = SPINLOCK_INIT;
 static struct list free_lists[PAGE_ORDER_MAX + 1];   /* P */
 static u64 free_pages, total_pages;                  /* P; never-touched pages count as free */
+static void (*report_wanted)(void);                  /* P; to be told of the next block that the host could have back */
 
 static struct stock {
 	struct page *page[STOCK_MAX];
@@ -65,15 +68,19 @@ struct page *phys_to_page_slow(phys_t pa)
 	return NULL;
 }
 
-static void block_add_locked(struct page *p, unsigned order)
+/* reported: PAGE_REPORTED or 0. */
+static void block_add_locked(struct page *p, unsigned order, u32 reported)
 {
-	p->flags = PAGE_FREE;
+	p->flags = PAGE_FREE | reported;
 	p->index = order;
-	list_push(&free_lists[order], &p->link);
+	if (reported)
+		list_append(&free_lists[order], &p->link);
+	else
+		list_push(&free_lists[order], &p->link);
 }
 
 /* Give a block back, merging it with free buddies as far as that goes: keeps (I2). */
-static void block_free_locked(struct page_range *r, u64 pfn, unsigned order)
+static void block_free_locked(struct page_range *r, u64 pfn, unsigned order, u32 reported)
 {
 	while (order < PAGE_ORDER_MAX) {
 		u64 buddy = pfn ^ (1ull << order);
@@ -83,11 +90,17 @@ static void block_free_locked(struct page_range *r, u64 pfn, unsigned order)
 		if (!(b->flags & PAGE_FREE) || b->index != order)
 			break;
 		list_remove(&b->link);
+		reported &= b->flags;
 		b->flags = 0;
 		pfn &= ~(1ull << order);
 		order++;
 	}
-	block_add_locked(r->pages + (pfn - r->first_pfn), order);
+	block_add_locked(r->pages + (pfn - r->first_pfn), order, reported);
+	if (report_wanted && order >= PAGE_REPORT_ORDER && !reported) {
+		void (*wanted)(void) = report_wanted;
+		report_wanted = NULL;
+		wanted();
+	}
 }
 
 /* Make [from, to) of r, just passed by the frontier, free blocks of the largest aligned sizes. */
@@ -98,13 +111,13 @@ static void add_span_locked(struct page_range *r, u64 from, u64 to)
 		unsigned order = 0;
 		while (order < PAGE_ORDER_MAX && !(from & (1ull << order)) && from + (2ull << order) <= to)
 			order++;
-		block_free_locked(r, from, order);
+		block_free_locked(r, from, order, 0);
 		from += 1ull << order;
 	}
 }
 
 /* Move some frontier so far that a block of the order becomes free; false if no range has room. */
-static bool grow_locked(unsigned order)
+static COLD bool grow_locked(unsigned order)
 {
 	unsigned step = MAX(order, GROW_ORDER);
 	for (struct page_range *r = page_ranges; r < page_ranges + nranges; r++) {
@@ -133,7 +146,7 @@ static struct page *block_alloc_locked(unsigned order)
 		struct page *p = list_entry(list_pop(&free_lists[k]), struct page, link);
 		while (k > order) {
 			k--;
-			block_add_locked(p + (1ull << k), k);
+			block_add_locked(p + (1ull << k), k, p->flags & PAGE_REPORTED);
 		}
 		p->flags = 0;
 		free_pages -= 1ull << order;
@@ -168,7 +181,7 @@ static void stock_give(struct page *p)
 		while (stocks[cpu].count > STOCK_MAX - STOCK_BATCH) {
 			struct page *q = stocks[cpu].page[--stocks[cpu].count];
 			struct page_range *r = range_of_page(q);
-			block_free_locked(r, r->first_pfn + (u64)(q - r->pages), 0);
+			block_free_locked(r, r->first_pfn + (u64)(q - r->pages), 0, 0);
 			free_pages++;
 		}
 		spin_unlock(&page_lock);
@@ -227,11 +240,50 @@ void page_free(struct page *p, unsigned order)
 	} else {
 		struct page_range *r = range_of_page(p);
 		spin_lock(&page_lock);
-		block_free_locked(r, r->first_pfn + (u64)(p - r->pages), order);
+		block_free_locked(r, r->first_pfn + (u64)(p - r->pages), order, 0);
 		free_pages += 1ull << order;
 		spin_unlock(&page_lock);
 	}
 	arch_irq_restore(f);
+}
+
+COLD unsigned page_report_take(struct page **ret_blocks, unsigned max, void (*wanted)(void))
+{
+	unsigned n = 0;
+	u64 taken = 0;
+	irq_flags_t f = spin_lock_irqsave(&page_lock);
+
+	for (unsigned k = PAGE_ORDER_MAX; k >= PAGE_REPORT_ORDER; k--) {
+		for (struct list *l = &free_lists[k]; n < max && !list_empty(l); n++) {
+			struct page *p = list_entry(l->next, struct page, link);
+			u64 pages = 1ull << k;
+
+			if (p->flags & PAGE_REPORTED || taken + pages > free_pages - pages)
+				break;               /* (I5); half of what is free stays */
+			list_remove(&p->link);
+			p->flags = 0;
+			free_pages -= pages;
+			taken += pages;
+			ret_blocks[n] = p;
+		}
+	}
+	report_wanted = n ? NULL : wanted;
+	spin_unlock_irqrestore(&page_lock, f);
+	return n;
+}
+
+COLD void page_report_done(struct page **blocks, unsigned n)
+{
+	irq_flags_t f = spin_lock_irqsave(&page_lock);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct page_range *r = range_of_page(blocks[i]);
+		unsigned order = (unsigned)blocks[i]->index;
+
+		free_pages += 1ull << order;
+		block_free_locked(r, r->first_pfn + (u64)(blocks[i] - r->pages), order, PAGE_REPORTED);
+	}
+	spin_unlock_irqrestore(&page_lock, f);
 }
 
 void page_put(struct page *p)
@@ -300,7 +352,7 @@ struct page *page_alloc_wait(unsigned order, unsigned flags)
 }
 
 /* Take over one run of RAM. The structs of its pages come first in it; they are not touched here: keeps (I1). */
-static void range_add(u64 first, u64 n)
+static COLD void range_add(u64 first, u64 n)
 {
 	u64 own = DIV_ROUND_UP(n * sizeof(struct page), PAGE_SIZE + sizeof(struct page));
 	if (n < own + 2)

@@ -28,6 +28,7 @@ enum page_flag {
 	PAGE_ACCESSED = 1u << 5,
 	PAGE_FREE     = 1u << 6,  /* on a free list (mm/ only) */
 	PAGE_MAPPED   = 1u << 7,  /* has (had) user mappings */
+	PAGE_REPORTED = 1u << 8,  /* of a free block: the host was told that it needs no memory (mm/ only) */
 };
 
 /* What a page is used for. Counted only. */
@@ -110,6 +111,15 @@ void page_reclaim_register(unsigned (*shrink)(unsigned want_pages));
 unsigned page_reclaim(unsigned want_pages);
 /* page_alloc, and when that fails reclaim and try again. May sleep. NULL only if nothing could be freed. */
 struct page *page_alloc_wait(unsigned order, unsigned flags) MUST_CHECK;
+
+/*
+ * Free memory for the host: take up to max free blocks of 2^PAGE_REPORT_ORDER pages and more (order: each one's index) that it was not told
+ * of, at most half of what is free; they are nobody's until page_report_done, after which the host may have dropped what they held. 0: there
+ * are none; then `wanted` is called once, with the allocator's lock held, when there may be one. Any context.
+ */
+#define PAGE_REPORT_ORDER 5u
+unsigned page_report_take(struct page **ret_blocks, unsigned max, void (*wanted)(void)) MUST_CHECK;
+void page_report_done(struct page **blocks, unsigned n);
 
 /* Boot: take over the RAM of boot_info. */
 void page_init(void);

@@ -72,7 +72,7 @@ int sock_create(int family, int type, int protocol, struct socket **ret)
 	return family == LX_AF_PACKET ? -EPERM : -EAFNOSUPPORT;
 }
 
-int sock_pair(int family, int type, int protocol, struct socket **ret_a, struct socket **ret_b)
+COLD int sock_pair(int family, int type, int protocol, struct socket **ret_a, struct socket **ret_b)
 {
 	int r = check_type(type);
 

@@ -313,7 +313,7 @@ void thread_set_work(struct thread *t, u32 bit)
 		arch_cpu_kick(READ_ONCE(t->cpu));
 }
 
-int sched_set_affinity(struct thread *t, u32 cpus)
+COLD int sched_set_affinity(struct thread *t, u32 cpus)
 {
 	u32 all = arch_cpu_count() >= 32 ? ~0u : (1u << arch_cpu_count()) - 1;
 	if (!(cpus & all))
@@ -489,7 +489,7 @@ COLD void sched_init(void)
 	queue_setup(0, &boot_thread, idle);
 }
 
-void sched_start_cpu(void)
+COLD void sched_start_cpu(void)
 {
 	unsigned cpu = arch_cpu_id();
 	struct thread *t = &idle_threads[cpu];

@@ -118,7 +118,7 @@ void thread_exit(void)
 	sched_leave();
 }
 
-void thread_join(struct thread *t)
+COLD void thread_join(struct thread *t)
 {
 	WAIT_EVENT(&t->exit_waitq, __atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == THREAD_DEAD);
 }

@@ -16,7 +16,7 @@ while [ "$n" -gt 0 ]; do
     n=$((n - 1))
     case "$word" in
     max) word=max,-rdrand,-rdseed ;;
-    virtio-rng*) word=virtio-balloon-device ;;
+    virtio-rng*) word=virtio-keyboard-device ;;
     /dev/fd/*) LC_ALL=C sed "s/seed=[0-9a-f]*/seed=/" "$word" >"$0.conf"; word=$0.conf ;;
     esac
     set -- "$@" "$word"

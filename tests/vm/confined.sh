@@ -14,7 +14,7 @@ for on in microvm:4 q35:6; do
     is "confined/$machine/no-other-interfaces" "$(printf '%s\n' "$line" | grep -oE -e ' -(monitor|mon|qmp|gdb|s|vnc|spice|serial|parallel|usb|audiodev|vga|hda|drive|cdrom|virtfs|fsdev) ')" ""
     bus=$([ $machine = microvm ] && echo device || echo pci)
     is "confined/$machine/devices" "$(printf '%s\n' "$line" | grep -oE -e '-device [a-z0-9-]+' | sed 's/-device //' | sort | uniq -c | tr -s ' \n' ' ')" \
-        " 1 isa-debugcon 1 virtio-blk-$bus 1 virtio-net-$bus 1 virtio-rng-$bus 1 virtio-serial-$bus 5 virtserialport "
+        " 1 isa-debugcon 1 virtio-balloon-$bus 1 virtio-blk-$bus 1 virtio-net-$bus 1 virtio-rng-$bus 1 virtio-serial-$bus 5 virtserialport "
     line=$("$PITH" run --accel tcg --machine $machine --net none --dry-run /bin/true)
     is "confined/$machine/no-network" "$(printf '%s\n' "$line" | grep -oE -e '-(netdev|nic|net) |virtio-net')" ""
 done

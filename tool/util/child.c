@@ -30,6 +30,8 @@ static _Noreturn void child_become(const struct child_spec *spec, int report_fd,
 	}
 	if (spec->own_group)
 		setpgid(0, 0);
+	if (spec->small_pages)
+		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	dup2(null_fd, STDIN_FILENO);
 	dup2(spec->stdout_fd >= 0 ? spec->stdout_fd : null_fd, STDOUT_FILENO);
 	dup2(spec->stderr_fd >= 0 ? spec->stderr_fd : null_fd, STDERR_FILENO);

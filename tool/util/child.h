@@ -14,6 +14,7 @@ struct child_spec {
 	int stdout_fd;        /* -1: /dev/null */
 	int stderr_fd;        /* -1: /dev/null */
 	const int *keep_fds;  /* descriptors that lose their close-on-exec mark, ended by -1; may be NULL */
+	bool small_pages;     /* its memory in small pages: what it has not touched takes nothing */
 	bool own_group;       /* its own process group: the terminal's ^C does not reach it */
 	bool die_with_parent; /* SIGKILL when this process ends, however it ends */
 };

@@ -242,6 +242,8 @@ void qemu_command(const struct vm *vm, struct strv *ret_argv)
 	ports_add(&m);
 	device_add(&m, "rng", "");
 	net_add(&m);
+	if (!vm->opts->keep_memory)
+		device_add(&m, "balloon", "free-page-reporting=on");
 	if (vm->debug_fd >= 0) {
 		strv_add(m.argv, "-chardev");
 		strv_printf(m.argv, "socket,id=debug,fd=%d", vm->debug_fd);

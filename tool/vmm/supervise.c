@@ -29,6 +29,9 @@
 #include "vmm/backlog.h"
 
 /* Looking for the sockets of published ports: how often at most, and how long between. */
+/* A machine of up to so much has its memory in small pages: with huge ones an idle server holds three times of it (docs/decisions/host-memory.md). */
+#define SMALL_MACHINE (256ull << 20)
+
 #define BACKLOG_TRIES   60
 #define BACKLOG_LOOK_MS 50
 
@@ -73,7 +76,7 @@ static int vmm_start(struct session *s, const int *keep_fds)
 	keep[count] = -1;
 	qemu_command(s->vm, &argv);
 	s->pid = child_start(&(struct child_spec){ .argv = argv.items, .stdout_fd = said[1], .stderr_fd = said[1], .keep_fds = keep,
-						   .own_group = true, .die_with_parent = true });
+						   .small_pages = s->vm->memory_len <= SMALL_MACHINE, .own_group = true, .die_with_parent = true });
 	strv_free(&argv);
 	close(said[1]);
 	for (int port = PITH_PORT_STDIN; port < (int)PITH_NPORTS; port++)
