@@ -242,7 +242,7 @@ soak: all                   ## a server under load for SOAK_SECONDS (1800): noth
 	SOAK_SECONDS=$${SOAK_LANGUAGES_SECONDS:-600} sh tests/soak/languages.sh
 bench-quick: all            ## instructions of boot, operations and HTTP beside budgets, goals and Linux (bench/budgets.tsv); root, half a minute
 	bench/budget --build $(B)
-bench: all                  ## measure and write tables and plots into bench/results/: Pith, then programs in Pith and in Linux (scripts/setup bench)
+bench: all                  ## measure Pith and the tuned Linux guest in turn, write tables and plots into bench/results/ (scripts/setup bench); root
 	bench/run
 	bench/compare
 	bench/plot

@@ -5,13 +5,18 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, "build")
 NAMES = ["low", "high", "rep_low", "rep_high", "syscall", "hlt", "c6", "c7"]
 CLEAN_CPU = "max,-erms,-fsrm"      # a page clear is 512 iterations, not 4096
-rows = []                          # (name, value, unit, goal)
+rows = []                          # (name, unit, Pith's, Linux's, ratio, goal, goal of the ratio)
 
-def row(name, value, unit="", goal=None):
-    rows.append((name, value, unit, goal))
-    met = "" if goal is None or value is None else ("  ok" if value <= goal else "  OVER")
-    shown = "-" if value is None else (f"{value:,.0f}" if isinstance(value, (int, float)) and value >= 100 else f"{value:.3g}")
-    print(f"{name:58s} {shown:>14s} {unit:14s} {'' if goal is None else f'goal {goal:,}'}{met}", flush=True)
+def shown(v):
+    return "-" if v is None else f"{v:,.0f}" if v >= 100 else f"{v:.3g}"
+
+def row(name, value, unit="", goal=None, linux=None, ratio=None, ratio_goal=None):
+    """A row of the table: less is better. goal: at most so much; ratio: Linux's by Pith's; ratio_goal: at least so much."""
+    ratio = ratio or (linux / value if linux and value else None)
+    rows.append((name, unit, value, linux, ratio, goal, ratio_goal))
+    met = [value is not None and value <= goal] if goal is not None else [ratio >= ratio_goal] if ratio_goal and ratio else []
+    wanted = f"goal {goal:,g}" if goal is not None else f"goal {ratio_goal} x" if ratio_goal else ""
+    print(f"{name:62s} {shown(value):>12s} {shown(linux):>12s} {unit:14s} {'' if ratio is None else f'{ratio:.2f} x':>8s}  {wanted}{'' if not met else '  ok' if met[0] else '  OVER'}", flush=True)
 
 def counters(path):
     """What bench/plugin/count.c keeps: the counters now, and those at each mark."""
@@ -43,9 +48,9 @@ def build():
     os.makedirs(f"{BUILD}/bench", exist_ok=True)
     sh("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", f"{BUILD}/bench/count.so", f"{TOP}/bench/plugin/count.c")
     # Not where the Linux guest's init lies, which would run through the marks.
-    for p in ("storage", "ops"):
+    for p in ("storage", "ops", "hello"):
         sh("gcc", "-O2", "-static", "-pthread", "-D_GNU_SOURCE", "-Wl,-Ttext-segment=0x8000000", "-o", f"{BUILD}/bench/{p}", f"{TOP}/bench/programs/{p}.c")
-    for p in ("hello", "httpd", "scale"):
+    for p in ("httpd", "scale", "udpecho", "load"):
         sh("gcc", "-O2", "-static", "-pthread", "-D_GNU_SOURCE", "-o", f"{BUILD}/bench/{p}", f"{TOP}/bench/programs/{p}.c")
 
 def symbols(path):
@@ -86,11 +91,11 @@ def free_port():
     s.close()
     return p
 
-def answers(port, ask, seconds, process):
+def answers(port, ask, seconds, process, address="127.0.0.1"):
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:
-            with socket.create_connection(("127.0.0.1", port), 2) as s:
+            with socket.create_connection((address, port), 2) as s:
                 s.settimeout(3)
                 s.sendall(ask)
                 if s.recv(64):

@@ -3,14 +3,13 @@
 Both are the same microvm with the same EROFS root and a fresh copy of the same ext4 volume (mke2fs's defaults, journaled), one vCPU.
 The rows of MariaDB are mariadb.py's.
 Instructions are counted in one run of each, times in RUNS further ones in turn, of which the median stands in the table;
-ratios are Linux's by Pith's. The table is bench/results/storage.tsv.
+ratios are Linux's by Pith's.
 """
 import os, re, shutil, subprocess, time
-import guest, mariadb, meter
-from meter import CLEAN_CPU, TOP, counters, symbols, vmm
+import guest, machine, mariadb, meter
+from meter import CLEAN_CPU, counters, symbols, vmm
 
 RUNS = int(os.environ.get("PITH_BENCH_RUNS", "5"))
-RESULTS = f"{TOP}/bench/results/storage.tsv"
 
 # Beside the marks of programs/storage.c: name, operations.
 ROWS = {0: ("sequential read, 64 KiB, not cached, a MB", 16), 1: ("random read, 4 KiB, not cached", 1000), 2: ("sequential read, 64 KiB, cached, a MB", 16),
@@ -97,21 +96,12 @@ def sqlite(tmp, linux, name):
         f.write(sql)
     return measure(name, tmp, linux, "/usr/bin/sqlite3", ["/data/t.db", ".read /srv/load.sql"], marks, counted, timed)
 
-COLUMNS = ("kernel instructions", "instructions", "ns")
-
 def bench(tmp):
-    linux = os.environ.get("PITH_BENCH_LINUX", f"{meter.BUILD}/linux")
-    subprocess.run([f"{TOP}/bench/linux/build", linux], check=True)
+    linux = machine.linux_folder()
     volume_make(tmp)
-    table = []
-    print(f"{'':58s}{'instructions: Pith':>20s}{'Linux':>12s}{'ratio':>7s}{'us: Pith':>12s}{'Linux':>12s}{'ratio':>7s}", flush=True)
-    for part in (plain, *(lambda t, l, name=name: sqlite(t, l, name) for name in SQLITE), lambda t, l: mariadb.rows(l)):
+    for part in (plain, *(lambda t, l, name=name: sqlite(t, l, name) for name in SQLITE), lambda _, l: mariadb.rows(l)):
         got = part(tmp, linux)
-        for name, p in got["Pith"].items():
-            l = got["Linux"][name]
-            table.append((name, *p, *l))
-            print(f"{name:58s}{p[1]:20,.0f}{l[1]:12,.0f}{l[1] / p[1]:7.2f}{p[2] / 1000:12,.1f}{l[2] / 1000:12,.1f}{l[2] / p[2]:7.2f}", flush=True)
-    with open(RESULTS, "w") as f:
-        f.write("\t".join(["row", *(f"{k} {c}" for k in ("Pith", "Linux") for c in COLUMNS), "ratio of instructions", "ratio of time"]) + "\n")
-        for name, *v in table:
-            f.write("\t".join([name, *(f"{x:.0f}" for x in v), f"{v[4] / v[1]:.2f}", f"{v[5] / v[2]:.2f}"]) + "\n")
+        for name, (_, all_, ns) in got["Pith"].items():
+            _, l_all, l_ns = got["Linux"][name]
+            meter.row(name, all_, "instructions", None, l_all)
+            meter.row(f"{name}: time", ns / 1000, "us", None, l_ns / 1000, None, 1.3)
