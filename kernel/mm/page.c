@@ -12,7 +12,7 @@
  *
  * (I4) The kind in a page's flags is the one it was counted under.
  * (I5) On a free list, blocks that the host was told of (PAGE_REPORTED, of their first page) stand behind those that it was not: what the
- *      host still has memory for is taken first. A block is reported only if all of it is.
+ *      host still has memory for is taken first. A block that is merged from others is not reported, whatever they were.
  *
  * Locks: page_lock (irq-safe) for ranges and free lists; a CPU's stock belongs to it while its
  * interrupts are masked. Failure: NULL; a double free is our own bug and panics.
@@ -68,19 +68,23 @@ struct page *phys_to_page_slow(phys_t pa)
 	return NULL;
 }
 
-/* reported: PAGE_REPORTED or 0. */
-static void block_add_locked(struct page *p, unsigned order, u32 reported)
+static void block_add_locked(struct page *p, unsigned order)
 {
-	p->flags = PAGE_FREE | reported;
+	p->flags = PAGE_FREE;
 	p->index = order;
-	if (reported)
-		list_append(&free_lists[order], &p->link);
-	else
-		list_push(&free_lists[order], &p->link);
+	list_push(&free_lists[order], &p->link);
+}
+
+/* Of a free block: the host knows of it. Keeps (I5). */
+static COLD void block_set_reported_locked(struct page *p)
+{
+	p->flags |= PAGE_REPORTED;
+	list_remove(&p->link);
+	list_append(&free_lists[p->index], &p->link);
 }
 
 /* Give a block back, merging it with free buddies as far as that goes: keeps (I2). */
-static void block_free_locked(struct page_range *r, u64 pfn, unsigned order, u32 reported)
+static void block_free_locked(struct page_range *r, u64 pfn, unsigned order)
 {
 	while (order < PAGE_ORDER_MAX) {
 		u64 buddy = pfn ^ (1ull << order);
@@ -90,13 +94,12 @@ static void block_free_locked(struct page_range *r, u64 pfn, unsigned order, u32
 		if (!(b->flags & PAGE_FREE) || b->index != order)
 			break;
 		list_remove(&b->link);
-		reported &= b->flags;
 		b->flags = 0;
 		pfn &= ~(1ull << order);
 		order++;
 	}
-	block_add_locked(r->pages + (pfn - r->first_pfn), order, reported);
-	if (report_wanted && order >= PAGE_REPORT_ORDER && !reported) {
+	block_add_locked(r->pages + (pfn - r->first_pfn), order);
+	if (order >= PAGE_REPORT_ORDER && unlikely(report_wanted)) {
 		void (*wanted)(void) = report_wanted;
 		report_wanted = NULL;
 		wanted();
@@ -111,7 +114,7 @@ static void add_span_locked(struct page_range *r, u64 from, u64 to)
 		unsigned order = 0;
 		while (order < PAGE_ORDER_MAX && !(from & (1ull << order)) && from + (2ull << order) <= to)
 			order++;
-		block_free_locked(r, from, order, 0);
+		block_free_locked(r, from, order);
 		from += 1ull << order;
 	}
 }
@@ -146,7 +149,9 @@ static struct page *block_alloc_locked(unsigned order)
 		struct page *p = list_entry(list_pop(&free_lists[k]), struct page, link);
 		while (k > order) {
 			k--;
-			block_add_locked(p + (1ull << k), k, p->flags & PAGE_REPORTED);
+			block_add_locked(p + (1ull << k), k);
+			if (unlikely(p->flags & PAGE_REPORTED))
+				block_set_reported_locked(p + (1ull << k));
 		}
 		p->flags = 0;
 		free_pages -= 1ull << order;
@@ -181,7 +186,7 @@ static void stock_give(struct page *p)
 		while (stocks[cpu].count > STOCK_MAX - STOCK_BATCH) {
 			struct page *q = stocks[cpu].page[--stocks[cpu].count];
 			struct page_range *r = range_of_page(q);
-			block_free_locked(r, r->first_pfn + (u64)(q - r->pages), 0, 0);
+			block_free_locked(r, r->first_pfn + (u64)(q - r->pages), 0);
 			free_pages++;
 		}
 		spin_unlock(&page_lock);
@@ -240,7 +245,7 @@ void page_free(struct page *p, unsigned order)
 	} else {
 		struct page_range *r = range_of_page(p);
 		spin_lock(&page_lock);
-		block_free_locked(r, r->first_pfn + (u64)(p - r->pages), order, 0);
+		block_free_locked(r, r->first_pfn + (u64)(p - r->pages), order);
 		free_pages += 1ull << order;
 		spin_unlock(&page_lock);
 	}
@@ -277,11 +282,14 @@ COLD void page_report_done(struct page **blocks, unsigned n)
 	irq_flags_t f = spin_lock_irqsave(&page_lock);
 
 	for (unsigned i = 0; i < n; i++) {
-		struct page_range *r = range_of_page(blocks[i]);
-		unsigned order = (unsigned)blocks[i]->index;
+		struct page *p = blocks[i];
+		struct page_range *r = range_of_page(p);
+		unsigned order = (unsigned)p->index;
 
 		free_pages += 1ull << order;
-		block_free_locked(r, r->first_pfn + (u64)(blocks[i] - r->pages), order, PAGE_REPORTED);
+		block_free_locked(r, r->first_pfn + (u64)(p - r->pages), order);
+		if (p->flags & PAGE_FREE && p->index == order)   /* not merged with what came back meanwhile */
+			block_set_reported_locked(p);
 	}
 	spin_unlock_irqrestore(&page_lock, f);
 }
