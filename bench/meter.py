@@ -72,7 +72,8 @@ def counter_plugin(out, marks=None):
 
 def vmm(options, program, args=(), marks=None, out=None, cpu=None, series=None):
     """The VMM's command line for a program, with the counter plugin; series: an address."""
-    line = sh(f"{BUILD}/pith", "run", "--dry-run", "--accel", "tcg", *options, program, *args)
+    more = shlex.split(os.environ.get("PITH_BENCH_MORE", ""))
+    line = sh(f"{BUILD}/pith", "run", "--dry-run", "--accel", "tcg", *more, *options, program, *args)
     cmd = shlex.split(line)
     if cpu:
         cmd[cmd.index("-cpu") + 1] = cpu

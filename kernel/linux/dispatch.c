@@ -11,7 +11,7 @@
  * does after ENOSYS from clone3. For fork, vfork and execve it stops shells and popen() at once; EACCES would make
  * execvp go on through PATH. Calls that this kernel does not know: ENOSYS.
  *
- * Invariants: the table is constant; a call without a handler logs its name once.
+ * Invariants: the table is constant after the boot (watch_init may put itself before calls, then it is sealed); a call without a handler logs its name once.
  */
 #include "linux/dispatch.h"
 #include "proc/process.h"
@@ -22,8 +22,6 @@
 #include "base/log.h"
 #include "base/print.h"
 #include "proc/tripwire.h"
-
-typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 
 static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
@@ -45,13 +43,12 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 #define SYSCALL5 LX_ENTRY
 #define SYSCALL6 LX_ENTRY
 #ifdef PITH_HOST
-static const syscall_fn syscall_table[SYSCALL_MAX] = {
+syscall_fn syscall_table[SYSCALL_MAX] = {
 #include "linux/syscalls.def"
 };
 #else
 #include "linux/syscalls.def"
 /* The link script lays the picked entries out by number; the others are NULL. */
-extern const syscall_fn syscall_table[SYSCALL_MAX];
 #endif
 #undef LX_ENTRY
 
@@ -174,7 +171,9 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 /* No entry in the table: a number that nobody uses, or a call that this kernel was linked without. */
 static long sys_absent(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
-	return is_whole() ? sys_unknown(a, b, c, d, e, f) : syscall_refuse_event(POLICY_ABSENT, ENOSYS);
+	if (!is_whole())
+		return syscall_refuse_event(POLICY_ABSENT, ENOSYS);
+	return policy_given(POLICY_LIST_SYSCALLS) && !policy_depart(POLICY_SYSCALL, NULL) ? -EPERM : sys_unknown(a, b, c, d, e, f);
 }
 
 /* A restart code is settled on the exit path, when it is known whether a handler runs. */

@@ -13,6 +13,9 @@
 struct task;
 
 void linux_init(bool trace);
+typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
+/* SYSCALL_MAX handlers by number, NULL: no such call here. Changed by watch_init only, sealed after the boot. */
+extern syscall_fn syscall_table[];
 /* arch_hooks.syscall. */
 void syscall_dispatch(struct user_regs *regs);
 /* The name of a call, or NULL. */
@@ -27,7 +30,7 @@ long syscall_refuse_mapping(int errno_to_return);
 /* sys_pidfd.c: 0 if the descriptor is a pidfd (it is the process's), else -EBADF. */
 int pidfd_check(int fd);
 
-/* watch.c: arch_hooks.syscall where there are rules for calls; watch_init sets it, after policy_init. */
+/* watch.c: arch_hooks.syscall while learning; watch_init, after policy_init, sets it or changes the table by the rules. */
 void syscall_watched(struct user_regs *regs);
 void watch_init(void);
 

@@ -1,8 +1,9 @@
 /*
  * watch.c - system calls under rules, or while learning: asked before the handler, by number and by one argument.
  *
- * linux_init makes syscall_watched the way in only if there is something to look at (policy.h); without it nothing here
- * runs. Calls that need no look (allowed, without a watched argument; or learned) have their bit in plain.
+ * Under rules, the table of calls is changed once at boot: before a call that they do not name, or one of whose arguments they
+ * watch, stands call_watched. The others cost nothing. While learning, syscall_watched is the way in, and what was learned has its
+ * bit in plain. Without either nothing here runs.
  * Operations of io_uring count as the calls that do the same.
  *
  * Invariant: exit, exit_group, rt_sigreturn and restart_syscall always pass. A call that this kernel refuses always is left to
@@ -10,6 +11,7 @@
  */
 #include "linux/dispatch.h"
 #include "linux/syscall.h"
+#include "linux/syscall_max.h"
 #include "proc/lx_uring.h"
 #include "proc/policy.h"
 #include "proc/uring.h"
@@ -51,7 +53,7 @@ static const u16 operations[LX_OP_COUNT] = {
 	[LX_OP_GETXATTR] = NR(getxattr), [LX_OP_SOCKET] = NR(socket), [LX_OP_EPOLL_CTL] = NR(epoll_ctl),
 };
 
-static u64 plain[CALLS / 64];                /* atomic */
+static u64 plain[CALLS / 64];                /* atomic; while learning */
 
 static bool is_plain(unsigned nr)
 {
@@ -112,6 +114,49 @@ static NOINLINE bool watch(const struct user_regs *regs, unsigned nr)
 	return true;
 }
 
+static RO_AFTER_INIT_ZERO syscall_fn originals[SYSCALL_MAX]; /* what a watch stands before */
+
+static long call_watched(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	const struct user_regs *regs = arch_user_regs(&thread_current()->arch);
+	unsigned nr = (unsigned)regs->orig_rax;
+
+	return watch(regs, nr) ? originals[nr](a, b, c, d, e, f) : -EPERM;
+}
+
+/* The protections that the rules name, private ones and, from bit 8 on, shared ones: the way of nearly all that memory is asked for. */
+static RO_AFTER_INIT u32 protections;
+
+static long mmap_watched(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
+{
+	if (likely(protections >> ((prot & 7) | (flags & 1) << 3) & 1))
+		return originals[NR(mmap)](addr, len, prot, flags, fd, off);
+	return call_watched(addr, len, prot, flags, fd, off);
+}
+
+/* It does not say whether the memory is shared. */
+static long mprotect_watched(u64 addr, u64 len, u64 prot, u64 d, u64 e, u64 f)
+{
+	if (likely((protections | protections >> 8) >> (prot & 7) & 1))
+		return originals[NR(mprotect)](addr, len, prot, d, e, f);
+	return call_watched(addr, len, prot, d, e, f);
+}
+
+/* What stands before a declared call. */
+static syscall_fn watch_of(unsigned nr)
+{
+	bool declared = policy_has_number(POLICY_LIST_SYSCALLS, nr);
+
+	return declared && nr == NR(mmap) ? mmap_watched : declared && nr == NR(mprotect) ? mprotect_watched : call_watched;
+}
+
+static bool needs_watch(unsigned nr)
+{
+	const struct argument *a = argument_of(nr);
+
+	return (a && policy_given(a->list)) || (!policy_has_number(POLICY_LIST_SYSCALLS, nr) && !always_passes(nr));
+}
+
 void syscall_watched(struct user_regs *regs)
 {
 	unsigned nr = (unsigned)regs->orig_rax;
@@ -135,6 +180,16 @@ void watch_init(void)
 {
 	if (!policy_watches_calls())
 		return;
-	arch_hooks.syscall = syscall_watched;
 	uring_op_guard = operation_check;
+	if (policy_learning) {
+		arch_hooks.syscall = syscall_watched;
+		return;
+	}
+	for (u32 bit = 0; bit < 16; bit++)
+		protections |= (u32)policy_has_number(POLICY_LIST_MMAP, bit) << bit;
+	for (unsigned nr = 0; nr < SYSCALL_MAX; nr++)
+		if (syscall_table[nr] && needs_watch(nr)) {
+			originals[nr] = syscall_table[nr];
+			syscall_table[nr] = watch_of(nr);
+		}
 }

@@ -50,6 +50,10 @@ check kernel-bytes "the kernel of hello has grown: $(python3 look.py sizes "$cal
 printf 'program: hello\nsyscalls: [socket, bind, openat, read, setsockopt]\nsockets: [inet/stream]\nfiles:\n  read: [/proc/self/]\n  write: []\n' >tcp.yaml
 expect_ok build-tcp "$PITH" build -M tcp.yaml -o tcp.img
 "$PITH" inspect --json tcp.img >tcp.json
+printf 'program: hello\nsyscalls: [openat, read]\ndevices: [/dev/zero]\nfiles:\n  read: [/srv/]\n  write: []\n' >device.yaml
+expect_ok build-device "$PITH" build -M device.yaml -o device.img
+"$PITH" inspect --json device.img >device.json
+check devices "$(cat device.json | head -c 300)" python3 -c 'import json; assert "devfs" in json.load(open("device.json"))["filesystems"]'
 check one-socket "$(python3 -c 'import json; print(json.load(open("tcp.json"))["filesystems"])')" python3 - <<'END'
 import json
 r = json.load(open("tcp.json"))

@@ -103,7 +103,8 @@ static void files_judge(const struct rules *rules, struct selection *s)
 	bool any = (!rules->read.given && !rules->write.given) || happens(rules, RULES_KIND_FILE);
 
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-		if (any || list_touches(&rules->read, places[i].directory) || list_touches(&rules->write, places[i].directory))
+		if (any || list_touches(&rules->read, places[i].directory) || list_touches(&rules->write, places[i].directory) ||
+		    list_touches(&rules->devices, places[i].directory))
 			s->needs |= places[i].need;
 	}
 }
