@@ -238,6 +238,27 @@ static errcode_t parent_of(ext2_filsys fs, const char *path, ext2_ino_t *ret_dir
 	return error;
 }
 
+static int block_unmake(ext2_filsys fs, blk64_t *block, e2_blkcnt_t count, blk64_t ref, int ref_offset, void *private)
+{
+	(void)count, (void)ref, (void)ref_offset, (void)private;
+	ext2fs_block_alloc_stats2(fs, *block, -1);
+	return 0;
+}
+
+/* What was copied in part goes again: its name, its blocks, its inode. */
+static void inode_unmake(ext2_filsys fs, ext2_ino_t dir, const char *name, ext2_ino_t ino)
+{
+	struct ext2_inode inode;
+
+	if (ext2fs_unlink(fs, dir, name, ino, 0) || ext2fs_block_iterate3(fs, ino, BLOCK_FLAG_READ_ONLY, NULL, block_unmake, NULL) ||
+	    ext2fs_read_inode(fs, ino, &inode))
+		return;
+	inode.i_links_count = 0;
+	inode.i_dtime = (uint32_t)time(NULL);
+	if (!ext2fs_write_inode(fs, ino, &inode))
+		ext2fs_inode_alloc_stats2(fs, ino, -1, 0);
+}
+
 /* A new, empty file in a directory, owned by the program's identity. */
 static errcode_t inode_make(ext2_filsys fs, ext2_ino_t dir, const char *name, mode_t mode, ext2_ino_t *ret_ino)
 {
@@ -303,6 +324,8 @@ static int copy_in(ext2_filsys fs, const char *outside, const char *inside)
 		}
 		errcode_t closed = ext2fs_file_close(file);
 		error = error ? error : closed;
+		if (error || n < 0)
+			inode_unmake(fs, dir, name, ino);
 	}
 	if (error || n < 0)
 		status = err_report(PITH_FAILED, inside, "cannot be written: %s", error ? error_message(error) : strerror(errno));
@@ -340,6 +363,7 @@ int cmd_volume(int argc, char **argv)
 		{ "create", create }, { "check", check }, { "ls", ls }, { "cp", cp },
 	};
 
+	initialize_ext2_error_table();       /* else error_message knows only numbers */
 	if (argc && (!strcmp(argv[0], "-h") || !strcmp(argv[0], "--help")))
 		return cmd_help(1, (char *[]){ "volume" });
 	for (size_t i = 0; argc && i < sizeof verbs / sizeof *verbs; i++) {

@@ -238,6 +238,7 @@ int fs_mount_root_erofs(struct blkdev *d, u64 off, u64 len, struct verity *v);
 /* Mount an ext4 volume, the whole device, at an existing directory. DISCARD: the device is told of freed blocks. */
 enum { FS_MOUNT_RDONLY = 1, FS_MOUNT_DISCARD = 2 };
 int fs_mount_ext4(struct blkdev *d, const char *path, u32 flags);
+extern const char *fs_ext4_lacks;    /* after -EOPNOTSUPP: what the volume uses */
 /* Mount a memory file system at an existing directory. */
 int fs_mount_tmpfs(const char *path, u32 mode, u64 max_bytes);
 /*

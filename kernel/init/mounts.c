@@ -60,7 +60,9 @@ static void volume_mount(const struct bootconf_volume *v)
 	case -EUCLEAN:
 		process_cannot_run(126, "volume for %s: it is damaged; pith volume check tells more", v->path);
 	case -EOPNOTSUPP:
-		process_cannot_run(126, "volume for %s: it uses features that are not supported; --verbose names them", v->path);
+		process_cannot_run(126, "volume for %s: it uses %s, which is not supported", v->path, fs_ext4_lacks);
+	case -EROFS:
+		process_cannot_run(126, "volume for %s: its journal has to be replayed first: start it once without :ro", v->path);
 	case -ENOENT:
 	case -ENOTDIR:
 		process_cannot_run(126, "volume for %s: the root has no such directory", v->path);

@@ -110,6 +110,35 @@ is volume/none "$(vm microvm:1 --net none -v nothing.img:/data /bin/true 2>&1 </
 is volume/zero "$(vm microvm:1 --net none -v zero.img:/data /bin/true 2>&1 </dev/null)" \
     "pith: zero.img: no ext4 volume; pith volume create -s SIZE zero.img makes one"
 
+# What cannot be used is said by name; what cannot be written is read.
+refused() { # OPTIONS WHAT
+    rm -f k.img && truncate -s 32M k.img
+    # shellcheck disable=SC2086
+    mke2fs -q -F -t ext4 $1 k.img 2>/dev/null
+    is "volume/refused $2" "$(vm microvm:1 --net none -v k.img:/data /bin/true 2>&1 </dev/null)" "pith: /bin/true: volume for /data: it uses $2, which is not supported"
+}
+refused "-O inline_data" inline_data
+refused "-b 65536" "blocks of more than 4 KiB"
+mkdir from && cp h.txt from/h.txt && rm -f k.img && truncate -s 32M k.img && mke2fs -q -F -t ext4 -O bigalloc -C 16384 -d from k.img 2>/dev/null
+is volume/bigalloc "$(vm microvm:1 --net none -v k.img:/data /bin/cp -v /data/h.txt /data/x 2>&1 </dev/null) $(vm microvm:1 --net none -v k.img:/data /bin/cat /data/h.txt 2>&1 </dev/null) $(fsck k.img)" \
+    "/bin/cp: cannot create regular file '/data/x': Read-only file system from the host 0"
+
+# A journal with something in it is not passed by, and a volume that may not be written is not written.
+volume k.img 32M
+start first microvm:1 --net none -v k.img:/data /usr/bin/perl -e 'open F, ">/data/x"; print F "there"; close F; syscall(162); $| = 1; print "synced\n"; sleep 600'
+wait_for 60 grep -q synced first.log
+cp k.img j.img
+stop
+is volume/to-be-replayed "$(vm microvm:1 --net none -v j.img:/data:ro /bin/cat /data/x 2>&1 </dev/null)" \
+    "pith: /bin/cat: volume for /data: its journal has to be replayed first: start it once without :ro"
+is volume/replayed "$(vm microvm:1 --net none -v j.img:/data /bin/cat /data/x 2>&1 </dev/null) $(fsck j.img)" "there 0"
+
+# What does not fit is not half there.
+head -c 20000000 /dev/zero >large.bin
+volume k.img 16M
+is volume/cp-too-large "$("$PITH" volume cp large.bin k.img:/large 2>&1) $("$PITH" volume ls k.img | grep -c large) $(fsck k.img)" \
+    "pith: /large: cannot be written: Could not allocate block in ext2 filesystem 0 0"
+
 # Volumes of other makes: without a journal, and ext3 with its block maps.
 for kind in "-t ext4 -O ^has_journal" "-t ext3" "-t ext4 -b 1024 -I 128"; do
     rm -f k.img && truncate -s 32M k.img

@@ -154,6 +154,7 @@ static int journal_super_check(struct ext4 *e)
 		incompat = 0;
 	if (incompat & ~(u32)JBD_KNOWN) {
 		log_error("ext4: the journal uses features %x that this kernel lacks; mount it on Linux once", incompat & ~(u32)JBD_KNOWN);
+		fs_ext4_lacks = "unknown features of the journal";
 		return -EOPNOTSUPP;
 	}
 	if (incompat & (JBD_INCOMPAT_CSUM_V2 | JBD_INCOMPAT_CSUM_V3) && be32(sb->checksum) != journal_super_csum(&j->sb))
@@ -207,7 +208,7 @@ int journal_open(struct ext4 *e)
 	u8 *block;
 
 	if (e->super->journal_dev || e->super->journal_inum != EXT4_JOURNAL_INO) {
-		log_error("ext4: the journal lies on another device");
+		fs_ext4_lacks = "a journal on another device";
 		return -EOPNOTSUPP;
 	}
 	int r = ext4_iget(e, EXT4_JOURNAL_INO, &v);

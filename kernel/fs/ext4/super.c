@@ -25,6 +25,8 @@ static const struct { u32 bit; const char *name; } ro_names[] = {
 	{ EXT4_RO_READONLY, "read-only" }, { EXT4_RO_ORPHAN_PRESENT, "orphan_present" },
 };
 
+const char *fs_ext4_lacks = "unknown features";
+
 static u32 super_csum(const struct ext4_super *s)
 {
 	return ext4_crc32c(~0u, s, offsetof(struct ext4_super, checksum));
@@ -39,7 +41,7 @@ static int features_check(struct ext4 *e)
 	if (unknown) {
 		for (unsigned k = 0; k < ARRAY_SIZE(incompat_names); k++)
 			if (unknown & incompat_names[k].bit)
-				log_error("ext4: the volume uses %s, which this kernel lacks", incompat_names[k].name);
+				fs_ext4_lacks = incompat_names[k].name;
 		log_error("ext4: not mounted: features %x", unknown);
 		return -EOPNOTSUPP;
 	}
@@ -58,9 +60,14 @@ static int features_check(struct ext4 *e)
 static int geometry_check(struct ext4 *e, const struct ext4_super *s)
 {
 	bool wide = s->feature_incompat & EXT4_INCOMPAT_64BIT;
+	bool clusters = e->ro_compat & EXT4_RO_BIGALLOC;     /* then it is only read, and bitmaps are never */
 
-	if (s->log_block_size > 2 || s->log_cluster_size != s->log_block_size)
-		return -EOPNOTSUPP;          /* above 4 KiB: a block must fit into a page */
+	if (s->log_block_size > 2) {         /* a block must fit into a page */
+		fs_ext4_lacks = "blocks of more than 4 KiB";
+		return -EOPNOTSUPP;
+	}
+	if (s->log_cluster_size != s->log_block_size && !clusters)
+		return -EUCLEAN;
 	e->block_bits = 10 + s->log_block_size;
 	e->block_size = 1u << e->block_bits;
 	e->nblocks = s->blocks_count_lo | (wide ? (u64)s->blocks_count_hi << 32 : 0);
@@ -74,7 +81,7 @@ static int geometry_check(struct ext4 *e, const struct ext4_super *s)
 	e->free_inodes = s->free_inodes;
 	if (e->first_block != (e->block_size == 1024 ? 1u : 0u) || e->nblocks <= e->first_block || e->nblocks > 1ull << 48)
 		return -EUCLEAN;
-	if (e->blocks_per_group < 8 || e->blocks_per_group > e->block_size * 8 || e->blocks_per_group % 8 || e->inodes_per_group < 8 ||
+	if (e->blocks_per_group < 8 || (e->blocks_per_group > e->block_size * 8 && !clusters) || e->blocks_per_group % 8 || e->inodes_per_group < 8 ||
 	    e->inodes_per_group > e->block_size * 8 || e->inodes_per_group % 8)
 		return -EUCLEAN;
 	if (e->inode_size < 128 || e->inode_size > e->block_size || !IS_POW2(e->inode_size) || e->desc_size < 32 || e->desc_size > e->block_size ||
