@@ -25,7 +25,7 @@ CLANG_CC := $(shell $(CC) --version 2>/dev/null | grep -c clang)
 ifeq ($(CLANG_CC),0)
 WARN     += -Wshadow=local
 # No vector registers, hence nothing on the stack that wants more than 8 bytes, and nothing to tell variadic functions about them.
-KCFLAGS_CC := -mpreferred-stack-boundary=3 -mskip-rax-setup
+KCFLAGS_CC := -mpreferred-stack-boundary=3 -mskip-rax-setup -fno-align-jumps -fno-align-loops -fno-align-labels
 # For speed, but for what makes code larger and no row of bench/budgets.tsv cheaper; and what still runs often, but beside a short way.
 KSPEED   := -O2 -fno-tree-pre -freorder-blocks-algorithm=simple
 KCOMPACT := $(KSPEED) -fno-inline-functions
@@ -47,7 +47,7 @@ endef
 KWITHOUT := kernel/net/inet_without_ip6.c
 KSRC     := $(filter-out $(KWITHOUT) kernel/arch/host/% kernel/arch/x86_64/vdso/%,$(call rwild,kernel,*.c))
 KASM     := $(call rwild,kernel,*.S)
-KCFLAGS  := -std=gnu17 -O2 -fno-align-functions -fno-align-jumps -fno-align-loops -fno-align-labels -g $(WARN) -ffreestanding -fPIE -fno-plt -include kernel/base/hidden.h \
+KCFLAGS  := -std=gnu17 -O2 -fno-align-functions -g $(WARN) -ffreestanding -fPIE -fno-plt -include kernel/base/hidden.h \
             -mgeneral-regs-only -mno-red-zone -mcmodel=small -fcf-protection=none -fno-asynchronous-unwind-tables \
             -fomit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
             -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40 \
