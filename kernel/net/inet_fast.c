@@ -251,8 +251,7 @@ void inet_fast_learn(const void *eth, u32 addr)
 
 struct fast_seg {
 	struct pbuf pbuf;
-	struct inet_tx tx;
-	struct pbuf *self;           /* tx.pbufs[0] */
+	_Alignas(struct inet_tx) u8 tx[sizeof(struct inet_tx) + sizeof(struct pbuf *)];
 	struct netdev_seg seg;
 	u8 frame[];
 };
@@ -364,9 +363,10 @@ static size_t send_wire(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, s
 	*g = (struct tcp_seg){ .p = &f->pbuf, .len = (u16)n, .flags = p->flags & TF_TIMESTAMP ? TF_SEG_OPTS_TS : 0, .tcphdr = (struct tcp_hdr *)(void *)(f->frame + TCP_OFF) };
 	segment_sent(s, p, g);
 	f->seg = (struct netdev_seg){ f->frame, len };
-	f->self = &f->pbuf;
-	f->tx = (struct inet_tx){ .req = { .segs = &f->seg, .nsegs = 1, .needs_csum = true, .csum_start = TCP_OFF, .csum_offset = 16 }, .npbufs = 1, .embedded = true };
-	inet_send_now(&f->tx, len);
+	struct inet_tx *t = (struct inet_tx *)(void *)f->tx;
+	*t = (struct inet_tx){ .req = { .segs = &f->seg, .nsegs = 1, .needs_csum = true, .csum_start = TCP_OFF, .csum_offset = 16 }, .npbufs = 1, .embedded = true };
+	t->pbufs[0] = &f->pbuf;
+	inet_send_now(t, len);
 	inet_timer_activity();
 	return n;
 }
