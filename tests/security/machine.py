@@ -82,7 +82,7 @@ verdict("tables-read-only", some([s for s in fixed if (page_of(image_va + s[1]) 
 
 # A pointer to code in static data that can be written is a way to run something. There is none but in objects that change at run
 # time and carry their function: timers, the threads that the boot began with, lwIP's interfaces, an element of a list.
-CARRIERS = {"one_shot", "cpu_limit", "itimers", "boot_thread", "idle_threads", "inet_eth", "inet_lo", "watch"}
+CARRIERS = {"one_shot", "cpu_limit", "itimers", "boot_thread", "idle_threads", "inet_eth", "inet_lo", "watch", "balloon"}
 lo, hi = image_va + offset["__boot_text_end"], image_va + offset["__text_end"]
 objects = sorted((s for s in symbols if s[3] in "dDbB" and s[2]), key=lambda s: s[1])
 writable = []
