@@ -87,7 +87,8 @@ static struct pnode *pnode_child_locked(struct pnode *dir, const char *name, siz
 {
 	struct pnode *n;
 	list_for_each_entry(n, &dir->children, siblings)
-		if (strncmp(n->name, name, len) == 0 && !n->name[len])
+		/* the first byte by itself: the tables add hundreds of names at the program's first look */
+		if (n->name[0] == name[0] && strncmp(n->name, name, len) == 0 && !n->name[len])
 			return n;
 	return NULL;
 }
