@@ -165,38 +165,43 @@ static void *other_yield(void *arg)
 static void yield_begin(void) { other_start(other_yield); }
 static void yield_end(void) { stop = 1; pthread_join(other, NULL); }
 
-static void *other_pipe(void *arg)
+/* It sends back what comes, until a q. */
+static int echo_from, echo_to;
+
+static void *other_echo(void *arg)
 {
-	char c;
-	while (read(pipe_fd[0], &c, 1) == 1 && c != 'q')
-		(void)!write(back_fd[1], &c, 1);
+	char c[8];
+	ssize_t n;
+
+	while ((n = read(echo_from, c, sizeof c)) > 0 && c[0] != 'q')
+		(void)!write(echo_to, c, (size_t)n);
 	return arg;
 }
-static void pipe_begin(void) { other_start(other_pipe); }
-static void pipe_end(void) { (void)!write(pipe_fd[1], "q", 1); pthread_join(other, NULL); }
+static void echo_begin(int from, int to)
+{
+	echo_from = from;
+	echo_to = to;
+	other_start(other_echo);
+}
+static void echo_end(int fd, size_t len)
+{
+	unsigned long q = 'q';
+
+	(void)!write(fd, &q, len);
+	pthread_join(other, NULL);
+}
+
+static void pipe_begin(void) { echo_begin(pipe_fd[0], back_fd[1]); }
+static void pipe_end(void) { echo_end(pipe_fd[1], 1); }
 ROW(row_pipe_pass, char c = 0; (void)!write(pipe_fd[1], &c, 1); (void)!read(back_fd[0], &c, 1))
 
-static void *other_tcp(void *arg)
-{
-	char c;
-	while (read(tcp_fd[1], &c, 1) == 1 && c != 'q')
-		(void)!write(tcp_fd[1], &c, 1);
-	return arg;
-}
-static void tcp_begin(void) { other_start(other_tcp); }
-static void tcp_end(void) { (void)!write(tcp_fd[0], "q", 1); pthread_join(other, NULL); }
+static void tcp_begin(void) { echo_begin(tcp_fd[1], tcp_fd[1]); }
+static void tcp_end(void) { echo_end(tcp_fd[0], 1); }
 ROW(row_tcp_pass, char c = 0; (void)!write(tcp_fd[0], &c, 1); (void)!read(tcp_fd[0], &c, 1))
 
 static int event_there;
-static void *other_event(void *arg)
-{
-	unsigned long v;
-	while (read(event_there, &v, 8) == 8 && v == 1)
-		(void)!write(event_back, &v, 8);
-	return arg;
-}
-static void event_begin(void) { other_start(other_event); }
-static void event_end(void) { unsigned long v = 2; (void)!write(event_there, &v, 8); pthread_join(other, NULL); }
+static void event_begin(void) { echo_begin(event_there, event_back); }
+static void event_end(void) { echo_end(event_there, 8); }
 ROW(row_event_pass, unsigned long v = 1; (void)!write(event_there, &v, 8); (void)!read(event_back, &v, 8))
 
 static int turn_there, turn_back;
