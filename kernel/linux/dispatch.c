@@ -205,11 +205,11 @@ void syscall_dispatch(struct user_regs *regs)
 {
 	unsigned nr = (unsigned)regs->orig_rax;
 
-	if (unlikely(tracing || nr >= SYSCALL_MAX)) {
+	if (unlikely(tracing)) {
 		dispatch_slow(regs, nr);
 		return;
 	}
-	syscall_fn fn = syscall_table[nr];
+	syscall_fn fn = likely(nr < SYSCALL_MAX) ? syscall_table[nr] : NULL;
 	if (unlikely(!fn))
 		fn = sys_absent;
 	u64 r = (u64)fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
