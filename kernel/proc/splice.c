@@ -1,5 +1,5 @@
 /*
- * splice.c - sendfile, splice, tee, copy_file_range: bytes from file to file, page by page.
+ * splice.c - sendfile, splice, tee, copy_file_range: bytes from file to file by pages.
  *
  * Pages of regular files go from the page cache straight to the other side. Pages of a pipe are
  * written from where they lie; tee shares them.
@@ -18,25 +18,34 @@ static u64 *position(struct file *f, u64 *off)
 
 /* ---- File to file ---- */
 
-/* Bytes at off of a regular file, at most to the end of one page: written to out. */
+#define COPY_PAGES 16u               /* at once: enough for segments that the network card cuts */
+
+/* Bytes at off of a regular file, those of a few pages, written to out in one piece. */
 static ssize_t copy_cached(struct vnode *v, u64 off, struct file *out, const u64 *out_off, size_t len)
 {
+	NO_AUTO_INIT struct page *pages[COPY_PAGES];
+	NO_AUTO_INIT struct uio_seg segs[COPY_PAGES];
 	u64 size = READ_ONCE(v->size);
-	size_t in_page = off % PAGE_SIZE;
-	struct page *page;
+	unsigned npages = 0;
+	ssize_t n = 0;
 	struct uio u;
-	ssize_t n;
 
-	if (off >= size)
-		return 0;
-	len = MIN(len, PAGE_SIZE - in_page);
-	len = MIN(len, size - off);
-	n = vm_object_get_page(v->object, off / PAGE_SIZE, &page);
-	if (n < 0)
-		return n;
-	uio_init_kernel(&u, (u8 *)page_to_virt(page) + in_page, len);
-	n = file_write(out, &u, out_off, file_nonblock(out));
-	page_put(page);
+	for (len = off < size ? MIN(len, size - off) : 0; len && npages < COPY_PAGES; npages++) {
+		size_t in_page = off % PAGE_SIZE, part = MIN(len, PAGE_SIZE - in_page);
+
+		n = vm_object_get_page(v->object, off / PAGE_SIZE, &pages[npages]);
+		if (n < 0)
+			break;
+		segs[npages] = (struct uio_seg){ (uintptr_t)page_to_virt(pages[npages]) + in_page, part };
+		off += part;
+		len -= part;
+	}
+	if (npages) {
+		uio_init_kernel_segs(&u, segs, npages);
+		n = file_write(out, &u, out_off, file_nonblock(out));
+	}
+	while (npages)
+		page_put(pages[--npages]);
 	return n;
 }
 

@@ -41,6 +41,12 @@ void uio_init_kernel(struct uio *u, void *base, size_t len)
 	u->user = false;
 }
 
+void uio_init_kernel_segs(struct uio *u, const struct uio_seg *segs, unsigned nsegs)
+{
+	uio_init_user(u, segs, nsegs);
+	u->user = false;
+}
+
 /* Step over n bytes of the current segment; keeps (I1). */
 static void uio_advance(struct uio *u, size_t n)
 {

@@ -33,6 +33,7 @@ struct uio {
 void uio_init_user(struct uio *u, const struct uio_seg *segs, unsigned nsegs);
 void uio_init_user_one(struct uio *u, struct uaddr base, size_t len);
 void uio_init_kernel(struct uio *u, void *base, size_t len);
+void uio_init_kernel_segs(struct uio *u, const struct uio_seg *segs, unsigned nsegs);
 size_t uio_put(struct uio *u, const void *src, size_t len);
 size_t uio_get(struct uio *u, void *dst, size_t len);
 size_t uio_put_zero(struct uio *u, size_t len);

@@ -1,5 +1,6 @@
 /* splice_all.c - vmsplice, splice between every two kinds of files, and the signals of O_ASYNC. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -173,9 +174,52 @@ static void async(void)
 	close(fd);
 }
 
+static void *drain(void *arg)
+{
+	static unsigned char b[7000];
+	long n, at = 12345, wrong = 0;
+
+	while ((n = read(*(int *)arg, b, sizeof(b))) > 0)
+		for (long i = 0; i < n; i++, at++)
+			wrong += b[i] != (unsigned char)(at * 2654435761u >> 24);
+	NOTE("long drained", "up to %ld, %ld wrong", at, wrong);
+	return NULL;
+}
+
+/* More than a few pages at once, from the middle of one to beyond the file's end, to where there is room for less. */
+static void long_ones(void)
+{
+	static unsigned char b[300001];
+	pthread_t t;
+	off_t at = 12345;
+	long n, sum = 0;
+	int s[2], fd = open("long", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	for (long i = 0; i < (long)sizeof(b); i++)
+		b[i] = (unsigned char)(i * 2654435761u >> 24);
+	NOTE("long made", "%zd", write(fd, b, sizeof(b)));
+	CHECK("long pair", socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	pthread_create(&t, NULL, drain, &s[1]);
+	while ((n = sendfile(s[0], fd, &at, 1000000)) > 0)
+		sum += n;
+	NOTE("long sent", "%ld, at %ld, then %ld", sum, (long)at, n);
+	close(s[0]);
+	pthread_join(t, NULL);
+	close(s[1]);
+	/* Onto itself, further on: what was copied is copied again. */
+	off_t from = 100;
+	lseek(fd, 5000, SEEK_SET);
+	NOTE("onto itself", "%zd", sendfile(fd, fd, &from, 100000));
+	for (n = sum = 0; n < 100000; n += 997)
+		sum = sum * 31 + (pread(fd, b, 1, 5000 + n) == 1 ? b[0] : 1000);
+	NOTE("repeated", "%lx", sum);
+	close(fd);
+}
+
 int main(void)
 {
 	vmsplices();
+	long_ones();
 	matrix();
 	async();
 	return 0;
