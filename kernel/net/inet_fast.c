@@ -426,7 +426,8 @@ static size_t send_here(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, s
 	    n > q->rcv_wnd || q->unsent || q->ooseq || q->refused_data || p->ooseq || q->persist_backoff || p->nrtx || q->nrtx ||
 	    ((p->flags | q->flags) & (TF_INFR | TF_RTO | TF_FIN | TF_CLOSEPEND | TF_RXCLOSED | TF_NAGLEMEMERR | TF_BACKLOGPEND)))
 		return 0;
-	struct pbuf *b = data_alloc((u16)n);
+	/* Nobody limits what unread bytes here take but this; lwIP's way has chunks, which are bounded together. */
+	struct pbuf *b = inet_mem_plenty() ? data_alloc((u16)n) : NULL;
 
 	if (unlikely(!b))
 		return 0;

@@ -47,6 +47,8 @@ extern struct inet_chunk *inet_chunk_current;
 extern bool inet_mem_short;
 /* Give back what the free lists hold. C. */
 void inet_mem_trim(void);
+/* False: packets and connections hold a sixteenth of memory; who can do without more of it should. C. */
+bool inet_mem_plenty(void);
 
 /* Bring a sum of 16- or 32-bit words down to 16 bits, with end-around carry. */
 static inline u32 inet_sum_fold(u64 s)

@@ -34,7 +34,7 @@ struct block {
 		struct block *next;
 		u64 class;
 	};
-	u64 pad;
+	u64 bytes;                   /* of the heap's, this header included */
 };
 _Static_assert(sizeof(struct block) == HDR, "block header");
 
@@ -42,6 +42,7 @@ static const u16 class_size[NCLASS] = { 64, 128, 192, 320, 768, 2032 };
 static const u8 class_keep[NCLASS] = { 128, 128, 64, 64, 32, 32 };
 static struct block *class_free[NCLASS];
 static u32 class_count[NCLASS];
+static u64 heap_bytes;               /* of all blocks, waiting ones too */
 
 struct inet_chunk *inet_chunk_current;
 bool inet_mem_short;                 /* atomic; the net thread asks the page cache for some */
@@ -74,15 +75,26 @@ static inline void *block_alloc(size_t size, unsigned c)
 		class_free[c] = b->next;
 		class_count[c]--;
 	} else {
-		b = heap_alloc(HDR + (c < NCLASS ? class_size[c] : size));
+		size = HDR + (c < NCLASS ? class_size[c] : size);
+		b = heap_alloc(size);
 		if (!b) {
 			failed();
 			return NULL;
 		}
+		b->bytes = size;
+		heap_bytes += size;
 	}
 	b->class = c;
 	return (char *)b + HDR;
 }
+
+static void block_to_heap(struct block *b)
+{
+	heap_bytes -= b->bytes;
+	heap_free(b);
+}
+
+bool inet_mem_plenty(void) { return heap_bytes < page_total_count() * PAGE_SIZE / 16; }
 
 static inline void block_free(void *p)
 {
@@ -95,7 +107,7 @@ static inline void block_free(void *p)
 		class_count[c]++;
 		return;
 	}
-	heap_free(b);
+	block_to_heap(b);
 }
 
 void inet_mem_trim(void)
@@ -104,7 +116,7 @@ void inet_mem_trim(void)
 		while (class_free[c]) {
 			struct block *b = class_free[c];
 			class_free[c] = b->next;
-			heap_free(b);
+			block_to_heap(b);
 		}
 		class_count[c] = 0;
 	}
