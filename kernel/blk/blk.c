@@ -29,8 +29,8 @@ COUNTER(blk_io_errors);
 #define SECTOR        512u
 #define SYNC_SEGS     16u            /* of one request of a synchronous transfer */
 #define DONE_WAITQS   8u
-#define SYNC_INFLIGHT 4u             /* requests of one synchronous transfer at a time */
-#define SUBMIT_BATCH  8u
+#define SYNC_INFLIGHT 16u            /* requests of one synchronous transfer at a time */
+#define SUBMIT_BATCH  SYNC_INFLIGHT
 
 struct blk_lane {
 	struct spinlock lock;
@@ -493,23 +493,31 @@ int blk_rw_sync(struct blkdev *d, enum blk_op op, u64 sector, void *buf, size_t 
 	return len ? sync_transfer(d, op, sector, &m, len) : 0;
 }
 
-/* Cover the first of n pieces and those that follow it on the device; how many. */
+/* Cover the first of n pieces and those that follow it on the device; how many. Adjacent memory makes one segment. */
 static unsigned pieces_fill(const struct blkdev *d, struct sync_request *s, const struct blk_piece *p, unsigned n)
 {
-	unsigned max_segs = d->max_segs < SYNC_SEGS ? d->max_segs : SYNC_SEGS, k = 0;
-	u64 end = p->sector;
+	unsigned max_segs = d->max_segs < SYNC_SEGS ? d->max_segs : SYNC_SEGS, k;
+	struct blk_seg *seg = NULL;
+	u64 sectors = 0;
+	phys_t end = 0;
 
 	s->rq = (struct blk_request){ .op = BLK_WRITE, .sector = p->sector, .segs = s->segs };
-	for (; k < n && k < max_segs && p[k].sector == end; k++) {
-		u64 sectors = end - p->sector + p[k].len / SECTOR;
+	for (k = 0; k < n && p[k].sector == p->sector + sectors; k++) {
+		phys_t pa = arch_virt_to_phys(p[k].buf);
 
-		if (k && (!seg_may_follow(d, s->segs[k - 1].pa + s->segs[k - 1].len, arch_virt_to_phys(p[k].buf)) ||
-			  (d->max_len && sectors > d->max_len / SECTOR)))
+		sectors += p[k].len / SECTOR;
+		if (k && d->max_len && sectors > d->max_len / SECTOR)
 			break;
-		s->segs[k] = (struct blk_seg){ arch_virt_to_phys(p[k].buf), p[k].len };
-		end += p[k].len / SECTOR;
+		if (k && pa == end && seg->len + p[k].len <= d->max_seg_len) {
+			seg->len += p[k].len;
+		} else {
+			if (s->rq.nsegs == max_segs || (k && !seg_may_follow(d, end, pa)))
+				break;
+			seg = &s->segs[s->rq.nsegs++];
+			*seg = (struct blk_seg){ pa, p[k].len };
+		}
+		end = pa + p[k].len;
 	}
-	s->rq.nsegs = k;
 	return k;
 }
 
@@ -521,30 +529,31 @@ static bool piece_ok(const struct blkdev *d, const struct blk_piece *p)
 int blk_write_pieces_sync(struct blkdev *d, const struct blk_piece *pieces, unsigned n)
 {
 	struct sync_call call = { .waitq = sync_waitq(d) };
-	struct sync_request *s;
+	struct sync_request one NO_AUTO_INIT;
 
 	for (unsigned k = 0; k < n; k++)
 		if (!piece_ok(d, &pieces[k]))
 			return -EINVAL;
 	if (d->readonly)
 		return -EROFS;
-	s = heap_alloc_array(SYNC_INFLIGHT, sizeof(*s));
-	if (!call.waitq || !s) {
-		heap_free(s);
+	if (!call.waitq)
 		return -ENOMEM;
-	}
+	struct sync_request *many = n > 1 ? heap_alloc_array(SYNC_INFLIGHT, sizeof(*many)) : NULL;
+	struct sync_request *s = many ? many : &one;   /* writing may be what memory waits for: it needs none */
+	unsigned slots = many ? SYNC_INFLIGHT : 1;
+
 	for (unsigned at = 0; at < n && call.status == 0;) {
 		struct blk_request *round[SYNC_INFLIGHT] NO_AUTO_INIT;
 		unsigned k = 0;
 
-		for (; k < SYNC_INFLIGHT && at < n; k++) {
+		for (; k < slots && at < n; k++) {
 			at += pieces_fill(d, &s[k], pieces + at, n - at);
 			round[k] = &s[k].rq;
 		}
 		sync_submit(d, &call, round, k);
 		WAIT_EVENT(call.waitq, sync_pending(&call) == 0);
 	}
-	heap_free(s);
+	heap_free(many);
 	return call.status;
 }
 

@@ -27,7 +27,7 @@ int blk_rw_sync(struct blkdev *d, enum blk_op op, u64 sector, void *buf, size_t 
 int blk_rw_pages_sync(struct blkdev *d, enum blk_op op, u64 off, struct page **pages, unsigned npages) MUST_CHECK;
 /*
  * Write scattered pieces of contiguous kernel memory, several requests at a time; pieces that follow each other on
- * the device become one. Each at most max_seg_len bytes. 0, -EIO, -EROFS, -EINVAL, -ENOMEM (nothing written). Sleeps.
+ * the device become one. Each at most max_seg_len bytes. Needs no memory, and is slower without. 0, -EIO, -EROFS, -EINVAL. Sleeps.
  */
 struct blk_piece {
 	u64 sector;

@@ -26,12 +26,13 @@
 
 struct vm_object;
 
+#define VM_WRITE_PAGES_MAX 64u       /* that write_pages gets at once */
 #define VM_OBJECT_DEAD ((struct vm_object *)1)
 
 struct vm_object_ops {
 	/* Fill npages locked, consecutive pages (their index says which part). What lies beyond the end is zeroed. 0 or errno. May sleep. */
 	int (*read_pages)(struct vm_object *o, struct page **pages, unsigned npages);
-	/* Write dirty pages back (persistent file systems only; NULL for memory file systems). */
+	/* Write at most VM_WRITE_PAGES_MAX locked pages back, in rising order, with gaps (persistent file systems only; NULL for memory file systems). */
 	int (*write_pages)(struct vm_object *o, struct page **pages, unsigned npages);
 	/* The object's size in bytes now: faults beyond the last page are SIGBUS. NULL: no limit. */
 	u64 (*size)(struct vm_object *o);

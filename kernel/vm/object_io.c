@@ -170,29 +170,23 @@ ssize_t vm_object_write(struct vm_object *o, struct uio *u, u64 off)
 
 /* ---- Write-back ---- */
 
-#define SYNC_MAX 32u
+#define SYNC_MAX VM_WRITE_PAGES_MAX
 
-/* References to a run of dirty pages from *index on; returns how many (0: none up to last). */
+/* References to the dirty pages from *index to last, as many as there is room for; *index is behind them then. */
 static unsigned sync_collect(struct vm_object *o, u64 *index, u64 last, struct page *pages[SYNC_MAX])
 {
 	unsigned n = 0;
 	u64 at = *index;
+	struct page *p;
 
 	spin_lock(&o->lock);
-	struct page *p = radix_next_marked(&o->tree, &at);
-	*index = at;
-	while (p && at <= last && n < SYNC_MAX) {
+	while (n < SYNC_MAX && at >= *index && (p = radix_next_marked(&o->tree, &at)) != NULL && at <= last) {
 		page_get(p);
 		pages[n++] = p;
-		if (at == UINT64_MAX)
-			break;
-		u64 next = at + 1;
-		at = next;
-		p = radix_next_marked(&o->tree, &at);
-		if (at != next)
-			break;
+		at++;
 	}
 	spin_unlock(&o->lock);
+	*index = at;
 	return n;
 }
 
@@ -224,25 +218,18 @@ static unsigned sync_prepare(struct vm_object *o, struct page **pages, unsigned 
 	return kept;
 }
 
-/* Write runs of consecutive pages; what failed is dirty again. */
+/* What failed is dirty again. */
 static int sync_write(struct vm_object *o, struct page **pages, unsigned n)
 {
-	int error = 0;
+	int r = n ? o->ops->write_pages(o, pages, n) : 0;
 
-	for (unsigned i = 0, run; i < n; i += run) {
-		for (run = 1; i + run < n && pages[i + run]->index == pages[i]->index + run; run++)
-			;
-		int r = o->ops->write_pages(o, pages + i, run);
-		for (unsigned k = i; k < i + run; k++) {
-			if (r)
-				vm_object_mark_dirty(o, pages[k]);
-			vm_page_unlock(pages[k]);
-			page_put(pages[k]);
-		}
-		if (r && !error)
-			error = r;
+	for (unsigned k = 0; k < n; k++) {
+		if (r)
+			vm_object_mark_dirty(o, pages[k]);
+		vm_page_unlock(pages[k]);
+		page_put(pages[k]);
 	}
-	return error;
+	return r;
 }
 
 COLD int vm_object_sync(struct vm_object *o, u64 first, u64 last)
@@ -255,10 +242,10 @@ COLD int vm_object_sync(struct vm_object *o, u64 first, u64 last)
 	/* Pages that somebody is writing are not dirty any more and not yet on the device: fsync must not pass them by. */
 	mutex_lock(&o->sync_lock);
 	for (u64 at = first; at <= last;) {
-		unsigned n = sync_collect(o, &at, last, pages);
+		u64 next = at;
+		unsigned n = sync_collect(o, &next, last, pages);
 		if (!n)
 			break;
-		u64 next = at + n;
 		n = sync_prepare(o, pages, n);
 		int r = sync_write(o, pages, n);
 		if (r && !error)

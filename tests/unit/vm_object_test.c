@@ -277,6 +277,23 @@ static void read_ahead(void **state)
 	assert_true(disk.released);
 }
 
+/* Scattered dirty pages reach the file system together, whatever lies between them, so that the device has them together. */
+static void scattered(void **state)
+{
+	disk_make(4);
+	for (unsigned i = 0; i < DISK_PAGES; i += 3)
+		assert_int_equal(write_at(shadow + i * PAGE_SIZE, PAGE_SIZE, i * PAGE_SIZE), PAGE_SIZE);
+	assert_int_equal(vm_object_sync(&disk.o, 3, 90), 0);
+	assert_int_equal(disk.writes, 1);
+	assert_true(vm_dirty_pages == DIV_ROUND_UP(DISK_PAGES, 3) - 30);
+	assert_int_equal(vm_object_sync(&disk.o, 0, UINT64_MAX), 0);
+	assert_int_equal(disk.writes, 2);
+	for (unsigned i = 0; i < DISK_PAGES; i += 3)
+		assert_memory_equal(disk.data + i * PAGE_SIZE, shadow + i * PAGE_SIZE, PAGE_SIZE);
+	assert_true(vm_dirty_pages == 0);
+	vm_object_put(&disk.o);
+}
+
 static unsigned throttled;
 static int throttle_write(struct vm_writer *w, u64 until_pages)
 {
@@ -543,7 +560,7 @@ int main(void)
 		cmocka_unit_test(reading),
 		cmocka_unit_test(read_errors),
 		cmocka_unit_test(read_ahead),
-		cmocka_unit_test(dirty_limits),
+		cmocka_unit_test(scattered), cmocka_unit_test(dirty_limits),
 		cmocka_unit_test(writing_model),
 		cmocka_unit_test(readers_together),
 		cmocka_unit_test(memory_objects),

@@ -153,52 +153,72 @@ static int write_block_parts(struct ext4_inode *i, struct page *p, bool *ret_kep
 	return 0;
 }
 
-/* Write the first of these pages and those that lie behind it; how many are done or kept. */
-static int write_run(struct ext4_inode *i, struct page **pages, unsigned npages)
-{
-	struct ext4 *e = ext4_of(&i->v);
-	struct ext4_map m;
-	bool kept = false, wait;
-	int r;
+/* What of the pages is to be written, and where to. */
+struct write_list {
+	u64 blocks[VM_WRITE_PAGES_MAX];
+	u8 *data[VM_WRITE_PAGES_MAX];
+	unsigned n;
+	struct ext4_map map;                 /* the last that was asked for */
+	u64 first, end;                      /* its blocks of the file */
+};
 
-	if (!page_blocks(i, pages[0]))
-		return 1;                    /* beyond the end: nobody will read it */
-	if (e->block_size < PAGE_SIZE) {
-		r = write_block_parts(i, pages[0], &kept);
-		if (kept)
-			vm_object_mark_dirty(&i->obj, pages[0]);
-		return r ? r : 1;
+_Static_assert(VM_WRITE_PAGES_MAX <= EXT4_WRITE_MANY, "written at once");
+
+/* A page of one block. */
+static int write_list_add(struct ext4_inode *i, struct write_list *w, struct page *p)
+{
+	bool wait = false;
+
+	if (p->index < w->first || p->index >= w->end) {
+		int r = write_map(i, p->index, &w->map, &wait);
+		if (r)
+			return r;
+		w->first = p->index;
+		w->end = w->map.block && !w->map.unwritten ? p->index + w->map.count : p->index;
 	}
-	r = write_map(i, pages[0]->index, &m, &wait);
-	if (r)
-		return r;
-	if (!m.block || m.unwritten) {
-		if (wait)
-			vm_object_mark_dirty(&i->obj, pages[0]);     /* keeps (F1) */
-		return 1;
+	if (w->map.block && !w->map.unwritten) {
+		w->blocks[w->n] = w->map.block + (p->index - w->first);
+		w->data[w->n++] = page_to_virt(p);
+	} else if (wait) {
+		vm_object_mark_dirty(&i->obj, p);                /* keeps (F1) */
 	}
-	unsigned n = (unsigned)MIN((u64)npages, m.count);
-	r = blk_rw_pages_sync(e->dev, BLK_WRITE, e->dev_off + (m.block << e->block_bits), pages, n);
-	return r ? r : (int)n;
+	return 0;
+}
+
+/* One page, written or put on the list. */
+static int write_page(struct ext4_inode *i, struct write_list *w, struct page *p)
+{
+	bool kept = false;
+
+	if (!page_blocks(i, p))
+		return 0;                    /* beyond the end: nobody will read it */
+	if (ext4_of(&i->v)->block_size == PAGE_SIZE)
+		return write_list_add(i, w, p);
+	int r = write_block_parts(i, p, &kept);
+	if (kept)
+		vm_object_mark_dirty(&i->obj, p);
+	return r;
 }
 
 static int object_write_pages(struct vm_object *o, struct page **pages, unsigned npages)
 {
 	struct ext4_inode *i = container_of(o, struct ext4_inode, obj);
+	struct ext4 *e = ext4_of(&i->v);
+	struct write_list w NO_AUTO_INIT;
+	int r = 0;
 
 	/* What a failed volume was to take is lost: syncs say so, and the pages may go. */
-	if (READ_ONCE(ext4_of(&i->v)->failed))
+	if (READ_ONCE(e->failed))
 		return 0;
-	for (unsigned k = 0; k < npages; k++)
+	w.n = 0;
+	w.first = w.end = 0;
+	for (unsigned k = 0; k < npages && !r; k++) {
 		zero_beyond(i, pages[k]);
-	while (npages) {
-		int n = write_run(i, pages, npages);
-		if (n < 0)
-			return ext4_fail(ext4_of(&i->v), "data", n);
-		pages += n;
-		npages -= (unsigned)n;
+		r = write_page(i, &w, pages[k]);
 	}
-	return 0;
+	if (!r)
+		r = ext4_dev_write_many(e, w.blocks, w.data, w.n);
+	return r ? ext4_fail(e, "data", r) : 0;
 }
 
 static u64 object_size(struct vm_object *o)
