@@ -58,6 +58,35 @@ static void write_file(const char *path, size_t len, u32 seed)
 	vnode_put(v);
 }
 
+/* A part of the inode table where nothing is in use is not read for a new inode; one with others in use is, and they stay. */
+static void test_new_inodes_read_nothing(void **state)
+{
+	struct disk d;
+	char name[16];
+
+	volume_make(&d, 16 * MB, "-t ext4 -b 4096");
+	struct mount *m = volume_mount(&d);
+	write_file("/first", 100, 1);
+	u64 reads = d.nreads;
+	for (unsigned k = 0; k < 64; k++) {
+		snprintf(name, sizeof name, "/f%u", k);
+		write_file(name, 100, k);
+	}
+	assert_true(d.nreads == reads);
+	assert_int_equal(volume_unmount(m), 0);
+	assert_int_equal(volume_check(d.data, d.size), 0);
+	/* A block that has one file more, and is not in memory now. */
+	m = volume_mount(&d);
+	write_file("/last", 100, 99);
+	for (unsigned k = 0; k < 64; k++) {
+		snprintf(name, sizeof name, "/f%u", k);
+		expect(name, 100, k);
+	}
+	assert_int_equal(volume_unmount(m), 0);
+	assert_int_equal(volume_check(d.data, d.size), 0);
+	disk_free(&d);
+}
+
 static void test_files_stay(void **state)
 {
 	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
@@ -384,7 +413,7 @@ static void test_discard_full_and_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mount_unmount), cmocka_unit_test(test_files_stay), cmocka_unit_test(test_sparse_punch_truncate),
+		cmocka_unit_test(test_mount_unmount), cmocka_unit_test(test_new_inodes_read_nothing), cmocka_unit_test(test_files_stay), cmocka_unit_test(test_sparse_punch_truncate),
 		cmocka_unit_test(test_many_names), cmocka_unit_test(test_unlinked_open_file), cmocka_unit_test(test_full_volume),
 		cmocka_unit_test(test_log_tail), cmocka_unit_test(test_failing_disk), cmocka_unit_test(test_discard), cmocka_unit_test(test_discard_full_and_refused),
 	};

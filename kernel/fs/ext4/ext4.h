@@ -246,7 +246,8 @@ int ext4_free_blocks(struct ext4 *e, u64 block, u64 count, bool metadata) MUST_C
 void ext4_release_freed(struct ext4 *e, u32 tid);
 /* Tell the device what was freed and is committed, where the volume is mounted so; then it can be used. Not under M. */
 void ext4_discard_freed(struct ext4 *e);
-int ext4_alloc_inode(struct ext4 *e, struct ext4_inode *dir, bool is_dir, u32 *ret_ino) MUST_CHECK;
+/* *ret_alone: the only one in use of its block of the table. */
+int ext4_alloc_inode(struct ext4 *e, struct ext4_inode *dir, bool is_dir, u32 *ret_ino, bool *ret_alone) MUST_CHECK;
 int ext4_free_inode(struct ext4 *e, u32 ino, bool was_dir) MUST_CHECK;
 
 /* ---- Checksums (csum.c) ---- */

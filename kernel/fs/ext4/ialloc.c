@@ -42,7 +42,19 @@ static int find_bit(const struct ext4 *e, u32 g, const u8 *map)
 	return -ENOSPC;
 }
 
-static int take_inode(struct ext4 *e, u32 n, bool is_dir, u32 *ret_ino)
+/* Is the inode the only one in use of its block of the table? Then nobody needs what the block held. */
+static bool alone_in_block(const struct ext4 *e, const u8 *map, u32 bit)
+{
+	u32 per = e->block_size / e->inode_size, first = ROUND_DOWN(bit, per);
+	u32 end = MIN(first + per, e->inodes_per_group);
+
+	for (u32 k = first; k < end; k++)
+		if (k != bit && map[k / 8] >> k % 8 & 1)
+			return false;
+	return true;
+}
+
+static int take_inode(struct ext4 *e, u32 n, bool is_dir, u32 *ret_ino, bool *ret_alone)
 {
 	struct ext4_group *g = &e->groups[n];
 	struct ext4_buf *b;
@@ -66,19 +78,20 @@ static int take_inode(struct ext4 *e, u32 n, bool is_dir, u32 *ret_ino)
 		if ((u32)bit >= used)
 			g->itable_unused = e->inodes_per_group - (u32)bit - 1;
 	}
+	*ret_alone = alone_in_block(e, b->data, (u32)bit);
 	ext4_bitmap_changed(e, n, b, true);
 	buf_put(e, b);
 	*ret_ino = n * e->inodes_per_group + (u32)bit + 1;
 	return 0;
 }
 
-int ext4_alloc_inode(struct ext4 *e, struct ext4_inode *dir, bool is_dir, u32 *ret_ino)
+int ext4_alloc_inode(struct ext4 *e, struct ext4_inode *dir, bool is_dir, u32 *ret_ino, bool *ret_alone)
 {
 	u32 first = is_dir ? directory_group(e) : group_of(e, (u32)dir->v.ino);
 	int r = -ENOSPC;
 
 	for (u32 k = 0; k < e->ngroups && r == -ENOSPC; k++)
-		r = take_inode(e, (first + k) % e->ngroups, is_dir, ret_ino);
+		r = take_inode(e, (first + k) % e->ngroups, is_dir, ret_ino, ret_alone);
 	return r;
 }
 

@@ -15,17 +15,23 @@
 
 /* ---- Where an inode lies ---- */
 
-int ext4_inode_table_read(struct ext4 *e, u32 ino, struct ext4_buf **ret_buf, struct ext4_dinode **ret)
+/* fresh: nothing in the inode's block is in use, so it need not be read. */
+static int inode_table_get(struct ext4 *e, u32 ino, bool fresh, struct ext4_buf **ret_buf, struct ext4_dinode **ret)
 {
 	u32 g = (ino - 1) / e->inodes_per_group, at = (ino - 1) % e->inodes_per_group;
 	u64 byte = (u64)at * e->inode_size;
 
 	if (ino == 0 || ino > e->ninodes)
 		return ext4_corrupted(e, ino, "inode number beyond the volume");
-	int r = buf_read(e, e->groups[g].inode_table + (byte >> e->block_bits), ret_buf);
+	int r = (fresh ? buf_new : buf_read)(e, e->groups[g].inode_table + (byte >> e->block_bits), ret_buf);
 	if (!r)
 		*ret = (struct ext4_dinode *)(void *)((*ret_buf)->data + byte % e->block_size);
 	return r;
+}
+
+int ext4_inode_table_read(struct ext4 *e, u32 ino, struct ext4_buf **ret_buf, struct ext4_dinode **ret)
+{
+	return inode_table_get(e, ino, false, ret_buf, ret);
 }
 
 /* ---- Times: seconds since 1970 with two bits more, and nanoseconds ---- */
@@ -304,13 +310,14 @@ int ext4_inode_new(struct ext4 *e, struct ext4_inode *dir, u32 mode, u64 rdev, s
 	enum vnode_type t = fs_type_of_mode(mode);
 	struct ext4_dinode *d;
 	struct ext4_buf *b;
+	bool alone = false;
 	u32 ino;
 
 	if (!i)
 		return -ENOMEM;
-	int r = ext4_alloc_inode(e, dir, t == VNODE_DIR, &ino);
+	int r = ext4_alloc_inode(e, dir, t == VNODE_DIR, &ino, &alone);
 	if (!r)
-		r = ext4_inode_table_read(e, ino, &b, &d);
+		r = inode_table_get(e, ino, alone, &b, &d);
 	if (r) {
 		heap_free(i);
 		return r;
