@@ -132,8 +132,13 @@ enum arch_fault_access { ARCH_FAULT_READ, ARCH_FAULT_WRITE, ARCH_FAULT_EXEC };
 
 /* What arch calls above it; filled by init once, before user mode. All with interrupts enabled unless said. */
 struct arch_hooks {
-	/* A system call from the current thread; the result goes into regs->rax. */
+	/* A system call from the current thread that calls does not have; the result goes into regs->rax. */
 	void (*syscall)(struct user_regs *regs);
+	/* Calls by number, ncalls of them (0: none), that need nothing but their arguments: entry code calls them and stores what they return. */
+	long (**calls)(u64, u64, u64, u64, u64, u64);
+	/* After such a call, when it returned one of the restart codes (base/errno.h). */
+	void (*restart)(struct user_regs *regs);
+	u32 ncalls;
 	/* A page fault at va from user mode, or from a user copy in the kernel (from_user false). 0 if mended; may sleep. */
 	int (*user_fault)(uintptr_t va, enum arch_fault_access access, bool present, bool from_user);
 	/* Any other exception in user mode (and page faults that user_fault refused): vector, error code, address. */

@@ -20,6 +20,7 @@
 #include "vm/aspace.h"
 
 _Static_assert(offsetof(struct thread, user_work) == 0, "arch tests the first word of a thread on the way out");
+_Static_assert(offsetof(struct thread, arch) == 8, "and the first of arch's part");
 
 NORETURN void kernel_main(void);
 

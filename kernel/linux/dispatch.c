@@ -1,9 +1,9 @@
 /*
  * dispatch.c - the table of system calls and the way into a handler.
  *
- * The entry code calls arch_hooks.syscall = syscall_dispatch; the fast way is one bound check, one flag test
- * and one indirect call with the registers passed on. Handlers take typed arguments (syscall.h); int and
- * pointer-sized arguments travel in whole registers, so one function type serves all.
+ * The entry code calls the table's handlers itself (arch_hooks.calls), with the program's registers as they are; for a number
+ * without one, and for all calls while they are printed or learned, it calls arch_hooks.syscall. Handlers take typed arguments
+ * (syscall.h); int and pointer-sized arguments travel in whole registers, so one function type serves all.
  *
  * Refused calls and their errno. EPERM for nearly all: it is what Linux answers an unprivileged process, so
  * languages turn it into their permission error (Python PermissionError, Go "operation not permitted", Java
@@ -153,13 +153,12 @@ static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	return syscall_refuse_event(starts_another((unsigned)current_regs()->orig_rax) ? POLICY_EXEC : POLICY_REFUSED, EPERM);
 }
 
-static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+static NOINLINE long unknown(unsigned nr)
 {
-	unsigned nr = (unsigned)current_regs()->orig_rax;
 	/* Numbers beyond the table share the last one's flag: a program that tries them must not fill the log. */
 	u8 *flag = &told[MIN(nr, SYSCALL_MAX - 1u)];
 
-	if (READ_ONCE(*flag) || __atomic_exchange_n(flag, 1, __ATOMIC_RELAXED))
+	if (likely(READ_ONCE(*flag)) || __atomic_exchange_n(flag, 1, __ATOMIC_RELAXED))
 		return -ENOSYS;
 	if (nr >= SYSCALL_MAX)
 		log_warn("system call %u is not known: ENOSYS\n", nr);
@@ -168,53 +167,37 @@ static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	return -ENOSYS;
 }
 
-/* No entry in the table: a number that nobody uses, or a call that this kernel was linked without. */
-static long sys_absent(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
-	if (!is_whole())
+	return unknown((unsigned)current_regs()->orig_rax);
+}
+
+/* No entry in the table: a number that nobody uses, or a call that this kernel was linked without. */
+static long absent(unsigned nr)
+{
+	if (unlikely(!is_whole()))
 		return syscall_refuse_event(POLICY_ABSENT, ENOSYS);
-	return policy_given(POLICY_LIST_SYSCALLS) && !policy_depart(POLICY_SYSCALL, NULL) ? -EPERM : sys_unknown(a, b, c, d, e, f);
+	return unlikely(policy_given(POLICY_LIST_SYSCALLS)) && !policy_depart(POLICY_SYSCALL, NULL) ? -EPERM : unknown(nr);
 }
 
 /* A restart code is settled on the exit path, when it is known whether a handler runs. */
-static NOINLINE void result_restart(struct user_regs *regs)
+static void result_restart(struct user_regs *regs)
 {
-	switch (-(s64)regs->rax) {
-	case ERESTARTSYS:
-	case ERESTARTNOINTR:
-	case ERESTARTNOHAND:
-	case ERESTART_RESTARTBLOCK:
-		thread_set_work(thread_current(), THREAD_WORK_SYSCALL_RESTART);
-	}
-}
-
-static NOINLINE void dispatch_slow(struct user_regs *regs, unsigned nr)
-{
-	syscall_fn fn = nr < SYSCALL_MAX && syscall_table[nr] ? syscall_table[nr] : sys_absent;
-
-	if (tracing)
-		tracing->enter(regs);
-	long r = fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
-	if (tracing)
-		tracing->leave(regs, r);
-	regs->rax = (u64)r;
-	result_restart(regs);
+	thread_set_work(thread_current(), THREAD_WORK_SYSCALL_RESTART);
 }
 
 void syscall_dispatch(struct user_regs *regs)
 {
 	unsigned nr = (unsigned)regs->orig_rax;
+	syscall_fn fn = nr < SYSCALL_MAX ? syscall_table[nr] : NULL;
 
-	if (unlikely(tracing)) {
-		dispatch_slow(regs, nr);
-		return;
-	}
-	syscall_fn fn = likely(nr < SYSCALL_MAX) ? syscall_table[nr] : NULL;
-	if (unlikely(!fn))
-		fn = sys_absent;
-	u64 r = (u64)fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
-	regs->rax = r;
-	if (unlikely(r >= (u64)-ERESTART_RESTARTBLOCK && r <= (u64)-ERESTARTSYS))
+	if (unlikely(tracing != NULL))
+		tracing->enter(regs);
+	long r = fn ? fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9) : absent(nr);
+	if (unlikely(tracing != NULL))
+		tracing->leave(regs, r);
+	regs->rax = (u64)r;
+	if (r >= -ERESTART_RESTARTBLOCK && r <= -ERESTARTSYS)
 		result_restart(regs);
 }
 
@@ -226,7 +209,12 @@ COLD void linux_init(bool trace)
 	task_set_ops(&ops);
 	tripwire_call = call_describe;
 	arch_hooks.syscall = syscall_dispatch;
+	arch_hooks.restart = result_restart;
 	watch_init();
+	if (!tracing && arch_hooks.syscall == syscall_dispatch) {
+		arch_hooks.calls = syscall_table;
+		arch_hooks.ncalls = SYSCALL_MAX;
+	}
 	arch_hooks.user_fault = lx_user_fault;
 	arch_hooks.user_trap = lx_user_trap;
 	arch_hooks.user_work = lx_user_work;

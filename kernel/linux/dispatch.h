@@ -16,7 +16,7 @@ void linux_init(bool trace);
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 /* SYSCALL_MAX handlers by number, NULL: no such call here. Changed by watch_init only, sealed after the boot. */
 extern syscall_fn syscall_table[];
-/* arch_hooks.syscall. */
+/* arch_hooks.syscall: what the table has no handler for, and every call while tracing or learning. */
 void syscall_dispatch(struct user_regs *regs);
 /* The name of a call, or NULL. */
 const char *syscall_name(unsigned nr);

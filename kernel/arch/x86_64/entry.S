@@ -53,6 +53,9 @@ arch_enter:
 	popq %r12
 	popq %rbp
 	popq %rbx
+	POP_SCRATCH
+.endm
+.macro POP_SCRATCH
 	popq %r11
 	popq %r10
 	popq %r9
@@ -94,20 +97,52 @@ syscall_entry:
 	pushq %r14
 	pushq %r15
 	xorl %ebp, %ebp
-	movq %rsp, %rdi
+	movl %eax, %eax
 	sti
-	call *arch_hooks(%rip)		/* the first member: syscall */
+	cmpl arch_hooks + HOOKS_NCALLS(%rip), %eax
+	jae .Lother
+	movq arch_hooks + HOOKS_CALLS(%rip), %rcx
+	movq (%rcx,%rax,8), %rax
+	testq %rax, %rax
+	jz .Lother
+	movq %r10, %rcx			/* the other arguments are where C wants them */
+	call *%rax
+	movq %rax, REGS_RAX(%rsp)
+	addq $HOOKS_RESTART_MAX, %rax
+	cmpq $(HOOKS_RESTART_MAX - HOOKS_RESTART_MIN), %rax
+	jbe .Lrestart
 
+.Lleave:
 	cli
 	movq %gs:CPU_CURRENT, %rax
-	movq %gs:CPU_THREAD, %rcx
 	movl THREAD_USER_WORK(%rax), %edx
-	orl ARCH_THREAD_EXIT_FLAGS(%rcx), %edx
-	jnz user_exit
-	POP_ALL
+	orl THREAD_EXIT_FLAGS(%rax), %edx
+	jnz .Lleave_slow
+1:	movq REGS_RBP(%rsp), %rbp	/* rbx and r12 to r15 are as they came: C keeps them, and who changed them asked for EXIT_FULL */
+	addq $REGS_R11, %rsp
+	POP_SCRATCH
 	movq (REGS_RSP - REGS_ORIG_RAX)(%rsp), %rsp
 	swapgs
 	sysretq				/* keeps (E4) */
+
+.Lleave_slow:			/* another thread ran meanwhile, as after most sleeps: its vector registers, and nothing else? */
+	cmpl $0, THREAD_USER_WORK(%rax)
+	jne user_exit
+	cmpl $EXIT_FPU, THREAD_EXIT_FLAGS(%rax)
+	jne user_exit
+	movl $0, THREAD_EXIT_FLAGS(%rax)
+	call fpu_restore_current
+	jmp 1b
+
+.Lother:				/* not in the table, or every call is looked at */
+	movq %rsp, %rdi
+	call *arch_hooks + HOOKS_SYSCALL(%rip)
+	jmp .Lleave
+
+.Lrestart:
+	movq %rsp, %rdi
+	call *arch_hooks + HOOKS_RESTART(%rip)
+	jmp .Lleave
 
 /* ---- The way out: struct user_regs at rsp. Comes with interrupts masked ---- */
 
