@@ -59,6 +59,8 @@ def tables_make(data, tmp):
     finally:
         server.terminate()
         server.wait()
+    if server.returncode:
+        raise SystemExit(f"mariadb: the server that made the tables ended with {server.returncode}: {open(f'{tmp}/server.log', errors='replace').read()[-800:]}")
 
 def volume_make(tmp):
     """plain.img: a data directory that anybody may use (Linux asks, Pith does not); pith.cnf: that of examples/mariadb, on the volume."""
