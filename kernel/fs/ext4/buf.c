@@ -79,6 +79,7 @@ static int buf_get(struct ext4 *e, u64 block, struct ext4_buf **ret)
 	b->block = block;
 	b->data = data;
 	b->refs = 1;
+	b->seal = NULL;
 	list_init(&b->lru_link);
 	list_init(&b->txn_link);
 	list_init(&b->cp_link);
@@ -136,6 +137,7 @@ int buf_new(struct ext4 *e, u64 block, struct ext4_buf **ret)
 	memset((*ret)->data, 0, e->block_size);
 	(*ret)->uptodate = true;
 	(*ret)->checked = 0;
+	(*ret)->seal = NULL;
 	return 0;
 }
 
@@ -159,6 +161,22 @@ void buf_dirty(struct ext4 *e, struct ext4_buf *b)
 	b->in_txn = true;
 	list_append(&t->bufs, &b->txn_link);
 	t->nbufs++;
+}
+
+void buf_dirty_sealed(struct ext4 *e, struct ext4_buf *b, void (*seal)(const struct ext4 *e, struct ext4_buf *b), u32 seed)
+{
+	if (e->csum) {
+		b->seal = seal;
+		b->seal_seed = seed;
+	}
+	buf_dirty(e, b);
+}
+
+void buf_seal(const struct ext4 *e, struct ext4_buf *b)
+{
+	if (b->seal)
+		b->seal(e, b);
+	b->seal = NULL;
 }
 
 void buf_forget(struct ext4 *e, u64 block)

@@ -119,7 +119,7 @@ static int commit_prepare(struct ext4 *e, struct commit *c)
 	if (!c->home || !c->copy)
 		return -ENOMEM;
 	for (unsigned k = 0; k < c->n; k++)
-		if (!(c->copy[k] = ext4_block_new()))
+		if (!(c->copy[k] = ext4_block_raw()))
 			return -ENOMEM;
 	return 0;
 }
@@ -133,6 +133,7 @@ static void commit_close(struct ext4 *e, struct commit *c)
 	while (!list_empty(&t->bufs)) {
 		struct ext4_buf *b = list_entry(list_pop(&t->bufs), struct ext4_buf, txn_link);
 		list_init(&b->txn_link);
+		buf_seal(e, b);
 		memcpy(c->copy[k], b->data, e->block_size);
 		c->home[k++] = b->block;
 		b->in_txn = false;
@@ -582,7 +583,7 @@ static int checkpoint_locked(struct ext4 *e)
 	unsigned n = 0;
 
 	/* As many as there is memory for: one will do. */
-	while (n < CP_BATCH && (copies[n] = ext4_block_new()))
+	while (n < CP_BATCH && (copies[n] = ext4_block_raw()))
 		n++;
 	int r = n ? 1 : -ENOMEM;
 	while (r > 0)

@@ -98,14 +98,17 @@ bool ext4_block_valid(const struct ext4 *e, u64 block, u64 count)
 	return block > 0 && block >= e->first_block && block < e->nblocks && count <= e->nblocks - block;
 }
 
-u8 *ext4_block_new(void)
+static u8 *block_alloc(unsigned flags)
 {
-	struct page *p = page_alloc(0, PAGE_ZERO);
+	struct page *p = page_alloc(0, flags);
 
 	if (!p && vm_reclaim(32))
-		p = page_alloc(0, PAGE_ZERO);
+		p = page_alloc(0, flags);
 	return p ? page_to_virt(p) : NULL;
 }
+
+u8 *ext4_block_new(void) { return block_alloc(PAGE_ZERO); }
+u8 *ext4_block_raw(void) { return block_alloc(0); }
 
 void ext4_block_free(u8 *block)
 {

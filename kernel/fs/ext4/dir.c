@@ -39,12 +39,12 @@ static struct ext4_dirent *entry_at(struct ext4_buf *b, u32 at) { return (struct
 
 /* ---- Checksums and checks ---- */
 
-static u32 leaf_csum(const struct ext4_inode *dir, const struct ext4_buf *b)
-{
-	return ext4_crc32c(dir->csum_seed, b->data, dir_space(ext4_of(&dir->v)));
-}
-
 static u32 *leaf_csum_field(const struct ext4 *e, struct ext4_buf *b) { return (u32 *)(void *)(b->data + e->block_size - 4); }
+
+static void leaf_seal(const struct ext4 *e, struct ext4_buf *b)
+{
+	*leaf_csum_field(e, b) = ext4_crc32c(b->seal_seed, b->data, dir_space(e));
+}
 
 static bool leaf_valid(struct ext4_inode *dir, struct ext4_buf *b)
 {
@@ -53,7 +53,8 @@ static bool leaf_valid(struct ext4_inode *dir, struct ext4_buf *b)
 
 	if (e->csum) {
 		struct ext4_dirent *t = entry_at(b, space);
-		if (t->ino || t->rec_len != EXT4_DIRENT_TAIL || t->name_len || t->file_type != EXT4_FT_TAIL || *leaf_csum_field(e, b) != leaf_csum(dir, b))
+		if (t->ino || t->rec_len != EXT4_DIRENT_TAIL || t->name_len || t->file_type != EXT4_FT_TAIL || 
+		    *leaf_csum_field(e, b) != ext4_crc32c(dir->csum_seed, b->data, space))
 			return false;
 	}
 	while (at < space) {
@@ -83,6 +84,7 @@ int dir_block(struct ext4_inode *dir, u64 lblk, struct ext4_buf **ret)
 	bool node = htree_is_node(dir, lblk, b);
 	u64 role = buf_role((u32)dir->v.ino, (lblk ? BUF_DIR : BUF_DIR_ROOT) + node);
 	if (b->checked != role) {
+		buf_seal(e, b);
 		if (!(node ? htree_node_valid(dir, lblk, b) : leaf_valid(dir, b))) {
 			buf_put(e, b);
 			return ext4_corrupted(e, dir->v.ino, "a block of a directory");
@@ -95,11 +97,7 @@ int dir_block(struct ext4_inode *dir, u64 lblk, struct ext4_buf **ret)
 
 void dir_block_changed(struct ext4_inode *dir, struct ext4_buf *b)
 {
-	struct ext4 *e = ext4_of(&dir->v);
-
-	if (e->csum)
-		*leaf_csum_field(e, b) = leaf_csum(dir, b);
-	buf_dirty(e, b);
+	buf_dirty_sealed(ext4_of(&dir->v), b, leaf_seal, dir->csum_seed);
 }
 
 /* One empty record, and the place of the checksum. */
@@ -137,10 +135,11 @@ struct ext4_dirent *dir_find_in(struct ext4_inode *dir, struct ext4_buf *b, cons
 {
 	struct ext4 *e = ext4_of(&dir->v);
 	struct ext4_dirent *prev = NULL;
+	u32 space = dir_space(e);
 
-	for (u32 at = 0; at < dir_space(e); at += dirent_rec(e, prev)) {
+	for (u32 at = 0; at < space; at += dirent_rec(e, prev)) {
 		struct ext4_dirent *d = entry_at(b, at);
-		if (d->ino && d->name_len == len && memcmp(d->name, name, len) == 0) {
+		if (d->name_len == len && d->ino && memcmp(d->name, name, len) == 0) {
 			if (ret_prev)
 				*ret_prev = prev;
 			return d;
@@ -162,9 +161,9 @@ static void entry_fill(const struct ext4 *e, struct ext4_dirent *d, const char *
 bool dir_add_in(struct ext4_inode *dir, struct ext4_buf *b, const char *name, size_t len, u32 ino, u8 type)
 {
 	struct ext4 *e = ext4_of(&dir->v);
-	u32 need = dirent_len(len), rec;
+	u32 need = dirent_len(len), space = dir_space(e), rec;
 
-	for (u32 at = 0; at < dir_space(e); at += rec) {
+	for (u32 at = 0; at < space; at += rec) {
 		struct ext4_dirent *d = entry_at(b, at);
 		rec = dirent_rec(e, d);
 		u32 used = d->ino ? dirent_len(d->name_len) : 0;

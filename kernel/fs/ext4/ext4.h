@@ -44,6 +44,8 @@ struct ext4_buf {
 	bool uptodate;
 	bool in_txn;                         /* changed in the running transaction */
 	bool forgotten;                      /* freed in the running transaction: dropped when that is committed */
+	void (*seal)(const struct ext4 *e, struct ext4_buf *b); /* puts its checksum in before it is committed, NULL: it is right */
+	u32 seal_seed;
 };
 
 /* What a block was checked as is what it may be used as: on a broken volume one block may be two things. */
@@ -58,6 +60,13 @@ int buf_new(struct ext4 *e, u64 block, struct ext4_buf **ret) MUST_CHECK;
 void buf_put(struct ext4 *e, struct ext4_buf *b);
 /* It was changed, or is about to be, in the running transaction. */
 void buf_dirty(struct ext4 *e, struct ext4_buf *b);
+/*
+ * The same for a block with a checksum in it: seal computes that when the transaction is closed, once for all changes. On a
+ * broken volume others may have changed the block meanwhile as something else, so seal believes nothing that it reads.
+ */
+void buf_dirty_sealed(struct ext4 *e, struct ext4_buf *b, void (*seal)(const struct ext4 *e, struct ext4_buf *b), u32 seed);
+/* Now: before somebody looks at the checksum. */
+void buf_seal(const struct ext4 *e, struct ext4_buf *b);
 /* The block was freed: it is neither logged nor written home any more, and a revoke record says so. */
 void buf_forget(struct ext4 *e, u64 block);
 void buf_drop_all(struct ext4 *e);
@@ -142,6 +151,7 @@ static inline u32 ext4_running_tid(const struct ext4 *e);
 struct ext4_group {
 	u64 block_bitmap, inode_bitmap, inode_table;
 	u32 free_blocks, free_inodes, used_dirs, itable_unused;
+	bool stale[2];                       /* the descriptor has an old checksum of the bitmap of blocks, of inodes */
 	u32 first_clear;                     /* no block before it is free in the bitmap */
 	u16 flags;
 	bool dirty;                          /* differs from its descriptor */
@@ -203,6 +213,7 @@ int ext4_corrupted(struct ext4 *e, u64 where, const char *what);
 int ext4_fail(struct ext4 *e, const char *what, int error);
 /* Memory that a device can reach for one block, zeroed (a page, whatever the block size); NULL: none. Freeing NULL is fine. */
 u8 *ext4_block_new(void) MUST_CHECK;
+u8 *ext4_block_raw(void) MUST_CHECK;      /* not zeroed: the caller fills it, and not from the device */
 void ext4_block_free(u8 *block);
 /* Read and write whole blocks, past the cache. */
 int ext4_dev_read(struct ext4 *e, u64 block, void *data, unsigned nblocks) MUST_CHECK;

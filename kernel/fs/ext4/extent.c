@@ -62,15 +62,20 @@ void extent_root_init(struct ext4_inode *i)
 static u32 node_max(const struct ext4 *e) { return (e->block_size - (u32)sizeof(struct ext4_ext_header)) / (u32)sizeof(struct ext4_ext); }
 static u32 *node_tail(const struct ext4_ext_header *h) { return (u32 *)(void *)(exts(h) + h->max); }
 
+static u32 node_csum(u32 seed, const struct ext4_ext_header *h) { return ext4_crc32c(seed, h, (size_t)((u8 *)node_tail(h) - (u8 *)h)); }
+
+static void node_seal(const struct ext4 *e, struct ext4_buf *b)
+{
+	struct ext4_ext_header *h = (struct ext4_ext_header *)(void *)b->data;
+
+	if (h->max <= node_max(e))
+		*node_tail(h) = node_csum(b->seal_seed, h);
+}
+
 static void node_changed(struct ext4_inode *i, struct level *l)
 {
-	struct ext4 *e = ext4_of(&i->v);
-
-	if (!l->buf)
-		return;                      /* the inode is stored by the caller */
-	if (e->csum)
-		*node_tail(l->h) = ext4_crc32c(i->csum_seed, l->h, (size_t)((u8 *)node_tail(l->h) - (u8 *)l->h));
-	buf_dirty(e, l->buf);
+	if (l->buf)                          /* else the inode is stored by the caller */
+		buf_dirty_sealed(ext4_of(&i->v), l->buf, node_seal, i->csum_seed);
 }
 
 static bool entries_sorted(const struct ext4_ext_header *h)
@@ -107,8 +112,9 @@ static int node_read(struct ext4_inode *i, u64 block, unsigned depth, struct lev
 	l->h = (struct ext4_ext_header *)(void *)l->buf->data;
 	u64 role = buf_role((u32)i->v.ino, BUF_EXTENTS + depth);
 	if (l->buf->checked != role) {
+		buf_seal(e, l->buf);
 		r = node_check(i, l->h, depth, node_max(e));
-		if (!r && e->csum && *node_tail(l->h) != ext4_crc32c(i->csum_seed, l->h, (size_t)((u8 *)node_tail(l->h) - (u8 *)l->h)))
+		if (!r && e->csum && *node_tail(l->h) != node_csum(i->csum_seed, l->h))
 			r = ext4_corrupted(e, i->v.ino, "checksum of an extent block");
 		l->buf->checked = r ? 0 : role;
 	} else if (l->h->magic != EXT4_EXT_MAGIC || l->h->depth != depth) {

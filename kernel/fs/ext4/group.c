@@ -133,6 +133,30 @@ int ext4_groups_load(struct ext4 *e, bool strict)
 	return r;
 }
 
+static u32 bitmap_csum(const struct ext4 *e, const u8 *map, bool inodes)
+{
+	return ext4_crc32c(e->csum_seed, map, (inodes ? e->inodes_per_group : e->blocks_per_group) / 8);
+}
+
+/* Put the checksum of a bitmap into its descriptor. The bitmap was changed in this transaction, so it is in memory. */
+static int bitmap_csum_store(struct ext4 *e, u32 n, struct ext4_group_desc *d, bool inodes)
+{
+	struct ext4_group *g = &e->groups[n];
+	struct ext4_buf *b;
+	int r = buf_read(e, inodes ? g->inode_bitmap : g->block_bitmap, &b);
+
+	if (r)
+		return r;
+	u32 crc = bitmap_csum(e, b->data, inodes);
+
+	buf_put(e, b);
+	*(inodes ? &d->inode_bitmap_csum_lo : &d->block_bitmap_csum_lo) = (u16)crc;
+	if (e->desc_size >= 64)
+		*(inodes ? &d->inode_bitmap_csum_hi : &d->block_bitmap_csum_hi) = (u16)(crc >> 16);
+	g->stale[inodes] = false;
+	return 0;
+}
+
 static int desc_store(struct ext4 *e, u32 n)
 {
 	struct ext4_group *g = &e->groups[n];
@@ -148,6 +172,9 @@ static int desc_store(struct ext4 *e, u32 n)
 	d->free_blocks_lo = (u16)g->free_blocks;
 	d->free_inodes_lo = (u16)g->free_inodes;
 	d->used_dirs_lo = (u16)g->used_dirs;
+	for (unsigned inodes = 0; inodes < 2 && !r; inodes++)
+		if (g->stale[inodes])
+			r = bitmap_csum_store(e, n, d, inodes);
 	if (e->csum || e->gdt_csum) {
 		d->itable_unused_lo = (u16)g->itable_unused;
 		d->flags = g->flags;
@@ -166,7 +193,7 @@ static int desc_store(struct ext4 *e, u32 n)
 	buf_dirty(e, b);
 	buf_put(e, b);
 	g->dirty = false;
-	return 0;
+	return r;
 }
 
 int ext4_groups_flush(struct ext4 *e)
@@ -213,29 +240,6 @@ static void block_bitmap_make(struct ext4 *e, u32 n, u8 *map)
 	mark(e, map, base, blocks, g->inode_bitmap, 1);
 	mark(e, map, base, blocks, g->inode_table, e->itable_blocks);
 	bits_set(map, blocks, (u64)e->block_size * 8);
-}
-
-static u32 bitmap_csum(const struct ext4 *e, const u8 *map, bool inodes)
-{
-	return ext4_crc32c(e->csum_seed, map, (inodes ? e->inodes_per_group : e->blocks_per_group) / 8);
-}
-
-/* Put the checksum of a bitmap into its descriptor. */
-static int bitmap_csum_store(struct ext4 *e, u32 n, const u8 *map, bool inodes)
-{
-	struct ext4_buf *b;
-	u32 crc = bitmap_csum(e, map, inodes);
-	int r = buf_read(e, ext4_desc_block(e, n), &b);
-
-	if (r)
-		return r;
-	struct ext4_group_desc *d = (struct ext4_group_desc *)(void *)(b->data + n % ext4_descs_a_block(e) * e->desc_size);
-	*(inodes ? &d->inode_bitmap_csum_lo : &d->block_bitmap_csum_lo) = (u16)crc;
-	if (e->desc_size >= 64)
-		*(inodes ? &d->inode_bitmap_csum_hi : &d->block_bitmap_csum_hi) = (u16)(crc >> 16);
-	buf_dirty(e, b);
-	buf_put(e, b);
-	return 0;
 }
 
 static int bitmap_csum_check(struct ext4 *e, u32 n, const u8 *map, bool inodes, bool *ret_ok)
@@ -301,6 +305,19 @@ static int bitmap_get(struct ext4 *e, u32 n, bool inodes, struct ext4_buf **ret)
 int ext4_block_bitmap(struct ext4 *e, u32 g, struct ext4_buf **ret) { return bitmap_get(e, g, false, ret); }
 int ext4_inode_bitmap(struct ext4 *e, u32 g, struct ext4_buf **ret) { return bitmap_get(e, g, true, ret); }
 
+/* The descriptor's block is of this transaction from now on, as the log's room is counted; what is in it follows when that is closed. */
+static int desc_dirty(struct ext4 *e, u32 n)
+{
+	struct ext4_buf *b;
+	int r = buf_read(e, ext4_desc_block(e, n), &b);
+
+	if (r)
+		return r;
+	buf_dirty(e, b);
+	buf_put(e, b);
+	return 0;
+}
+
 void ext4_bitmap_changed(struct ext4 *e, u32 n, struct ext4_buf *b, bool inodes)
 {
 	struct ext4_group *g = &e->groups[n];
@@ -309,6 +326,8 @@ void ext4_bitmap_changed(struct ext4 *e, u32 n, struct ext4_buf *b, bool inodes)
 	g->dirty = true;
 	e->super_dirty = true;
 	buf_dirty(e, b);
-	if (e->csum && bitmap_csum_store(e, n, b->data, inodes))
+	b->checked = BUF_BITMAP;
+	g->stale[inodes] = e->csum;
+	if (e->csum && desc_dirty(e, n))
 		(void)ext4_fail(e, "group descriptor", -EIO);
 }

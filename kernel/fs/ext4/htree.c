@@ -53,12 +53,12 @@ bool htree_is_node(const struct ext4_inode *dir, u64 lblk, struct ext4_buf *b)
 			     limit_of(entries_of(lblk, b)) == limit_want(e, 8));
 }
 
-static u32 node_csum(const struct ext4_inode *dir, struct ext4_buf *b, u32 offset)
+static u32 node_csum(u32 seed, struct ext4_buf *b, u32 offset)
 {
 	struct ext4_dx_entry *x = (struct ext4_dx_entry *)(void *)(b->data + offset);
 	struct ext4_dx_tail *t = (struct ext4_dx_tail *)(void *)(x + limit_of(x));
 	static const u8 zero[4];
-	u32 crc = ext4_crc32c(dir->csum_seed, b->data, offset + count_of(x) * sizeof *x);
+	u32 crc = ext4_crc32c(seed, b->data, offset + count_of(x) * sizeof *x);
 
 	crc = ext4_crc32c(crc, &t->reserved, 4);
 	return ext4_crc32c(crc, zero, 4);
@@ -72,15 +72,18 @@ static u32 node_offset(const struct ext4 *e, struct ext4_buf *b)
 	return dirent_rec(e, d) == 12 ? 24u + root_info(b)->info_length : 8;
 }
 
-void htree_node_changed(struct ext4_inode *dir, struct ext4_buf *b)
+static void node_seal(const struct ext4 *e, struct ext4_buf *b)
 {
-	struct ext4 *e = ext4_of(&dir->v);
 	u32 offset = node_offset(e, b);
 	struct ext4_dx_entry *x = (struct ext4_dx_entry *)(void *)(b->data + offset);
 
-	if (e->csum)
-		((struct ext4_dx_tail *)(void *)(x + limit_of(x)))->checksum = node_csum(dir, b, offset);
-	buf_dirty(e, b);
+	if (limit_of(x) == limit_want(e, offset) && count_of(x) <= limit_of(x))
+		((struct ext4_dx_tail *)(void *)(x + limit_of(x)))->checksum = node_csum(b->seal_seed, b, offset);
+}
+
+void htree_node_changed(struct ext4_inode *dir, struct ext4_buf *b)
+{
+	buf_dirty_sealed(ext4_of(&dir->v), b, node_seal, dir->csum_seed);
 }
 
 static bool root_valid(const struct ext4 *e, struct ext4_buf *b)
@@ -107,7 +110,7 @@ bool htree_node_valid(struct ext4_inode *dir, u64 lblk, struct ext4_buf *b)
 	for (u32 k = 2; k < count_of(x); k++)
 		if (x[k].hash < x[k - 1].hash)
 			return false;
-	return !e->csum || ((struct ext4_dx_tail *)(void *)(x + limit_of(x)))->checksum == node_csum(dir, b, offset);
+	return !e->csum || ((struct ext4_dx_tail *)(void *)(x + limit_of(x)))->checksum == node_csum(dir->csum_seed, b, offset);
 }
 
 /* ---- Walking ---- */
