@@ -43,7 +43,8 @@ static void fail(const char *what)
 
 static void mount_or_fail(const char *from, const char *to, const char *type, unsigned long flags)
 {
-	if (mount(from, to, type, flags, NULL))
+	/* Half of the memory, which is tmpfs's own limit, is too little for a database that lives there. */
+	if (mount(from, to, type, flags, !strcmp(type ? type : "", "tmpfs") ? "size=90%" : NULL))
 		fail(to);
 }
 
