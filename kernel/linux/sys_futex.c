@@ -13,22 +13,29 @@
 #include "proc/timers.h"
 #include "vm/aspace.h"
 
-static int key_of(struct uaddr a, bool shared, u64 key[2])
+static ALWAYS_INLINE int key_of(struct uaddr a, bool shared, u64 key[2])
 {
 	if (a.va & 3)
 		return -EINVAL;
-	return vm_futex_key(a.va, shared, key);
+	if (shared || a.va >= ARCH_USER_TOP)
+		return vm_futex_key(a.va, shared, key);
+	key[0] = 0;                  /* private: the address says it all */
+	key[1] = a.va;
+	return 0;
 }
 
-static long wait_once(struct uaddr a, bool shared, u32 val, u32 bitset, u64 deadline_ns)
+static NOINLINE long wait_once(struct uaddr a, bool shared, u32 val, u32 bitset, u64 deadline_ns)
 {
-	struct futex_waiter w;
-	u64 key[2];
-	u32 now;
+	NO_AUTO_INIT struct futex_waiter w;
+	NO_AUTO_INIT u64 key[2];
+	NO_AUTO_INIT u32 now;
 	int r = key_of(a, shared, key);
 
-	if (r)
-		return r;
+	/* Nobody needs to know of a waiter whose word has changed already. */
+	if (r == 0)
+		r = user_load_u32(a, &now);
+	if (r || now != val)
+		return r ? r : -EAGAIN;
 	futex_enqueue(&w, key, bitset);
 	r = user_load_u32(a, &now);
 	if (r || now != val) {
@@ -65,19 +72,21 @@ static long futex_wait(struct uaddr a, bool shared, u32 val, u32 bitset, u64 dea
 	return -ERESTART_RESTARTBLOCK;
 }
 
-static long wake(struct uaddr a, bool shared, u32 nr, u32 bitset)
+static ALWAYS_INLINE long wake(struct uaddr a, bool shared, u32 nr, u32 bitset)
 {
-	u64 key[2];
+	NO_AUTO_INIT u64 key[2];
 
 	if (!bitset)
 		return -EINVAL;
 	int r = key_of(a, shared, key);
 	if (r)
 		return r;
-	if (futex_cond_is_pi(key))
+	if (unlikely(!futex_pi_cond_idle()) && futex_cond_is_pi(key))
 		return -EINVAL;              /* they may only be requeued to their lock */
 	return futex_wake(key, MAX((int)nr, 1), bitset);
 }
+
+static NOINLINE int key_call(struct uaddr a, bool shared, u64 key[2]) { return key_of(a, shared, key); }
 
 static COLD long requeue(struct uaddr a, struct uaddr a2, bool shared, u32 nwake, u32 nmove, const u32 *cmp)
 {
@@ -86,7 +95,7 @@ static COLD long requeue(struct uaddr a, struct uaddr a2, bool shared, u32 nwake
 
 	if ((int)nwake < 0 || (int)nmove < 0)
 		return -EINVAL;
-	if ((r = key_of(a, shared, key)) || (r = key_of(a2, shared, key2)))
+	if ((r = key_call(a, shared, key)) || (r = key_call(a2, shared, key2)))
 		return r;
 	if (futex_cond_is_pi(key))
 		return -EINVAL;
@@ -161,7 +170,7 @@ static long wake_op(struct uaddr a, struct uaddr a2, bool shared, u32 nr, u32 nr
 	bool second = false;
 	int r;
 
-	if ((r = key_of(a, shared, key)) || (r = key_of(a2, shared, key2)) || (r = word_op(a2, code, &second)))
+	if ((r = key_call(a, shared, key)) || (r = key_call(a2, shared, key2)) || (r = word_op(a2, code, &second)))
 		return r;
 	int n = futex_wake(key, MAX((int)nr, 1), FUTEX_MATCH_ANY);
 	if (second)
@@ -202,15 +211,15 @@ static bool takes_timeout(int cmd)
 	       cmd == LX_FUTEX_WAIT_REQUEUE_PI;
 }
 
-long sys_futex(struct uaddr a, int op, unsigned val, struct uaddr timeout, struct uaddr a2, unsigned val3)
+static NOINLINE long wake_call(struct uaddr a, bool shared, u32 nr, u32 bitset) { return wake(a, shared, nr, bitset); }
+
+static NOINLINE long other(struct uaddr a, int op, unsigned val, struct uaddr timeout, struct uaddr a2, unsigned val3)
 {
-	int cmd = op & LX_FUTEX_CMD_MASK, r;
+	int r, cmd = op & LX_FUTEX_CMD_MASK;
 	bool shared = !(op & LX_FUTEX_PRIVATE);
 	u32 val2 = (u32)timeout.va;
 	u64 deadline = WAIT_FOREVER;
 
-	if (cmd == LX_FUTEX_WAKE)
-		return wake(a, shared, val, FUTEX_MATCH_ANY);
 	if (takes_timeout(cmd) && (r = deadline_of(op, timeout, &deadline)))
 		return r;
 	if ((op & LX_FUTEX_CLOCK_REALTIME) && !realtime_allowed(cmd))
@@ -221,7 +230,7 @@ long sys_futex(struct uaddr a, int op, unsigned val, struct uaddr timeout, struc
 	case LX_FUTEX_WAIT_BITSET:
 		return futex_wait(a, shared, val, val3, deadline);
 	case LX_FUTEX_WAKE_BITSET:
-		return wake(a, shared, val, val3);
+		return wake_call(a, shared, val, val3);
 	case LX_FUTEX_REQUEUE:
 		return requeue(a, a2, shared, val, val2, NULL);
 	case LX_FUTEX_CMP_REQUEUE:
@@ -244,6 +253,18 @@ long sys_futex(struct uaddr a, int op, unsigned val, struct uaddr timeout, struc
 	}
 }
 
+long sys_futex(struct uaddr a, int op, unsigned val, struct uaddr timeout, struct uaddr a2, unsigned val3)
+{
+	bool shared = !(op & LX_FUTEX_PRIVATE);
+	int cmd = op & ~LX_FUTEX_PRIVATE;
+
+	if (cmd == LX_FUTEX_WAKE)
+		return wake(a, shared, val, FUTEX_MATCH_ANY);
+	if (cmd == LX_FUTEX_WAIT && uaddr_is_null(timeout))
+		return wait_once(a, shared, val, FUTEX_MATCH_ANY, WAIT_FOREVER);
+	return other(a, op, val, timeout, a2, val3);
+}
+
 /* ---- Several words at once ---- */
 
 static int waitv_get(struct lx_futex_waitv *v, struct uaddr from, unsigned n)
@@ -264,7 +285,7 @@ static int waitv_queue(struct futex_waiter *ws, const struct lx_futex_waitv *v, 
 	int r = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		r = key_of(uaddr_make(v[i].uaddr), !(v[i].flags & LX_FUTEX_PRIVATE), key);
+		r = key_call(uaddr_make(v[i].uaddr), !(v[i].flags & LX_FUTEX_PRIVATE), key);
 		if (r == 0) {
 			futex_enqueue_any(ws, i, key);
 			r = user_load_u32(uaddr_make(v[i].uaddr), &now);

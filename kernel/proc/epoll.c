@@ -227,15 +227,14 @@ static ssize_t collect(struct epoll *ep, struct uio *u, unsigned max)
 
 static int sleep_until_ready(struct epoll *ep, u64 deadline_ns)
 {
-	struct waiter w;
+	NO_AUTO_INIT struct waiter w;
 	int r = 0;
 
 	waitq_prepare(&ep->waitq, &w, true);
 	while (!ready_any(ep)) {
 		r = waitq_block(&w, true, deadline_ns);
-		if (r || ready_any(ep))
+		if (r)
 			break;
-		waitq_rearm(&w);
 	}
 	waitq_finish(&w);
 	return r;

@@ -42,32 +42,34 @@ static bool key_is(const struct futex_waiter *w, const u64 key[2])
 	return w->key[0] == key[0] && w->key[1] == key[1];
 }
 
-static void enqueue(struct futex_waiter *w, const u64 key[2], u32 bitset, struct waiter *sleeper)
+static ALWAYS_INLINE void enqueue(struct futex_waiter *w, const u64 key[2], u32 bitset, void **held)
 {
 	struct futex_bucket *b = bucket_of(key);
 
 	w->key[0] = key[0];
 	w->key[1] = key[1];
 	w->bitset = bitset;
-	w->sleeper = sleeper;
+	w->held = held;
 	w->thread = thread_current();
 	spin_lock(&b->lock);
 	w->bucket = b;
 	b->seq++;
 	list_append(&b->waiters, &w->link);
 	spin_unlock(&b->lock);
-	/* The word is read after this; the wakers' side has its barrier in spin_lock. */
+	/* The word is read after this; the wakers' side has its barrier in futex_wake. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 void futex_enqueue(struct futex_waiter *w, const u64 key[2], u32 bitset)
 {
-	enqueue(w, key, bitset, &w->waiter);
+	enqueue(w, key, bitset, NULL);
 }
 
 void futex_enqueue_any(struct futex_waiter *ws, unsigned i, const u64 key[2])
 {
-	enqueue(&ws[i], key, FUTEX_MATCH_ANY, &ws[0].waiter);
+	if (i == 0)
+		ws[0].any = ws;
+	enqueue(&ws[i], key, FUTEX_MATCH_ANY, &ws[0].any);
 }
 
 /* Off whichever bucket it is on now (it may be moved meanwhile); false if a wake was quicker. */
@@ -96,26 +98,14 @@ bool futex_cancel(struct futex_waiter *w)
 	return true;
 }
 
-static bool is_woken(const struct futex_waiter *w)
-{
-	return __atomic_load_n(&w->bucket, __ATOMIC_SEQ_CST) == NULL;
-}
-
 int futex_block(struct futex_waiter *w, u64 deadline_ns)
 {
-	int r = 0;
+	int r = sched_sleep_while((void *const *)&w->bucket, true, deadline_ns);
 
-	waitq_init(&w->self);
-	waitq_prepare(&w->self, &w->waiter, false);
-	while (!is_woken(w) && r == 0) {
-		r = waitq_block(&w->waiter, true, deadline_ns);
-		if (r == 0 && !is_woken(w))
-			waitq_rearm(&w->waiter);
-	}
-	waitq_finish(&w->waiter);
 	return r && dequeue(w) ? r : 0;
 }
 
+/* A wake makes `any` NULL and then the bucket, with the bucket's lock held: dequeue waits for that lock and sees both. */
 int futex_cancel_any(struct futex_waiter *ws, unsigned n)
 {
 	int woken = -1;
@@ -126,28 +116,11 @@ int futex_cancel_any(struct futex_waiter *ws, unsigned n)
 	return woken;
 }
 
-static bool any_is_woken(const struct futex_waiter *ws, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (is_woken(&ws[i]))
-			return true;
-	return false;
-}
-
 int futex_block_any(struct futex_waiter *ws, unsigned n, u64 deadline_ns)
 {
-	struct futex_waiter *w = &ws[0];
-	int r = 0;
-
-	waitq_init(&w->self);
-	waitq_prepare(&w->self, &w->waiter, false);
-	while (!any_is_woken(ws, n) && r == 0) {
-		r = waitq_block(&w->waiter, true, deadline_ns);
-		if (r == 0 && !any_is_woken(ws, n))
-			waitq_rearm(&w->waiter);
-	}
-	waitq_finish(&w->waiter);
+	int r = sched_sleep_while(&ws[0].any, true, deadline_ns);
 	int woken = futex_cancel_any(ws, n);
+
 	return woken >= 0 ? woken : r;
 }
 
@@ -166,14 +139,15 @@ static void wakes_end(irq_flags_t f)
 }
 
 /* Take w off and wake its thread; the bucket's lock is held. */
-static void wake_locked(struct futex_waiter *w)
+static ALWAYS_INLINE void wake_locked(struct futex_waiter *w)
 {
 	struct thread *t = w->thread;
 
 	list_remove(&w->link);
 	thread_get(t);
-	WRITE_ONCE(w->sleeper->woken, true);
-	__atomic_store_n(&w->bucket, NULL, __ATOMIC_SEQ_CST);
+	if (unlikely(w->held))
+		__atomic_store_n(w->held, NULL, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&w->bucket, NULL, __ATOMIC_SEQ_CST);    /* keeps 3 */
 	thread_wake(t);
 	thread_put(t);
 }

@@ -18,9 +18,8 @@ struct futex_waiter {
 	struct futex_bucket *bucket; /* where it is queued; NULL once woken. Written under the bucket's lock, read without */
 	u32 bitset;
 	struct thread *thread;
-	struct waiter *sleeper;      /* what a wake marks: waiter, or the first one's of several */
-	struct waitq self;           /* nobody else is on it: it carries waiter */
-	struct waiter waiter;
+	void **held;                 /* of several: the first one's any; NULL: there is only this one */
+	void *any;                   /* of the first of several: NULL once one of them was woken. Written under that one's bucket's lock */
 };
 
 void futex_init(void);
@@ -56,10 +55,8 @@ struct futex_pi_waiter {
 	u64 key[2];
 	u64 word;                    /* where the caller finds the word; carried only */
 	struct thread *thread;
-	struct waitq self;
-	struct waiter waiter;
 	int tid;
-	u32 state;                   /* atomic: 0 waiting, 1 handed over */
+	void *held;                  /* atomic: itself while it waits, NULL: handed over */
 	u64 cond_key[2];             /* WAIT_REQUEUE_PI: where it waits until it is requeued */
 	bool requeued;
 };
@@ -77,7 +74,8 @@ bool futex_pi_idle(void);
 void futex_pi_cond_enqueue(struct futex_pi_waiter *w, const u64 cond_key[2], const u64 key[2], int tid);
 struct futex_pi_waiter *futex_pi_cond_first(const u64 cond_key[2]);
 void futex_pi_cond_move(struct futex_pi_waiter *w);
-bool futex_pi_cond_idle(void);
+extern struct list futex_pi_cond_waiters;
+static inline bool futex_pi_cond_idle(void) { return READ_ONCE(futex_pi_cond_waiters.next) == &futex_pi_cond_waiters; }
 /* Give the lock to w: off the queue and awake. */
 void futex_pi_hand_over(struct futex_pi_waiter *w);
 /* Called without the PI lock: sleep until handed over. 0, -ETIMEDOUT, -ERESTARTSYS; w is off the queue afterwards unless 0. */

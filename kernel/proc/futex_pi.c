@@ -4,14 +4,14 @@
  * The word in the program's memory names the owner; linux/ keeps word and queue together under the one PI
  * lock (a mutex, so that the word may fault). Such futexes are rare: one list holds all waiters.
  * Who waits on the condition variable of such a lock is on a list of its own until it is requeued.
- * Invariant: a waiter is on one of the lists while its state is 0. Cannot fail.
+ * Invariant: a waiter is on one of the lists while it is held. Cannot fail.
  */
 #include "proc/futex.h"
 #include "sched/mutex.h"
 
 static struct mutex pi_mutex = MUTEX_INIT(pi_mutex);
 static struct list pi_waiters = LIST_INIT(pi_waiters);   /* pi_mutex; oldest first */
-static struct list cond_waiters = LIST_INIT(cond_waiters); /* pi_mutex; oldest first */
+struct list futex_pi_cond_waiters = LIST_INIT(futex_pi_cond_waiters); /* pi_mutex; oldest first */
 
 void futex_pi_lock(void)
 {
@@ -29,7 +29,7 @@ void futex_pi_enqueue(struct futex_pi_waiter *w, const u64 key[2], int tid)
 	w->key[1] = key[1];
 	w->tid = tid;
 	w->thread = thread_current();
-	w->state = 0;
+	w->held = w;
 	w->requeued = false;
 	list_append(&pi_waiters, &w->link);
 }
@@ -40,14 +40,14 @@ void futex_pi_cond_enqueue(struct futex_pi_waiter *w, const u64 cond_key[2], con
 	w->cond_key[0] = cond_key[0];
 	w->cond_key[1] = cond_key[1];
 	list_remove(&w->link);
-	list_append(&cond_waiters, &w->link);
+	list_append(&futex_pi_cond_waiters, &w->link);
 }
 
 struct futex_pi_waiter *futex_pi_cond_first(const u64 cond_key[2])
 {
 	struct futex_pi_waiter *w;
 
-	list_for_each_entry(w, &cond_waiters, link)
+	list_for_each_entry(w, &futex_pi_cond_waiters, link)
 		if (w->cond_key[0] == cond_key[0] && w->cond_key[1] == cond_key[1])
 			return w;
 	return NULL;
@@ -58,11 +58,6 @@ void futex_pi_cond_move(struct futex_pi_waiter *w)
 	w->requeued = true;
 	list_remove(&w->link);
 	list_append(&pi_waiters, &w->link);
-}
-
-bool futex_pi_cond_idle(void)
-{
-	return READ_ONCE(cond_waiters.next) == &cond_waiters;
 }
 
 struct futex_pi_waiter *futex_pi_first(const u64 key[2], bool *ret_more)
@@ -100,29 +95,20 @@ void futex_pi_hand_over(struct futex_pi_waiter *w)
 
 	list_remove(&w->link);
 	thread_get(t);
-	WRITE_ONCE(w->waiter.woken, true);
-	__atomic_store_n(&w->state, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&w->held, NULL, __ATOMIC_SEQ_CST);
 	thread_wake(t);
 	thread_put(t);
 }
 
 static bool is_owner(const struct futex_pi_waiter *w)
 {
-	return __atomic_load_n(&w->state, __ATOMIC_SEQ_CST);
+	return !__atomic_load_n(&w->held, __ATOMIC_SEQ_CST);
 }
 
 int futex_pi_block(struct futex_pi_waiter *w, u64 deadline_ns)
 {
-	int r = 0;
+	int r = sched_sleep_while(&w->held, true, deadline_ns);
 
-	waitq_init(&w->self);
-	waitq_prepare(&w->self, &w->waiter, false);
-	while (!is_owner(w) && r == 0) {
-		r = waitq_block(&w->waiter, true, deadline_ns);
-		if (r == 0 && !is_owner(w))
-			waitq_rearm(&w->waiter);
-	}
-	waitq_finish(&w->waiter);
 	if (is_owner(w))
 		return 0;
 	mutex_lock(&pi_mutex);

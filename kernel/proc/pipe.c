@@ -66,7 +66,7 @@ int pipe_new_page_locked(struct pipe *p, struct page **ret)
 
 static int wait_locked(struct pipe *p, bool (*done)(struct pipe *p), u32 key)
 {
-	struct waiter w;
+	NO_AUTO_INIT struct waiter w;
 	int r = 0;
 
 	waitq_prepare(&p->waitq, &w, false);
@@ -74,7 +74,6 @@ static int wait_locked(struct pipe *p, bool (*done)(struct pipe *p), u32 key)
 	while (!done(p)) {
 		mutex_unlock(&p->mtx);
 		r = waitq_block(&w, true, WAIT_FOREVER);
-		waitq_rearm(&w);
 		mutex_lock(&p->mtx);
 		if (r)
 			break;

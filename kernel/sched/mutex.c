@@ -31,15 +31,13 @@ bool mutex_trylock(struct mutex *m)
 
 static NOINLINE void mutex_lock_slow(struct mutex *m)
 {
-	struct waiter w;
+	NO_AUTO_INIT struct waiter w;
 
 	ASSERT(m->owner != self());
 	__atomic_fetch_add(&m->waiters, 1, __ATOMIC_SEQ_CST);
 	waitq_prepare(&m->queue, &w, true);
-	while (!mutex_trylock(m)) {
+	while (!mutex_trylock(m))
 		(void)waitq_block(&w, false, WAIT_FOREVER);
-		waitq_rearm(&w);
-	}
 	waitq_finish(&w);
 	__atomic_fetch_sub(&m->waiters, 1, __ATOMIC_SEQ_CST);
 }

@@ -9,6 +9,7 @@
  * (I1) A thread is on the queue of CPU t->cpu iff it is RUNNABLE and not running.
  * (I2) t->cpu changes only under the lock of the old CPU's queue, while t does not run.
  * (I3) While another thread waits on a CPU, an interrupt is due by the running one's slice_end_ns.
+ * (I4) A thread is SLEEPING only inside sched_sleep_while: what it does between queueing itself and that may sleep too.
  *
  * Locks: rq->lock (irq-safe). Nothing else is taken under it. Two queues are never locked at once.
  */
@@ -19,24 +20,12 @@
 #define SLICE_NS       (4 * NSEC_PER_MSEC)
 #define WAKE_SLICE_NS  (1 * NSEC_PER_MSEC)   /* what the running thread keeps when another wakes */
 
-static struct run_queue {
-	struct spinlock lock;
-	struct list queue;           /* S */
-	u32 nqueued;                 /* S; read without it as a hint */
-	struct thread *current, *idle;
-	bool idling;                 /* S; hint: the idle thread runs here */
-	u64 idle_ns;
-	struct thread *prev;         /* between switch and finish */
-	bool idle_called;            /* this CPU's: the idle loop is to call idle_work */
-	u32 kicks_held;              /* this CPU's, interrupts masked: depth of sched_hold_kicks */
-	u32 kicks;                   /* as kicks_held: whom to interrupt, a bit per CPU */
-} ALIGNED(64) queues[ARCH_MAX_CPUS];
+struct run_queue sched_queues[ARCH_MAX_CPUS];
+static bool several;             /* there are other CPUs; written while they start */
 
 static struct list dead = LIST_INIT(dead);       /* their own reference is still to be dropped */
 static struct list buried = LIST_INIT(buried);   /* without references, to be freed */
 static struct spinlock dead_lock = SPINLOCK_INIT;
-
-static struct run_queue *this_queue(void) { return &queues[arch_cpu_id()]; }
 
 static void enqueue_locked(struct run_queue *rq, struct thread *t)
 {
@@ -59,7 +48,7 @@ static struct thread *steal(unsigned cpu)
 {
 	unsigned n = arch_cpu_count();
 	for (unsigned i = 1; i < n; i++) {
-		struct run_queue *rq = &queues[(cpu + i) % n];
+		struct run_queue *rq = &sched_queues[(cpu + i) % n];
 		if (!READ_ONCE(rq->nqueued))
 			continue;
 		struct thread *t, *found = NULL;
@@ -83,8 +72,15 @@ static struct thread *steal(unsigned cpu)
 	return NULL;
 }
 
+static NOINLINE void add_dead(struct thread *t)
+{
+	spin_lock(&dead_lock);
+	list_append(&dead, &t->run_link);
+	spin_unlock(&dead_lock);
+}
+
 /* On the new thread's stack: the old one's registers are saved; let go of the queue. */
-static void finish_switch(void)
+static ALWAYS_INLINE void finish_switch(void)
 {
 	struct run_queue *rq = this_queue();
 	struct thread *prev = rq->prev;
@@ -92,18 +88,13 @@ static void finish_switch(void)
 
 	rq->prev = NULL;
 	spin_unlock(&rq->lock);
-	if (gone) {
-		spin_lock(&dead_lock);
-		list_append(&dead, &prev->run_link);
-		spin_unlock(&dead_lock);
-	}
+	if (unlikely(gone))
+		add_dead(prev);
 }
 
 /* Run `next` instead of the current thread. rq locked, interrupts masked; unlocked on return (in a later life). */
-static void switch_locked(struct run_queue *rq, struct thread *next, u64 now)
+static ALWAYS_INLINE void switch_here(struct run_queue *rq, struct thread *prev, struct thread *next, u64 now)
 {
-	struct thread *prev = rq->current;
-
 	prev->cpu_time_ns += now - prev->run_start_ns;
 	if (prev == rq->idle)
 		rq->idle_ns += now - prev->run_start_ns;
@@ -111,7 +102,7 @@ static void switch_locked(struct run_queue *rq, struct thread *next, u64 now)
 	next->slice_end_ns = now + SLICE_NS;
 	next->state = THREAD_RUNNING;
 	rq->idling = next == rq->idle;
-	if (rq->nqueued && !rq->idling)
+	if (rq->nqueued && !rq->idling && !timer_is_due_by(arch_cpu_id(), next->slice_end_ns))
 		timer_want(next->slice_end_ns);  /* keeps (I3) */
 	if (next != prev) {
 		rq->current = next;
@@ -119,6 +110,11 @@ static void switch_locked(struct run_queue *rq, struct thread *next, u64 now)
 		arch_thread_switch(prev, &prev->arch, next, &next->arch);
 	}
 	finish_switch();
+}
+
+static NOINLINE void switch_locked(struct run_queue *rq, struct thread *next)
+{
+	switch_here(rq, rq->current, next, arch_clock_mono_ns());
 }
 
 /* The general switch: put the current thread back if it can go on, take the next one. */
@@ -129,7 +125,8 @@ static void reschedule(bool yielding)
 
 	spin_lock(&rq->lock);
 	struct thread *t = rq->current;
-	thread_clear_work(t, THREAD_WORK_RESCHED);
+	if (t->user_work & THREAD_WORK_RESCHED)  /* set by this CPU's interrupts and under the lock only */
+		thread_clear_work(t, THREAD_WORK_RESCHED);
 	bool stays = t->state != THREAD_SLEEPING && t->state != THREAD_DEAD;
 	if (stays && (t != rq->idle) && (!yielding || !rq->nqueued)) {
 		t->state = THREAD_RUNNING;
@@ -147,14 +144,40 @@ static void reschedule(bool yielding)
 	struct thread *next = dequeue_locked(rq);
 	if (!next)
 		next = rq->idle;
-	switch_locked(rq, next, now);
+	switch_here(rq, t, next, now);
 	arch_irq_restore(f);
 }
 
-void sched_block(void)
+int sched_sleep_while(void *const *held, bool interruptible, u64 deadline_ns)
 {
-	ASSERT(this_queue()->current->state != THREAD_DEAD);
-	reschedule(false);
+	struct thread *t = thread_current();
+	int ret = 0;
+
+	if (interruptible)
+		__atomic_store_n(&t->interruptible, true, __ATOMIC_SEQ_CST);
+	if (deadline_ns != WAIT_FOREVER)
+		timer_arm(&t->sleep_timer, deadline_ns);
+	do {
+		/* Asleep first, then looking; the waker changes *held (or user_work) first, then looks who sleeps. Both with a full barrier between. */
+		__atomic_store_n(&t->state, THREAD_SLEEPING, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(held, __ATOMIC_ACQUIRE))
+			break;
+		if (interruptible && thread_interrupted()) {
+			ret = -ERESTARTSYS;
+			break;
+		}
+		if (deadline_ns != WAIT_FOREVER && arch_clock_mono_ns() >= deadline_ns) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+		reschedule(false);
+	} while (__atomic_load_n(held, __ATOMIC_ACQUIRE));
+	WRITE_ONCE(t->state, THREAD_RUNNING);
+	if (deadline_ns != WAIT_FOREVER)
+		timer_cancel(&t->sleep_timer);
+	if (interruptible)
+		__atomic_store_n(&t->interruptible, false, __ATOMIC_RELAXED);
+	return ret;
 }
 
 void sched_leave(void)
@@ -189,23 +212,21 @@ void sched_poll(void)
  */
 static bool stays_here(const struct thread *t, unsigned me)
 {
-	const struct run_queue *rq = &queues[me];
+	const struct run_queue *rq = &sched_queues[me];
 	return (!t->proc || !rq->current->proc) && (t->affinity & (1u << me)) && !READ_ONCE(rq->nqueued);
 }
 
 /* Where should t run? Here (above), or its last CPU if that idles, else an idle one, else its last. */
-static unsigned choose_cpu(const struct thread *t)
+static NOINLINE unsigned choose_among(const struct thread *t)
 {
 	unsigned n = arch_cpu_count(), last = t->cpu, me = arch_cpu_id();
-	if (n == 1)
-		return 0;
 	if (stays_here(t, me))
 		return me;
 	bool last_ok = last < n && (t->affinity & (1u << last));
-	if (last_ok && READ_ONCE(queues[last].idling) && !READ_ONCE(queues[last].nqueued))
+	if (last_ok && READ_ONCE(sched_queues[last].idling) && !READ_ONCE(sched_queues[last].nqueued))
 		return last;
 	for (unsigned i = 0; i < n; i++)
-		if ((t->affinity & (1u << i)) && READ_ONCE(queues[i].idling) && !READ_ONCE(queues[i].nqueued))
+		if ((t->affinity & (1u << i)) && READ_ONCE(sched_queues[i].idling) && !READ_ONCE(sched_queues[i].nqueued))
 			return i;
 	if (last_ok)
 		return last;
@@ -215,43 +236,71 @@ static unsigned choose_cpu(const struct thread *t)
 	return 0;
 }
 
-/* Queue t on a CPU and see to it that the CPU notices. Interrupts masked, no lock held. */
-static void make_runnable(struct thread *t, unsigned cpu)
+static ALWAYS_INLINE unsigned choose_cpu(const struct thread *t)
 {
-	struct run_queue *rq = &queues[cpu];
+	return likely(!several) ? 0 : choose_among(t);
+}
+
+/*
+ * Another thread waits for the CPU of the running one now: what is left of its slice. A kernel thread goes first. Otherwise it
+ * keeps WAKE_SLICE_NS from now; or from its start, if this CPU's timer is armed to fire before that: then it began less than
+ * that ago, and nobody has to look at the clock.
+ */
+static ALWAYS_INLINE void cut_slice_locked(struct thread *running, const struct thread *t, unsigned cpu)
+{
 	unsigned me = arch_cpu_id();
 
-	spin_lock(&rq->lock);
-	enqueue_locked(rq, t);
-	struct thread *running = rq->current;
-	bool idle = running == rq->idle;
-	if (!idle) {
-		if (!t->proc && running->proc) {
-			running->slice_end_ns = 0;
-			__atomic_fetch_or(&running->user_work, THREAD_WORK_RESCHED, __ATOMIC_SEQ_CST);
-		} else {
-			running->slice_end_ns = MIN(running->slice_end_ns, arch_clock_mono_ns() + WAKE_SLICE_NS);
-			if (cpu == me)
-				timer_want(running->slice_end_ns);  /* keeps (I3); another CPU does it in sched_on_kick */
-		}
+	if (!t->proc && running->proc) {
+		running->slice_end_ns = 0;
+		__atomic_fetch_or(&running->user_work, THREAD_WORK_RESCHED, __ATOMIC_SEQ_CST);
+		return;
 	}
-	spin_unlock(&rq->lock);
+	u64 end = running->run_start_ns + WAKE_SLICE_NS;
+	bool due = cpu == me && timer_is_due_by(me, end);
+	if (!due)
+		end = arch_clock_mono_ns() + WAKE_SLICE_NS;
+	if (end < running->slice_end_ns)
+		running->slice_end_ns = end;
+	if (!due && cpu == me)
+		timer_want(running->slice_end_ns);  /* keeps (I3), as what is due does; another CPU does it in sched_on_kick */
+}
+
+/* Queue t on the CPU of rq, which is locked. */
+static ALWAYS_INLINE void queue_locked(struct run_queue *rq, struct thread *t, unsigned cpu)
+{
+	enqueue_locked(rq, t);
+	if (rq->current != rq->idle)
+		cut_slice_locked(rq->current, t, cpu);
+}
+
+/* See to it that the CPU notices. Interrupts masked. */
+static ALWAYS_INLINE void notify(unsigned cpu)
+{
+	unsigned me = arch_cpu_id();
+
 	if (cpu == me)
 		return;
-	if (queues[me].kicks_held)
-		queues[me].kicks |= 1u << cpu;
+	if (sched_queues[me].kicks_held)
+		sched_queues[me].kicks |= 1u << cpu;
 	else
 		arch_cpu_kick(cpu);
 }
 
+/* Queue t on a CPU and see to it that the CPU notices. Interrupts masked, no lock held. */
+static NOINLINE void make_runnable(struct thread *t, unsigned cpu)
+{
+	struct run_queue *rq = &sched_queues[cpu];
+
+	spin_lock(&rq->lock);
+	queue_locked(rq, t, cpu);
+	spin_unlock(&rq->lock);
+	notify(cpu);
+}
+
 void sched_hold_kicks(void) { this_queue()->kicks_held++; }
 
-void sched_send_kicks(void)
+void sched_kick_held(struct run_queue *rq)
 {
-	struct run_queue *rq = this_queue();
-
-	if (--rq->kicks_held || !rq->kicks)
-		return;
 	u32 mask = rq->kicks;
 	rq->kicks = 0;
 	for (unsigned i = 0; mask; i++, mask >>= 1)
@@ -259,37 +308,46 @@ void sched_send_kicks(void)
 			arch_cpu_kick(i);
 }
 
+void sched_send_kicks(void) { release_kicks(this_queue()); }
+
 void thread_wake(struct thread *t)
 {
 	irq_flags_t f = arch_irq_save();
 	struct run_queue *rq;
+	u32 was;
 
 	if (READ_ONCE(t->state) != THREAD_SLEEPING)
 		goto out;
 	for (;;) {
-		u32 cpu = READ_ONCE(t->cpu);
-		rq = &queues[cpu];
+		was = READ_ONCE(t->cpu);
+		rq = &sched_queues[was];
 		spin_lock(&rq->lock);
-		if (t->cpu == cpu)
+		if (t->cpu == was)
 			break;
 		spin_unlock(&rq->lock);
 	}
-	if (t->state != THREAD_SLEEPING) {
-		spin_unlock(&rq->lock);
-		goto out;
-	}
-	t->state = THREAD_RUNNABLE;
+	if (t->state != THREAD_SLEEPING)
+		goto unlock;
 	if (rq->current == t) {
 		/* It has not left its CPU yet, and now will not. */
-		spin_unlock(&rq->lock);
-		goto out;
+		t->state = THREAD_RUNNING;
+		goto unlock;
 	}
 	unsigned cpu = choose_cpu(t);
-	if (t->cpu != cpu)
-		__atomic_fetch_or(&t->user_work, THREAD_WORK_MOVED, __ATOMIC_RELAXED);
+	if (likely(cpu == was)) {
+		queue_locked(rq, t, cpu);
+		spin_unlock(&rq->lock);
+		notify(cpu);
+		goto out;
+	}
+	__atomic_fetch_or(&t->user_work, THREAD_WORK_MOVED, __ATOMIC_RELAXED);
+	t->state = THREAD_RUNNABLE;              /* so that nobody else wakes it */
 	t->cpu = cpu;                            /* keeps (I2) */
 	spin_unlock(&rq->lock);
 	make_runnable(t, cpu);
+	goto out;
+unlock:
+	spin_unlock(&rq->lock);
 out:
 	arch_irq_restore(f);
 }
@@ -349,7 +407,7 @@ static void ask_idle_cpu(struct run_queue *rq, unsigned me)
 		wanted |= t->affinity;
 	spin_unlock(&rq->lock);
 	for (unsigned i = 0, n = arch_cpu_count(); i < n; i++) {
-		if (i != me && (wanted & (1u << i)) && READ_ONCE(queues[i].idling) && !READ_ONCE(queues[i].nqueued)) {
+		if (i != me && (wanted & (1u << i)) && READ_ONCE(sched_queues[i].idling) && !READ_ONCE(sched_queues[i].nqueued)) {
 			arch_cpu_kick(i);
 			return;
 		}
@@ -429,7 +487,7 @@ bool sched_call_idle(void)
 static void idle_loop(void *arg)
 {
 	unsigned cpu = arch_cpu_id();
-	struct run_queue *rq = &queues[cpu];
+	struct run_queue *rq = &sched_queues[cpu];
 
 	for (;;) {
 		sched_reap();
@@ -440,21 +498,20 @@ static void idle_loop(void *arg)
 			idle_work();
 			continue;
 		}
-		if (READ_ONCE(rq->nqueued)) {
+		struct thread *next = NULL;
+		bool any = READ_ONCE(rq->nqueued);
+		if (!any)
+			next = steal(cpu);
+		if (any || next) {
 			spin_lock(&rq->lock);
-			struct thread *next = dequeue_locked(rq);
+			if (any)
+				next = dequeue_locked(rq);
 			if (next)
-				switch_locked(rq, next, arch_clock_mono_ns());
+				switch_locked(rq, next);
 			else
 				spin_unlock(&rq->lock);
 		} else {
-			struct thread *next = steal(cpu);
-			if (next) {
-				spin_lock(&rq->lock);
-				switch_locked(rq, next, arch_clock_mono_ns());
-			} else {
-				arch_cpu_idle();
-			}
+			arch_cpu_idle();
 		}
 		arch_irq_restore(f);
 	}
@@ -462,7 +519,7 @@ static void idle_loop(void *arg)
 
 static void queue_setup(unsigned cpu, struct thread *current, struct thread *idle)
 {
-	struct run_queue *rq = &queues[cpu];
+	struct run_queue *rq = &sched_queues[cpu];
 	spin_init(&rq->lock);
 	list_init(&rq->queue);
 	rq->current = current;
@@ -493,6 +550,7 @@ COLD void sched_start_cpu(void)
 {
 	unsigned cpu = arch_cpu_id();
 	struct thread *t = &idle_threads[cpu];
+	several = true;
 	thread_setup(t, "idle");
 	queue_setup(cpu, t, t);
 	idle_loop(NULL);
@@ -501,7 +559,7 @@ COLD void sched_start_cpu(void)
 
 u64 sched_idle_ns(unsigned cpu)
 {
-	const struct run_queue *rq = &queues[cpu];
+	const struct run_queue *rq = &sched_queues[cpu];
 	u64 ns = READ_ONCE(rq->idle_ns);
 	if (READ_ONCE(rq->idling) && rq->idle)
 		ns += arch_clock_mono_ns() - READ_ONCE(rq->idle->run_start_ns);

@@ -96,12 +96,11 @@ void thread_free(struct thread *t)
 	heap_free(t);
 }
 
-void thread_get(struct thread *t) { __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED); }
+void thread_put_call(struct thread *t) { thread_put_here(t); }
 
-void thread_put(struct thread *t)
+/* The last reference was dropped. */
+void thread_gone(struct thread *t)
 {
-	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) != 0)
-		return;
 	/* A waker may hold the last one. Freeing a stack asks all CPUs: not with interrupts masked. */
 	if (arch_irq_enabled())
 		thread_free(t);
@@ -125,10 +124,7 @@ COLD void thread_join(struct thread *t)
 
 int sched_sleep_until(u64 deadline_ns, bool interruptible)
 {
-	struct waitq q = WAITQ_INIT(q);
-	struct waiter w;
-	waitq_prepare(&q, &w, false);
-	int ret = waitq_block(&w, interruptible, deadline_ns);
-	waitq_finish(&w);
+	void *held = &held;                  /* nobody ends it but the deadline and signals */
+	int ret = sched_sleep_while(&held, interruptible, deadline_ns);
 	return ret == -ETIMEDOUT ? 0 : ret;
 }

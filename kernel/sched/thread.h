@@ -59,12 +59,28 @@ u32 thread_limit(void);
 void thread_start(struct thread *t);
 /* A convenience: create and start; -ENOMEM. */
 int thread_spawn(const char *name, void (*entry)(void *arg), void *arg) MUST_CHECK;
-void thread_get(struct thread *t);
-void thread_put(struct thread *t);
+static inline void thread_get(struct thread *t) { __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED); }
+void thread_put_call(struct thread *t);
+void thread_gone(struct thread *t);
+static ALWAYS_INLINE void thread_put_here(struct thread *t)
+{
+	if (unlikely(__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0))
+		thread_gone(t);
+}
+static ALWAYS_INLINE void thread_put(struct thread *t)
+{
+	FOR_SIZE ? thread_put_call(t) : thread_put_here(t);
+}
 NORETURN void thread_exit(void);
 /* Wait until t is dead. */
 void thread_join(struct thread *t);
 
+/*
+ * Sleep while *held is not NULL: 0, -ETIMEDOUT, or -ERESTARTSYS when interruptible and a signal is pending. What waitq.h is made
+ * of; for who has lists of his own. The waker takes a reference of the thread (thread_get), makes *held NULL, the last that it
+ * touches of the sleeper's, which may be gone then, and calls thread_wake.
+ */
+int sched_sleep_while(void *const *held, bool interruptible, u64 deadline_ns);
 /* Make t runnable if it sleeps; if it is about to, it will not. Any context. */
 void thread_wake(struct thread *t);
 /*

@@ -8,16 +8,10 @@
  * Locks: base lock (irq-safe). A callback runs with no lock held; base.running names it meanwhile,
  * and timer_cancel waits for it.
  */
-#include "sched/timer.h"
-#include "arch/spinlock.h"
+#include "sched/sched_internal.h"
 #include "base/log.h"
 
-static struct timer_base {
-	struct spinlock lock;
-	struct rb_root tree;         /* B: armed timers by deadline */
-	struct timer *running;       /* B */
-	u64 programmed_ns;           /* this CPU's, interrupts masked; 0 = nothing (the initial state) */
-} ALIGNED(64) bases[ARCH_MAX_CPUS];
+struct timer_base timer_bases[ARCH_MAX_CPUS];
 
 static void program(struct timer_base *b, u64 deadline_ns)
 {
@@ -50,10 +44,10 @@ static struct timer_base *base_lock(struct timer *t)
 {
 	for (;;) {
 		u32 cpu = READ_ONCE(t->cpu);
-		spin_lock(&bases[cpu].lock);
+		spin_lock(&timer_bases[cpu].lock);
 		if (t->cpu == cpu)
-			return &bases[cpu];
-		spin_unlock(&bases[cpu].lock);
+			return &timer_bases[cpu];
+		spin_unlock(&timer_bases[cpu].lock);
 	}
 }
 
@@ -67,7 +61,7 @@ void timer_arm(struct timer *t, u64 deadline_ns)
 		rb_erase(&b->tree, &t->node);
 		t->armed = false;
 	}
-	if (b != &bases[cpu]) {
+	if (b != &timer_bases[cpu]) {
 		t->cpu = cpu;
 		spin_unlock(&b->lock);
 		b = base_lock(t);
@@ -75,7 +69,7 @@ void timer_arm(struct timer *t, u64 deadline_ns)
 	t->deadline_ns = deadline_ns;
 	insert_locked(b, t);
 	spin_unlock(&b->lock);
-	program(&bases[cpu], deadline_ns);
+	program(&timer_bases[cpu], deadline_ns);
 	arch_irq_restore(f);
 }
 
@@ -99,7 +93,7 @@ bool timer_cancel(struct timer *t)
 
 u64 timer_run_due(u64 now_ns)
 {
-	struct timer_base *b = &bases[arch_cpu_id()];
+	struct timer_base *b = &timer_bases[arch_cpu_id()];
 	struct rb_node *n;
 
 	spin_lock(&b->lock);
@@ -123,13 +117,13 @@ u64 timer_run_due(u64 now_ns)
 void timer_want(u64 deadline_ns)
 {
 	irq_flags_t f = arch_irq_save();
-	program(&bases[arch_cpu_id()], deadline_ns);
+	program(&timer_bases[arch_cpu_id()], deadline_ns);
 	arch_irq_restore(f);
 }
 
 void timer_reprogram(u64 deadline_ns)
 {
-	struct timer_base *b = &bases[arch_cpu_id()];
+	struct timer_base *b = &timer_bases[arch_cpu_id()];
 	b->programmed_ns = 0;
 	program(b, deadline_ns);
 }

@@ -7,7 +7,7 @@
  *
  *   Sleeping:      WAIT_EVENT(q, condition)                       uninterruptible
  *                  r = WAIT_EVENT_INTR(q, condition, deadline_ns)  0, -ERESTARTSYS, -ETIMEDOUT
- *   With a lock:   see struct waiter: waitq_prepare; test; waitq_block; ... waitq_finish
+ *   With a lock:   see struct waiter: waitq_prepare; while (!condition) waitq_block; waitq_finish
  *
  * Keys are poll events (POLL_*); 0 means "all". An exclusive entry ends the walk when its
  * wake returns true and the wake's budget is used up.
@@ -74,13 +74,13 @@ struct waiter {
 	struct waitq_entry entry;
 	struct thread *thread;
 	struct waitq *home;          /* where the entry is unless it was woken */
-	bool woken;
 };
-/* Put the current thread on q and mark it as about to sleep; then test the condition; then waitq_block. */
+/* Put the current thread on q; then test the condition; then waitq_block. */
 void waitq_prepare(struct waitq *q, struct waiter *w, bool exclusive);
-/* Mark again as about to sleep, after a wake that did not satisfy. */
-void waitq_rearm(struct waiter *w);
-/* Sleep unless woken since prepare/rearm. 0, -ETIMEDOUT, or -ERESTARTSYS when interruptible and a signal is pending. */
+/*
+ * Sleep until woken: 0, -ETIMEDOUT, or -ERESTARTSYS when interruptible and a signal is pending. After a wake (since
+ * waitq_prepare, or the last sleep) it puts the entry back on its queue instead and returns 0: test the condition again.
+ */
 int waitq_block(struct waiter *w, bool interruptible, u64 deadline_ns);
 void waitq_finish(struct waiter *w);
 
@@ -88,13 +88,12 @@ void waitq_finish(struct waiter *w);
 	({                                                                  \
 		int we_ret_ = 0;                                            \
 		if (!(cond)) {                                              \
-			struct waiter we_w_;                                \
+			NO_AUTO_INIT struct waiter we_w_;                   \
 			waitq_prepare((q), &we_w_, false);                  \
 			while (!(cond)) {                                   \
 				we_ret_ = waitq_block(&we_w_, (intr), (deadline)); \
 				if (we_ret_)                                \
 					break;                              \
-				waitq_rearm(&we_w_);                        \
 			}                                                   \
 			waitq_finish(&we_w_);                               \
 			if (we_ret_ && (cond))                              \

@@ -67,10 +67,8 @@ static void picky(void *arg)
 	struct waiter w;
 
 	waitq_prepare(&q, &w, true);
-	while (level < (int)(uintptr_t)arg / 10) {
+	while (level < (int)(uintptr_t)arg / 10)
 		(void)waitq_block(&w, false, WAIT_FOREVER);
-		waitq_rearm(&w);
-	}
 	waitq_finish(&w);
 	order[nserved++] = (int)(uintptr_t)arg % 10;
 }
