@@ -28,11 +28,16 @@ def httpd(kind, linux, port, mb=MB, cpus=1):
     return [f"{meter.BUILD}/pith", "run", "--accel", "tcg", *machine_options(mb, port, cpus), program, "80"]
 
 def first_answer(port, process, since, seconds=120):
-    """Seconds from `since` until the server has answered."""
+    """
+    Seconds from `since` until the server has answered. The VMM takes a connection before the machine is there, and does not try
+    again for a second: the client gives it up after some milliseconds (more and more: a busy host must get through too).
+    """
+    patience = 0.02
     while time.monotonic() < since + seconds and process.poll() is None:
+        patience = min(0.25, patience * 1.03)
         try:
             with socket.create_connection(("127.0.0.1", port), 0.5) as s:
-                s.settimeout(0.25)
+                s.settimeout(patience)
                 s.sendall(ASK)
                 if s.recv(64):
                     return time.monotonic() - since
