@@ -131,7 +131,8 @@ static void scheduling(void)
 	CHECK("setaffinity none", sched_setaffinity(0, sizeof(set), &set));
 	unsigned cpu, node;
 	CHECK("getcpu", syscall(SYS_getcpu, &cpu, &node, NULL));
-	CHECK("getpriority", getpriority(PRIO_PROCESS, 0));
+	/* Whoever runs this may be nice himself. */
+	NOTE("getpriority", "%d", getpriority(PRIO_PROCESS, 0) < 5);
 	CHECK("setpriority 5", setpriority(PRIO_PROCESS, 0, 5));
 	CHECK("getpriority", getpriority(PRIO_PROCESS, 0));
 	CHECK("setpriority 0", setpriority(PRIO_PROCESS, 0, 0));

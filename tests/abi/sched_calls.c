@@ -21,19 +21,22 @@ static long setattr(struct attr a, unsigned flags)
 	return syscall(SYS_sched_setattr, 0, &a, flags);
 }
 
-static void show(const char *name)
+/* nice: as whoever runs this is. */
+static void show_beside(const char *name, int nice)
 {
 	struct attr a = { 0 };
 	long r = syscall(SYS_sched_getattr, 0, &a, 48, 0);
 
-	NOTE(name, "%ld size %u policy %u flags %lu nice %d priority %u", r, a.size, a.policy, a.flags, a.nice, a.priority);
+	NOTE(name, "%ld size %u policy %u flags %lu nice %d priority %u", r, a.size, a.policy, a.flags, a.nice - nice, a.priority);
 }
+
+static void show(const char *name) { show_beside(name, 0); }
 
 static void attributes(void)
 {
 	struct attr a = { .size = 48 };
 
-	show("at first");
+	show_beside("at first", getpriority(PRIO_PROCESS, 0));
 	CHECK("batch", setattr((struct attr){ .size = 48, .policy = SCHED_BATCH, .nice = 3 }, 0));
 	show("batch");
 	CHECK("other", setattr((struct attr){ .size = 48, .nice = 5 }, 0));
