@@ -66,6 +66,8 @@ static struct pseudo_inode *pseudo_inode_new(struct mount *m, struct pnode *n, e
 	if (type == VNODE_REG && n->fs == PSEUDO_SYS)
 		i->v.size = PAGE_SIZE;
 	i->v.flags = (kind != PSEUDO_NODE ? VNODE_NOCACHE : 0) | (type == VNODE_DIR ? VNODE_VOLATILE : 0);
+	if (n->own && !n->parent->own && kind == PSEUDO_NODE)
+		i->v.flags |= VNODE_PROCESS;
 	return i;
 }
 

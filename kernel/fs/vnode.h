@@ -88,6 +88,7 @@ enum {
 	VNODE_NOCACHE  = 1u << 0,    /* the name cache must not keep it: it comes and goes by itself */
 	VNODE_VOLATILE = 1u << 1,    /* a directory where names appear by themselves: that one is absent is not remembered */
 	VNODE_DEAD     = 1u << 2,    /* a directory that was removed: nothing is made in it any more */
+	VNODE_PROCESS  = 1u << 3,    /* the process's directory in /proc */
 };
 
 struct vnode {

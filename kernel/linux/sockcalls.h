@@ -28,14 +28,24 @@ struct lx_msghdr {
 	u64 iov, iovlen, control, controllen;
 	u32 flags, pad1;
 };
+struct lx_recvmsg_out {
+	u32 namelen, controllen, payloadlen, flags;
+};
 struct sock_call {
-	struct lx_msghdr h;
+	struct lx_msghdr h;          /* namelen: what counts; 0 without a name */
+	s32 name_room;               /* namelen as given */
 	struct user_iov v;
 };
 /* 0, -EFAULT, -EINVAL, -EMSGSIZE, -ENOMEM. sock_call_free afterwards, also after an error. */
 int sock_call_get(struct sock_call *c, struct uaddr msg);
 void sock_call_free(struct sock_call *c);
-/* The bytes from `done` on are sent or received; what sendmsg and recvmsg return. buf, if not NULL, stands for the message's iovec. */
+/* What is in front of the data in the second form of sock_call_recv. */
+size_t sock_call_head(const struct sock_call *call);
+/*
+ * The bytes from `done` on are sent or received; what sendmsg and recvmsg return. buf, if not NULL, stands for the message's iovec.
+ * With buf and no msg all goes into buf, as io_uring's multishot does it: struct lx_recvmsg_out, room for the name (name_room) and for
+ * control messages (h.controllen, below 2 GiB), the data; the result is the length of all (-EFAULT: buf is too short).
+ */
 long sock_call_send(struct file *f, const struct sock_call *c, size_t done, u32 flags, bool nonblock);
 long sock_call_recv(struct file *f, struct uaddr msg, const struct sock_call *c, const struct uio_seg *buf, size_t done, u32 flags, bool nonblock);
 

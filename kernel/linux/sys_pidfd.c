@@ -46,6 +46,17 @@ long sys_pidfd_open(int pid, unsigned flags)
 	return install_file(f, true);
 }
 
+/* /proc/PID, from before there were pidfds: only this call takes it. */
+static bool is_own_directory(int fd)
+{
+	struct file *f = fd_lookup(fd);
+	bool own = f && f->vnode && f->vnode->flags & VNODE_PROCESS;
+
+	if (f)
+		file_put(f);
+	return own;
+}
+
 long sys_pidfd_send_signal(int pidfd, int sig, struct uaddr uinfo, unsigned flags)
 {
 	struct siginfo info = { .signo = sig, .code = SIGCODE_USER, .rt = { .pid = PROC_PID, .uid = PROC_UID } };
@@ -54,7 +65,7 @@ long sys_pidfd_send_signal(int pidfd, int sig, struct uaddr uinfo, unsigned flag
 	if (flags)
 		return -EINVAL;
 	int r = pidfd_check(pidfd);
-	if (r)
+	if (r && !is_own_directory(pidfd))
 		return r;
 	if (!uaddr_is_null(uinfo)) {
 		if (copy_from_user(&u, uinfo, sizeof(u)))

@@ -55,7 +55,7 @@ static void rights_drop(struct sock_rights *r)
 
 /* ---- Control data of the program ---- */
 
-static int take_rights(const u8 *data, size_t len, struct sock_msg *m)
+static NOINLINE COLD int take_rights(const u8 *data, size_t len, struct sock_msg *m)
 {
 	size_t n = len / sizeof(s32);
 	const s32 *fds = (const s32 *)data;
@@ -75,11 +75,13 @@ static int take_rights(const u8 *data, size_t len, struct sock_msg *m)
 		if (!f)
 			return -EBADF;
 		m->rights->files[m->rights->count++] = f;
+		if (f->ops->unsendable)
+			return -EINVAL;
 	}
 	return 0;
 }
 
-static int take_credentials(const u8 *data, size_t len)
+static COLD int take_credentials(const u8 *data, size_t len)
 {
 	const struct lx_ucred *c = (const struct lx_ucred *)data;
 
@@ -88,7 +90,7 @@ static int take_credentials(const u8 *data, size_t len)
 	return c->pid == PROC_PID && c->uid == fs_owner_uid && c->gid == fs_owner_gid ? 0 : -EPERM;
 }
 
-static int take_value(const u8 *data, size_t len, int low, int high, s32 *ret)
+static COLD int take_value(const u8 *data, size_t len, int low, int high, s32 *ret)
 {
 	s32 v;
 
@@ -101,7 +103,7 @@ static int take_value(const u8 *data, size_t len, int low, int high, s32 *ret)
 	return 0;
 }
 
-static int take_ip(int type, const u8 *data, size_t len, struct sock_control *c)
+static COLD int take_ip(int type, const u8 *data, size_t len, struct sock_control *c)
 {
 	struct lx_in_pktinfo p;
 	int r;
@@ -134,7 +136,7 @@ static int take_ip(int type, const u8 *data, size_t len, struct sock_control *c)
 	}
 }
 
-static int take_ipv6(int type, const u8 *data, size_t len, struct sock_control *c)
+static COLD int take_ipv6(int type, const u8 *data, size_t len, struct sock_control *c)
 {
 	s32 v;
 	int r;
@@ -169,7 +171,7 @@ static int take_ipv6(int type, const u8 *data, size_t len, struct sock_control *
 	}
 }
 
-static int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size_t len, struct sock_msg *m)
+static COLD int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size_t len, struct sock_msg *m)
 {
 	if (h->level == LX_SOL_SOCKET && h->type == SCM_RIGHTS)
 		return family == LX_AF_UNIX ? take_rights(data, len, m) : -EINVAL;
@@ -185,7 +187,7 @@ static int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size
 }
 
 /* Parse the control buffer; what was taken so far is in m even after an error. */
-static int control_parse(int family, const u8 *buf, size_t len, struct sock_msg *m)
+static NOINLINE COLD int control_parse(int family, const u8 *buf, size_t len, struct sock_msg *m)
 {
 	size_t at = 0;
 
@@ -253,7 +255,7 @@ static int control_put(struct control_out *c, int level, int type, const void *d
 }
 
 /* Files become descriptors as far as there is room for their numbers; the rest is dropped. */
-static int rights_put(struct control_out *c, struct sock_rights *r, bool cloexec)
+static NOINLINE COLD int rights_put(struct control_out *c, struct sock_rights *r, bool cloexec)
 {
 	s32 fds[SCM_MAX_FD];
 	unsigned n = 0, fit = c->room > sizeof(struct lx_cmsghdr) ? (unsigned)((c->room - sizeof(struct lx_cmsghdr)) / sizeof(s32)) : 0;
@@ -273,7 +275,7 @@ static int rights_put(struct control_out *c, struct sock_rights *r, bool cloexec
 }
 
 /* A timeval or a timespec, as the option that asked for it says. */
-static int stamp_put(struct control_out *c, u8 option, u64 ns)
+static COLD int stamp_put(struct control_out *c, u8 option, u64 ns)
 {
 	bool fine = option == LX_SO_TIMESTAMPNS || option == LX_SO_TIMESTAMPNS_NEW;
 	s64 stamp[2] = { (s64)(ns / NSEC_PER_SEC), (s64)(fine ? ns % NSEC_PER_SEC : ns % NSEC_PER_SEC / NSEC_PER_USEC) };
@@ -282,7 +284,7 @@ static int stamp_put(struct control_out *c, u8 option, u64 ns)
 }
 
 /* The error, and who sent it: a sockaddr behind it. */
-static int error_put(struct control_out *c, const struct sock_control *k)
+static NOINLINE COLD int error_put(struct control_out *c, const struct sock_control *k)
 {
 	struct {
 		struct lx_sock_extended_err err;
@@ -296,7 +298,7 @@ static int error_put(struct control_out *c, const struct sock_control *k)
 }
 
 /* In Linux's order. */
-static int ip_controls_put(struct control_out *c, const struct sock_control *k)
+static NOINLINE COLD int ip_controls_put(struct control_out *c, const struct sock_control *k)
 {
 	int r = 0;
 
@@ -357,12 +359,13 @@ static int controls_put(struct file *f, struct sock_msg *m, struct control_out *
 
 /* ---- sendmsg ---- */
 
-static int header_get(struct uaddr msg, struct lx_msghdr *h)
+static int header_get(struct uaddr msg, struct lx_msghdr *h, s32 *ret_name_room)
 {
 	if (copy_from_user(h, msg, sizeof(*h)) < 0)
 		return -EFAULT;
 	if (h->namelen < 0)
 		return -EINVAL;
+	*ret_name_room = h->namelen;
 	if (!h->name)
 		h->namelen = 0;
 	h->namelen = MIN(h->namelen, (s32)sizeof(((struct sock_addr *)0)->bytes));
@@ -371,7 +374,7 @@ static int header_get(struct uaddr msg, struct lx_msghdr *h)
 
 int sock_call_get(struct sock_call *c, struct uaddr msg)
 {
-	int r = header_get(msg, &c->h);
+	int r = header_get(msg, &c->h, &c->name_room);
 
 	c->v.segs = c->v.few;
 	return r < 0 ? r : user_iov_get(&c->v, uaddr_make(c->h.iov), c->h.iovlen);
@@ -477,15 +480,33 @@ static int header_put(struct uaddr msg, const struct lx_msghdr *h, const struct 
 	return copy_to_user(uaddr_add(msg, offsetof(struct lx_msghdr, controllen)), &controllen, sizeof(controllen));
 }
 
+size_t sock_call_head(const struct sock_call *call)
+{
+	return sizeof(struct lx_recvmsg_out) + (u32)call->name_room + call->h.controllen;
+}
+
+/* The same in front of n bytes of data. */
+static NOINLINE COLD int out_put(struct uaddr at, const struct sock_call *call, const struct sock_addr *a, const struct control_out *c, size_t n, u32 flags)
+{
+	struct lx_recvmsg_out o = { call->name_room ? a->len : 0, (u32)c->used, (u32)n, flags };
+
+	if (copy_to_user(at, &o, sizeof(o)) < 0)
+		return -EFAULT;
+	return copy_to_user(uaddr_add(at, sizeof(o)), a->bytes, MIN((u32)call->name_room, a->len));
+}
+
 long sock_call_recv(struct file *f, struct uaddr msg, const struct sock_call *call, const struct uio_seg *buf, size_t done, u32 flags, bool nonblock)
 {
 	struct sock_msg m = { .flags = flags & ~LX_MSG_CMSG_CLOEXEC, .nonblock = nonblock };
 	const struct lx_msghdr *h = &call->h;
 	struct sock_addr a = { 0 };
 	struct sock_control control = { 0 };
+	size_t head = buf && uaddr_is_null(msg) ? sock_call_head(call) : 0, left;
 	struct uio u;
 	long r = 0, e;
 
+	if (head && buf->len < head)
+		return -EFAULT;
 	if (f->sock->family == LX_AF_UNIX) {
 		m.rights = heap_alloc(sizeof(*m.rights));
 		if (!m.rights)
@@ -494,7 +515,10 @@ long sock_call_recv(struct file *f, struct uaddr msg, const struct sock_call *ca
 	if (r == 0) {
 		struct control_out c = { .at = uaddr_make(h->control), .room = h->control ? h->controllen : 0 };
 		uio_init_user(&u, buf ? buf : call->v.segs, buf ? 1 : call->v.n);
-		(void)uio_skip(&u, done);
+		(void)uio_skip(&u, done + head);
+		if (head)
+			c = (struct control_out){ uaddr_make(buf->base + head - h->controllen), h->controllen, 0, false };
+		left = u.resid;
 		m.uio = &u;
 		m.addr = &a;
 		m.control = &control;
@@ -502,10 +526,10 @@ long sock_call_recv(struct file *f, struct uaddr msg, const struct sock_call *ca
 		m.flags = flags;
 		if (r >= 0) {
 			e = controls_put(f, &m, &c);
+			u32 told = m.ret_flags | (c.cut ? LX_MSG_CTRUNC : 0) | (flags & LX_MSG_CMSG_CLOEXEC);
 			if (e == 0)
-				e = header_put(msg, h, &a, &c, m.ret_flags | (c.cut ? LX_MSG_CTRUNC : 0) | (flags & LX_MSG_CMSG_CLOEXEC));
-			if (e < 0)
-				r = e;
+				e = head ? out_put(uaddr_make(buf->base), call, &a, &c, (size_t)r, told) : header_put(msg, h, &a, &c, told);
+			r = e < 0 ? e : head ? (long)(head + MIN((size_t)r, left)) : r;
 		}
 	}
 	rights_drop(m.rights);

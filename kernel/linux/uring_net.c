@@ -138,8 +138,8 @@ static long recv_many(struct uring_req *rq, struct transfer *d, unsigned how, lo
 			return r;
 		rq->flags &= ~(u32)URING_F_BUFFER;
 		d->done = 0;
-		/* A buffer is taken when there is something for it. */
-		if (!(sock_poll(rq->file->sock, NULL) & (POLL_IN | POLL_RDHUP | POLL_HUP | POLL_ERR)))
+		/* Streams know what they still have: a buffer is taken when there is something for it. Others try, as on Linux. */
+		if (is_stream(rq->file) && !(sock_poll(rq->file->sock, NULL) & (POLL_IN | POLL_RDHUP | POLL_HUP | POLL_ERR)))
 			return -EAGAIN;
 	}
 }
@@ -176,8 +176,6 @@ int uring_msg_prep(struct uring_req *rq, const struct lx_sqe *sqe)
 		return r;
 	if (sqe->off || sqe->splice_fd)
 		return -EINVAL;
-	if (rq->flags & URING_F_MULTISHOT)
-		return -EINVAL;              /* its buffers' own headers are not laid out here */
 	c = heap_alloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
@@ -185,6 +183,8 @@ int uring_msg_prep(struct uring_req *rq, const struct lx_sqe *sqe)
 	r = sock_call_get(c, uaddr_make(sqe->addr));
 	if (r == 0 && rq->flags & LX_IOSQE_BUFFER_SELECT && c->v.n > 1)
 		r = -EINVAL;
+	if (r == 0 && rq->flags & URING_F_MULTISHOT && (c->h.controllen > ~0u >> 1 || sock_call_head(c) > ~0u >> 1))
+		r = -EOVERFLOW;
 	return r;
 }
 
@@ -194,9 +194,11 @@ void uring_msg_cleanup(struct uring_req *rq)
 		sock_call_free(rq->mem);
 }
 
-static long recvmsg_selected(struct uring_req *rq, struct transfer *d, bool nonblock)
+/* Into a buffer of the group: the data alone, or with MULTISHOT behind a header of its own. The end of a stream is told once. */
+static long recvmsg_selected(struct uring_req *rq, struct transfer *d, unsigned how)
 {
 	const struct sock_call *c = rq->mem;
+	bool many = rq->flags & URING_F_MULTISHOT;
 	int r = rq->flags & URING_F_BUFFER ? 0 : uring_group_pick(rq, &d->picked);
 
 	if (r)
@@ -206,9 +208,9 @@ static long recvmsg_selected(struct uring_req *rq, struct transfer *d, bool nonb
 		buf.len = MIN(buf.len, c->v.total);
 	if (!user_range_ok(uaddr_make(buf.base), buf.len))
 		return -EFAULT;
-	long n = sock_call_recv(rq->file, uaddr_make(d->addr), c, &buf, 0, d->msg_flags, nonblock);
-	if (n <= 0)
-		uring_group_return(rq, &d->picked);
+	long n = sock_call_recv(rq->file, uaddr_make(many ? 0 : d->addr), c, &buf, 0, d->msg_flags, how & URING_NOWAIT || socket_nonblock(rq->file, d->msg_flags));
+	if (many && n == (long)sock_call_head(c))
+		rq->flags &= ~(u32)URING_F_MULTISHOT;
 	return n;
 }
 
@@ -225,7 +227,7 @@ long uring_msg_issue(struct uring_req *rq, unsigned how)
 	bool nonblock = how & URING_NOWAIT || socket_nonblock(rq->file, d->msg_flags);
 	size_t left = c->v.total - d->done;
 	if (rq->flags & LX_IOSQE_BUFFER_SELECT)
-		return recvmsg_selected(rq, d, nonblock);
+		return recv_many(rq, d, how, recvmsg_selected);
 	if (rq->opcode == LX_OP_RECVMSG)
 		r = sock_call_recv(rq->file, uaddr_make(d->addr), c, NULL, d->done, d->msg_flags, nonblock);
 	else

@@ -448,7 +448,7 @@ static bool stream_take(struct unix_sock *s, struct sock_msg *m, size_t *done, s
 		}
 		if (!*done) {
 			m->has_creds = msg->creds;
-			if (m->addr)
+			if (m->addr && msg->from)
 				unix_name_fill(msg->from, m->addr);
 		}
 		any = true;

@@ -48,6 +48,7 @@ struct file_ops {
 	void (*flush)(struct file *f);
 	void (*release)(struct file *f);
 	bool seekable;               /* pread, pwrite and lseek work; position is used and locked */
+	bool unsendable;             /* no message takes it along: it holds files itself */
 };
 
 struct file {

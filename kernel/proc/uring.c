@@ -192,6 +192,7 @@ static const struct file_ops uring_file_ops = {
 	.mmap_object = uring_mmap_object,
 	.fdinfo = uring_fdinfo,
 	.release = uring_release,
+	.unsendable = true,
 };
 
 struct uring *file_uring(const struct file *f)

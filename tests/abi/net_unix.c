@@ -118,6 +118,14 @@ static void names(void)
 	NOTE("accept", "%d %d", s >= 0, (int)n);
 	CHECK("read", read(s, b, sizeof b));
 	n = sizeof x;
+	write(c, "from nobody", 11);
+	CHECK("recvfrom an unnamed one", recvfrom(s, b, sizeof b, 0, (void *)&x, &n));
+	NOTE("address", "%d", (int)n);
+	n = sizeof x;
+	write(s, "from a name", 11);
+	CHECK("recvfrom a named one", recvfrom(c, b, sizeof b, 0, (void *)&x, &n));
+	NOTE("address", "%d %s", (int)n, x.sun_path);
+	n = sizeof x;
 	CHECK("peer name", getpeername(c, (void *)&x, &n));
 	NOTE("is", "%d", (int)n);
 	close(l);

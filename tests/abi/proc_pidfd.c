@@ -91,6 +91,36 @@ static void sending(int fd)
 	CHECK("closed", syscall(SYS_pidfd_send_signal, 77, SIGUSR1, NULL, 0));
 }
 
+/* Before there were pidfds a directory of /proc stood for its process; only pidfd_send_signal still takes one. */
+static void directories(void)
+{
+	static const struct {
+		const char *path;
+		int flags;
+	} dirs[] = { { "/proc/self", 0 }, { NULL, 0 }, { "/proc/self", O_PATH }, { "/proc/thread-self", 0 }, { "/proc/self/task", 0 },
+		     { "/proc/self/fd", 0 }, { "/proc", 0 }, { "/proc/self/status", 0 }, { ".", 0 } };
+	char own[64], name[64];
+	siginfo_t si;
+
+	snprintf(own, sizeof(own), "/proc/%d", getpid());
+	for (unsigned i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		int fd = open(dirs[i].path ? dirs[i].path : own, O_RDONLY | dirs[i].flags);
+		snprintf(name, sizeof(name), "signal to %s%s", dirs[i].path ? dirs[i].path : "/proc/PID", dirs[i].flags ? " O_PATH" : "");
+		seen = 0;
+		CHECK(name, syscall(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0));
+		NOTE("seen", "%d", seen == SIGUSR1);
+		close(fd);
+	}
+	int fd = open("/proc/self", O_RDONLY);
+	CHECK("signal 0 to it", syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	CHECK("signal 65 to it", syscall(SYS_pidfd_send_signal, fd, 65, NULL, 0));
+	CHECK("getfd from it", syscall(SYS_pidfd_getfd, fd, 1, 0));
+	CHECK("advice to it", syscall(SYS_process_madvise, fd, &(struct iovec){ name, 1 }, 1, 20, 0));
+	CHECK("release it", syscall(448, fd, 0));
+	CHECK("wait for it", waitid(P_PIDFD, fd, &si, WEXITED));
+	close(fd);
+}
+
 static void taking(int fd)
 {
 	int p[2];
@@ -143,6 +173,7 @@ int main(void)
 
 	opening(fd);
 	sending(fd);
+	directories();
 	taking(fd);
 	advising(fd);
 	CHECK("wait for oneself", waitid(P_PIDFD, fd, &si, WEXITED));
