@@ -53,6 +53,12 @@
 #define REGS_SS  160
 #define REGS_SIZE 168
 
+/* The stubs of entry.S: an exception's, and those of interrupts, so many in a row and then where they jump to. */
+#define TRAP_STUB_LEN  8
+#define IRQ_STUB_LEN   4
+#define IRQ_GROUP      32
+#define IRQ_GROUP_LEN  (IRQ_GROUP * IRQ_STUB_LEN + 8)
+
 #ifndef __ASSEMBLER__
 #include "arch/arch.h"
 #include "arch/x86_64/asm.h"

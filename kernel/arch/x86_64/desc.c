@@ -31,9 +31,9 @@ static ALWAYS_INLINE void gate_set(struct gate *g, uintptr_t to, u8 type)
 void desc_init_idt(void)
 {
 	for (unsigned i = 0; i < 32; i++)
-		gate_set(&idt[i], (uintptr_t)trap_stubs + 16 * i, GATE_INTERRUPT);
-	for (unsigned i = 32; i < 256; i++)
-		gate_set(&idt[i], (uintptr_t)irq_stubs + 8 * (i - 32), GATE_INTERRUPT);
+		gate_set(&idt[i], (uintptr_t)trap_stubs + TRAP_STUB_LEN * i, GATE_INTERRUPT);
+	for (unsigned i = 0; i < 256 - 32; i++)
+		gate_set(&idt[32 + i], (uintptr_t)irq_stubs + i / IRQ_GROUP * IRQ_GROUP_LEN + i % IRQ_GROUP * IRQ_STUB_LEN, GATE_INTERRUPT);
 	idt[3].type = idt[4].type = GATE_INTERRUPT | GATE_USER;        /* int3, into */
 	idt[2].ist = IST_NMI;
 	idt[8].ist = IST_DF;

@@ -171,22 +171,35 @@ user_exit:
 	swapgs
 	iretq
 
-/* ---- Exceptions: stubs push an error code if the CPU did not, then the vector ---- */
+/* ---- Exceptions: stubs push an error code if the CPU did not, then the vector. With two pushes they take the jump of another: eight bytes ---- */
 
 	.altmacro
 .macro TRAP_STUB n
-	.balign 16
-	.if (\n != 8) && (\n != 10) && (\n != 11) && (\n != 12) && (\n != 13) && (\n != 14) && (\n != 17) && (\n != 21) && (\n != 29) && (\n != 30)
-	pushq $0
-	.endif
+	.org trap_stubs + \n * TRAP_STUB_LEN
+	.if (\n == 8)
 	pushq $\n
-	.if (\n == 2) || (\n == 8) || (\n == 18)
+paranoid_hop:
 	jmp paranoid_common
+	.elseif (\n == 14)
+	pushq $\n
+trap_hop:
+	jmp trap_common
+	.elseif ((\n >= 10) && (\n <= 13)) || (\n == 17) || (\n == 21) || (\n == 29) || (\n == 30)
+	pushq $\n
+	jmp trap_common
+	.else
+	pushq $0
+	pushq $\n
+	.if (\n == 2) || (\n == 18)
+	jmp paranoid_hop
+	.elseif \n < 16
+	jmp trap_hop
 	.else
 	jmp trap_common
 	.endif
+	.endif
 .endm
-	.balign 16
+	.balign 8
 	.globl trap_stubs
 trap_stubs:
 	.set i, 0
@@ -194,7 +207,7 @@ trap_stubs:
 	TRAP_STUB %i
 	.set i, i + 1
 	.endr
-	.balign 16
+	.org trap_stubs + 32 * TRAP_STUB_LEN
 
 trap_common:				/* rsp: vector, error code, rip, cs, ... */
 	cld
@@ -245,22 +258,33 @@ paranoid_common:			/* keeps (E1) */
 	wrmsr
 	jmp kernel_return
 
-/* ---- Interrupts: vectors from 32 up; the stub pushes the vector where orig_rax lies ---- */
+/*
+ * ---- Interrupts: vectors from 32 up; the stub pushes the vector where orig_rax lies. IRQ_GROUP of them, four bytes each, then what
+ * they jump to in eight (desc.c) ----
+ */
 
-.macro IRQ_STUB n
-	.balign 8
+.macro IRQ_STUB n, group
 	pushq $\n - 128			/* fits one byte */
+	jmp irq_hop\group
+.endm
+.macro IRQ_STUBS group
+	.rept IRQ_GROUP
+	IRQ_STUB %i, \group
+	.set i, i + 1
+	.endr
+irq_hop\group:
 	jmp irq_common
+	.org irq_stubs + (\group + 1) * IRQ_GROUP_LEN
 .endm
 	.balign 8
 	.globl irq_stubs
 irq_stubs:
 	.set i, 32
-	.rept 224
-	IRQ_STUB %i
-	.set i, i + 1
+	.set group, 0
+	.rept 224 / IRQ_GROUP
+	IRQ_STUBS %group
+	.set group, group + 1
 	.endr
-	.balign 16
 
 irq_common:				/* rsp: vector - 128, rip, cs, ... */
 	cld
