@@ -40,9 +40,12 @@ struct free_object {
 #define LARGE_MAGIC 0x4c41524745000000ull  /* page.private_data[0] of a large block; low byte: order */
 #define SMALL_MAX   2048u
 
-#define CLASS(n) { .name = "heap-" #n, .object_size = n, .align = 16 }
-static struct heap_cache classes[] = { CLASS(16), CLASS(32), CLASS(64), CLASS(128), CLASS(192), CLASS(256),
-	CLASS(384), CLASS(512), CLASS(768), CLASS(1024), CLASS(1344), CLASS(2048) };
+#define CLASS(n) { n, "heap-" #n }
+static const struct {
+	u16 size;
+	char name[10];
+} class_kinds[] = { CLASS(16), CLASS(32), CLASS(64), CLASS(128), CLASS(192), CLASS(256), CLASS(384), CLASS(512), CLASS(768), CLASS(1024), CLASS(1344), CLASS(2048) };
+static struct heap_cache classes[ARRAY_SIZE(class_kinds)];
 static u8 class_of[SMALL_MAX / 16 + 1];    /* (size + 15) / 16 -> index into classes */
 static u64 secret_link RO_AFTER_INIT, secret_mark RO_AFTER_INIT, shuffle;
 static u64 large_bytes;
@@ -73,13 +76,17 @@ static void heap_setup_locked(void)
 	secret_link = s[0] ^ s[3] ^ 0x9e3779b97f4a7c15ull;
 	secret_mark = s[1] ^ (u64)arch_clock_mono_ns() ^ 0xd1b54a32d192ed03ull;
 	shuffle = s[2] | 1;
+	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++) {
+		classes[i].name = class_kinds[i].name;
+		classes[i].object_size = class_kinds[i].size;
+		classes[i].align = 16;
+		cache_setup_locked(&classes[i]);
+	}
 	for (unsigned i = 0, k = 0; i < ARRAY_SIZE(class_of); i++) {
-		while (classes[k].object_size < i * 16)
+		while (class_kinds[k].size < i * 16)
 			k++;
 		class_of[i] = (u8)k;
 	}
-	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
-		cache_setup_locked(&classes[i]);
 	__atomic_store_n(&ready, true, __ATOMIC_RELEASE);
 }
 
