@@ -107,7 +107,7 @@ $(B)/kernel/arch/x86_64/vdso_image.S.o: $(B)/vdso.so
 
 KLDFLAGS := -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 -z pack-relative-relocs -n \
             --gc-sections --build-id=none --no-undefined
-$(B)/kernel.ld: kernel/boot/kernel.lds kernel/linux/syscall_max.h $(wildcard kernel/*/*.def)
+$(B)/kernel.ld: kernel/boot/kernel.lds $(wildcard kernel/*/*.def)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -undef -nostdinc -x assembler-with-cpp -Ikernel -o $@ $<
 $(B)/pith.elf: $(KOBJ) $(LWIP_OBJ) $(B)/kernel.ld

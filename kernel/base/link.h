@@ -4,6 +4,10 @@
  * LINK_PICK(table, name) marks an entry of a table that the link script picks by name: kernel/boot/kernel.lds
  * picks all, `pith build` what a manifest names. What no entry refers to is not linked (--gc-sections).
  * On the host everything is linked and tables are arrays.
+ *
+ * A struct of operations of which a program may need some only says LINK_SLOT(fn) for one: fn, which is not static, or NULL where the
+ * script has no line for it. LINK_SLOT_OF(fn) declares it at file scope. Only for data: the compiler takes the address of a function for
+ * true, so code reads it from a volatile variable.
  */
 #ifndef BASE_LINK_H
 #define BASE_LINK_H
@@ -24,9 +28,13 @@
 /* A test that needs no entry of a table has an empty one. */
 #define LINK_TABLE(type, table) extern const type __start_pick_##table[] __attribute__((weak)), __stop_pick_##table[] __attribute__((weak))
 #define LINK_PICK(table, name) __attribute__((used, section("pick_" #table), aligned(8)))
+#define LINK_SLOT_OF(fn)       extern __typeof__(fn) fn
+#define LINK_SLOT(fn)          fn
 #else
 #define LINK_TABLE(type, table) extern const type __start_pick_##table[], __stop_pick_##table[]
 #define LINK_PICK(table, name) __attribute__((used, section(".pick." #table "." #name), aligned(8)))
+#define LINK_SLOT_OF(fn)       extern __typeof__(fn) slot_##fn __attribute__((weak))
+#define LINK_SLOT(fn)          slot_##fn
 #endif
 
 #endif

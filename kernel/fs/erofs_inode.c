@@ -11,6 +11,7 @@
  * What can fail: -EUCLEAN (damaged), -EOPNOTSUPP (compressed file), -EIO, -ENOMEM.
  */
 #include "fs/erofs.h"
+#include "base/link.h"
 
 static const struct vnode_ops erofs_dir_ops, erofs_file_ops, erofs_link_ops, erofs_node_ops;
 
@@ -196,7 +197,10 @@ static int erofs_getattr(struct vnode *v, struct vattr *ret)
 	return 0;
 }
 
-static const struct vnode_ops erofs_dir_ops = { .lookup = erofs_lookup, .readdir = erofs_readdir, .getattr = erofs_getattr, .release = erofs_release };
+LINK_SLOT_OF(erofs_readdir);
+static const struct vnode_ops erofs_dir_ops = {
+	.lookup = erofs_lookup, .readdir = LINK_SLOT(erofs_readdir), .getattr = erofs_getattr, .release = erofs_release,
+};
 static const struct vnode_ops erofs_file_ops = { .getattr = erofs_getattr, .release = erofs_release };
 static const struct vnode_ops erofs_link_ops = { .readlink = erofs_readlink, .getattr = erofs_getattr, .release = erofs_release };
 static const struct vnode_ops erofs_node_ops = { .getattr = erofs_getattr, .release = erofs_release };

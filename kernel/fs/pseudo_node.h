@@ -33,6 +33,8 @@ struct pnode *pseudo_root(enum pseudo_fs fs);
 /* Mount the tree of fs at path. populate registers this room's own files: called when somebody first looks into the root, not at boot. */
 int pseudo_mount(enum pseudo_fs fs, const char *fstype, const char *path, u64 magic, int (*populate)(void));
 struct vnode *pseudo_vnode(struct mount *m, struct pnode *n);
+/* vnode_ops; a kernel may lack it. */
+int pseudo_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg);
 
 int devfs_add_link(const struct pseudo_link *l);
 

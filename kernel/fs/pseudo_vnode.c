@@ -12,6 +12,7 @@
  * What can fail: memory; -ENOENT when a number is gone; what show and store say.
  */
 #include "fs/pseudo_node.h"
+#include "base/link.h"
 #include "base/print.h"
 
 #define PSEUDO_STORE_MAX 4096u
@@ -38,6 +39,7 @@ static struct mutex populate_lock = MUTEX_INIT(populate_lock);
 static int (*populate_fns[2][POPULATE_MAX])(void) RO_AFTER_INIT;
 static unsigned populate_pending[2];     /* atomic: how many are still to be called */
 
+LINK_SLOT_OF(pseudo_readdir);
 static const struct vnode_ops dir_ops, proc_dir_ops, file_ops, file_ro_ops, link_ops, magic_ops;
 
 static inline struct pseudo_inode *pseudo_inode(struct vnode *v) { return container_of(v, struct pseudo_inode, v); }
@@ -277,7 +279,7 @@ static struct pnode *pnode_at(struct pnode *dir, u64 k)
 	return found;
 }
 
-static int pseudo_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg)
+int pseudo_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg)
 {
 	struct pseudo_inode *d = pseudo_inode(dir);
 	struct pnode *n;
@@ -444,10 +446,10 @@ static int proc_mkdir(struct vnode *dir, const char *name, size_t len, u32 mode,
 static int proc_symlink(struct vnode *dir, const char *name, size_t len, const char *target, struct vnode **ret) { return -ENOENT; }
 
 static const struct vnode_ops dir_ops = {
-	.lookup = pseudo_lookup, .readdir = pseudo_readdir, .getattr = pseudo_getattr, .release = pseudo_release,
+	.lookup = pseudo_lookup, .readdir = LINK_SLOT(pseudo_readdir), .getattr = pseudo_getattr, .release = pseudo_release,
 };
 static const struct vnode_ops proc_dir_ops = {
-	.lookup = pseudo_lookup, .readdir = pseudo_readdir, .getattr = pseudo_getattr, .release = pseudo_release,
+	.lookup = pseudo_lookup, .readdir = LINK_SLOT(pseudo_readdir), .getattr = pseudo_getattr, .release = pseudo_release,
 	.create = proc_create, .mkdir = proc_mkdir, .symlink = proc_symlink,
 };
 static const struct vnode_ops file_ops = {

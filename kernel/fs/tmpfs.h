@@ -89,7 +89,15 @@ ssize_t tmpfs_getxattr(struct vnode *v, const char *name, void *buf, size_t size
 int tmpfs_setxattr(struct vnode *v, const char *name, const void *value, size_t size, u32 flags);
 ssize_t tmpfs_listxattr(struct vnode *v, char *buf, size_t size);
 void tmpfs_xattrs_free(struct tmpfs_inode *i);
+/* ---- tmpfs_dir.c: vnode_ops that a kernel may lack ---- */
+int tmpfs_symlink(struct vnode *v, const char *name, size_t len, const char *target, struct vnode **ret);
+int tmpfs_link(struct vnode *v, const char *name, size_t len, struct vnode *target);
+int tmpfs_rename(struct vnode *ov, const char *oname, size_t olen, struct vnode *nv, const char *nname, size_t nlen, struct vnode *victim, u32 flags);
+int tmpfs_tmpfile(struct vnode *dir, u32 mode, bool linkable, struct vnode **ret);
+int tmpfs_readdir(struct vnode *v, u64 off, vnode_dirent_fn fn, void *arg);
 /* ---- tmpfs_file.c ---- */
+int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len);
+s64 tmpfs_seek(struct vnode *v, u64 off, bool hole);
 /* A regular file of a tmpfs none of whose bytes are still in the root. */
 bool tmpfs_file_in_memory(struct vnode *v);
 void tmpfs_file_init(struct tmpfs_file *f);

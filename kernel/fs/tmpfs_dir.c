@@ -9,6 +9,7 @@
  * What can fail: -ENOMEM -ENOSPC -EEXIST -ENOENT -ENOTEMPTY -EMLINK.
  */
 #include "fs/tmpfs.h"
+#include "base/link.h"
 
 #define TMPFS_FIRST_SEQ 3u           /* 0 is ".", 1 is ".."; cookies say "after" */
 #define TMPFS_LINK_MAX  65000u
@@ -198,12 +199,12 @@ static int tmpfs_mkdir(struct vnode *v, const char *name, size_t len, u32 mode, 
 	return tmpfs_make(v, name, len, (mode & 07777) | LX_S_IFDIR, 0, NULL, ret);
 }
 
-static int tmpfs_symlink(struct vnode *v, const char *name, size_t len, const char *target, struct vnode **ret)
+int tmpfs_symlink(struct vnode *v, const char *name, size_t len, const char *target, struct vnode **ret)
 {
 	return tmpfs_make(v, name, len, LX_S_IFLNK | 0777, 0, target, ret);
 }
 
-static int tmpfs_link(struct vnode *v, const char *name, size_t len, struct vnode *target)
+int tmpfs_link(struct vnode *v, const char *name, size_t len, struct vnode *target)
 {
 	struct tmpfs_inode *dir = tmpfs_inode(v), *i = tmpfs_inode(target);
 	if (!dir->nlink || (!i->nlink && !(target->type == VNODE_REG && i->linkable)))
@@ -273,7 +274,7 @@ static void tmpfs_exchange(struct tmpfs_inode *od, struct tmpfs_dirent *oe, stru
 	oe->inode->ctime = ne->inode->ctime = nd->ctime;
 }
 
-static int tmpfs_rename(struct vnode *ov, const char *oname, size_t olen, struct vnode *nv, const char *nname, size_t nlen, struct vnode *victim, u32 flags)
+int tmpfs_rename(struct vnode *ov, const char *oname, size_t olen, struct vnode *nv, const char *nname, size_t nlen, struct vnode *victim, u32 flags)
 {
 	struct tmpfs_inode *od = tmpfs_inode(ov), *nd = tmpfs_inode(nv);
 	int r = tmpfs_dir_ready(nd);
@@ -309,7 +310,7 @@ static int tmpfs_rename(struct vnode *ov, const char *oname, size_t olen, struct
 	return 0;
 }
 
-static int tmpfs_tmpfile(struct vnode *dir, u32 mode, bool linkable, struct vnode **ret)
+int tmpfs_tmpfile(struct vnode *dir, u32 mode, bool linkable, struct vnode **ret)
 {
 	char name[24];
 	if (!tmpfs_inodes_left(tmpfs_of(dir)))
@@ -344,7 +345,7 @@ static struct tmpfs_dirent *tmpfs_first_from(struct tmpfs_inode *dir, u64 from)
 	return best;
 }
 
-static int tmpfs_readdir(struct vnode *v, u64 off, vnode_dirent_fn fn, void *arg)
+int tmpfs_readdir(struct vnode *v, u64 off, vnode_dirent_fn fn, void *arg)
 {
 	struct tmpfs_inode *dir = tmpfs_inode(v);
 	int r = tmpfs_dir_ready(dir);
@@ -376,9 +377,18 @@ static int tmpfs_readdir(struct vnode *v, u64 off, vnode_dirent_fn fn, void *arg
 	return 0;
 }
 
+LINK_SLOT_OF(tmpfs_symlink);
+LINK_SLOT_OF(tmpfs_link);
+LINK_SLOT_OF(tmpfs_rename);
+LINK_SLOT_OF(tmpfs_tmpfile);
+LINK_SLOT_OF(tmpfs_readdir);
+LINK_SLOT_OF(tmpfs_getxattr);
+LINK_SLOT_OF(tmpfs_setxattr);
+LINK_SLOT_OF(tmpfs_listxattr);
 const struct vnode_ops tmpfs_dir_ops = {
-	.getxattr = tmpfs_getxattr, .setxattr = tmpfs_setxattr, .listxattr = tmpfs_listxattr,
-	.lookup = tmpfs_lookup, .create = tmpfs_create, .mkdir = tmpfs_mkdir, .symlink = tmpfs_symlink, .link = tmpfs_link,
-	.unlink = tmpfs_unlink, .rmdir = tmpfs_rmdir, .rename = tmpfs_rename, .readdir = tmpfs_readdir, .tmpfile = tmpfs_tmpfile,
+	.getxattr = LINK_SLOT(tmpfs_getxattr), .setxattr = LINK_SLOT(tmpfs_setxattr), .listxattr = LINK_SLOT(tmpfs_listxattr),
+	.lookup = tmpfs_lookup, .create = tmpfs_create, .mkdir = tmpfs_mkdir, .symlink = LINK_SLOT(tmpfs_symlink), .link = LINK_SLOT(tmpfs_link),
+	.unlink = tmpfs_unlink, .rmdir = tmpfs_rmdir, .rename = LINK_SLOT(tmpfs_rename), .readdir = LINK_SLOT(tmpfs_readdir),
+	.tmpfile = LINK_SLOT(tmpfs_tmpfile),
 	.getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .release = tmpfs_release,
 };

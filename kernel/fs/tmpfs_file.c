@@ -15,6 +15,7 @@
  * What can fail: -ENOSPC (the limit), -ENOMEM, -EPERM (seals), -EFBIG.
  */
 #include "fs/tmpfs.h"
+#include "base/link.h"
 #include "sched/thread.h"
 
 /* ---- Counting ---- */
@@ -323,7 +324,7 @@ static int tmpfs_allocate(struct tmpfs_inode *i, u64 off, u64 end)
 	return r;
 }
 
-static COLD int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
+COLD int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
 	u64 end = off + len;
@@ -346,7 +347,7 @@ static COLD int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 }
 
 /* Data: what has a page, and what the root's file still shows. Holes are whole pages; the end of the file is one. */
-static COLD s64 tmpfs_seek(struct vnode *v, u64 off, bool hole)
+COLD s64 tmpfs_seek(struct vnode *v, u64 off, bool hole)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
 	u64 size = READ_ONCE(v->size), lower = MIN(READ_ONCE(i->lower_size), size), at = off / PAGE_SIZE;
@@ -383,11 +384,17 @@ static int tmpfs_mmap_object(struct vnode *v, bool shared, struct vm_object **re
 	return 0;
 }
 
+LINK_SLOT_OF(tmpfs_fallocate);
+LINK_SLOT_OF(tmpfs_seek);
+LINK_SLOT_OF(tmpfs_getxattr);
+LINK_SLOT_OF(tmpfs_setxattr);
+LINK_SLOT_OF(tmpfs_listxattr);
 const struct vnode_ops tmpfs_file_ops = {
 	.mmap_object = tmpfs_mmap_object,
-	.read = tmpfs_read, .write = tmpfs_write, .fallocate = tmpfs_fallocate,
+	.read = tmpfs_read, .write = tmpfs_write, .fallocate = LINK_SLOT(tmpfs_fallocate),
 	.getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .release = tmpfs_release,
-	.getxattr = tmpfs_getxattr, .setxattr = tmpfs_setxattr, .listxattr = tmpfs_listxattr, .seek = tmpfs_seek,
+	.getxattr = LINK_SLOT(tmpfs_getxattr), .setxattr = LINK_SLOT(tmpfs_setxattr), .listxattr = LINK_SLOT(tmpfs_listxattr),
+	.seek = LINK_SLOT(tmpfs_seek),
 };
 
 bool tmpfs_file_in_memory(struct vnode *v)

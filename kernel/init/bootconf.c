@@ -6,6 +6,7 @@
  */
 #include "init/bootconf.h"
 #include "base/errno.h"
+#include "base/link.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "mm/heap.h"
@@ -141,6 +142,15 @@ static bool parse_net(struct bootconf *c, const char *v)
 	return true;
 }
 
+/* The records of the network by their first letters; a kernel without one does not read them. */
+bool bootconf_net(struct bootconf *c, char key, const char *v)
+{
+	return key == 'n' ? parse_net(c, v) : key == 'g' ? parse_gateway(c, v) : parse_dns(c, v);
+}
+
+LINK_SLOT_OF(bootconf_net);
+static __typeof__(&bootconf_net) const volatile net_take = LINK_SLOT(bootconf_net);
+
 static bool parse_root(struct bootconf *c, const char *v)
 {
 	const char *colon = strchr(v, ':');
@@ -150,7 +160,7 @@ static bool parse_root(struct bootconf *c, const char *v)
 	       c->root_off <= INT64_MAX && c->root_len <= INT64_MAX - c->root_off;
 }
 
-static bool parse_volume(struct bootconf *c, const char *v)
+bool bootconf_volume(struct bootconf *c, const char *v)
 {
 	const char *path = strchr(v, ':');
 	struct bootconf_volume *x = &c->volumes[c->nvolumes];
@@ -171,6 +181,9 @@ static bool parse_volume(struct bootconf *c, const char *v)
 	c->nvolumes++;
 	return true;
 }
+
+LINK_SLOT_OF(bootconf_volume);
+static __typeof__(&bootconf_volume) const volatile volume_take = LINK_SLOT(bootconf_volume);
 
 /* len hexadecimal digits, two for each of at most max bytes. */
 static bool parse_hex(const char *v, size_t len, u8 *ret, size_t max)
@@ -244,13 +257,9 @@ static const char *take_record(struct bootconf *c, const char *key, size_t key_l
 	else if (KEY_IS("verity"))
 		ok = parse_verity(c, v);
 	else if (KEY_IS("volume"))
-		ok = parse_volume(c, v);
-	else if (KEY_IS("net"))
-		ok = parse_net(c, v);
-	else if (KEY_IS("gateway"))
-		ok = parse_gateway(c, v);
-	else if (KEY_IS("dns"))
-		ok = parse_dns(c, v);
+		ok = volume_take && volume_take(c, v);
+	else if (KEY_IS("net") || KEY_IS("gateway") || KEY_IS("dns"))
+		ok = !net_take || net_take(c, *k, v);
 	else if (KEY_IS("allow"))
 		c->allow_jit = ok = !strcmp(v, "jit");
 	else if (KEY_IS("learn"))

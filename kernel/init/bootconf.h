@@ -48,6 +48,10 @@ struct bootconf {
  */
 int bootconf_parse(const char *block, size_t len, struct bootconf *ret, const char **ret_why) MUST_CHECK;
 
+/* Parts of it that a kernel may lack: records net, gateway and dns (key: their first letter), and volume. False: not understood. */
+bool bootconf_net(struct bootconf *c, char key, const char *v);
+bool bootconf_volume(struct bootconf *c, const char *v);
+
 /* Overwrite the seed in the block itself, once it has been mixed into the generator. */
 void bootconf_wipe_seed(char *block, size_t len);
 

@@ -53,6 +53,20 @@ static void panic_end(const char *message)
 	port_write_panic(PITH_PORT_CTL, line, (size_t)n);
 }
 
+void glue_cpus_start(void)
+{
+	arch_smp_start(sched_start_cpu);
+}
+
+LINK_SLOT_OF(glue_cpus_start);
+static __typeof__(&glue_cpus_start) const volatile cpus_start = LINK_SLOT(glue_cpus_start);
+
+void glue_cpus(void)
+{
+	if (cpus_start)
+		cpus_start();
+}
+
 void glue_hooks(void)
 {
 	arch_hooks.timer = sched_on_timer;

@@ -9,6 +9,9 @@ void glue_memory(void);
 void glue_hooks(void);
 /* glue.c: random numbers from the CPU and the configuration's seed, which is wiped. */
 void glue_seed(struct bootconf *c);
+/* glue.c: the other CPUs, in a kernel for a program that has use for them. */
+void glue_cpus(void);
+void glue_cpus_start(void);
 /* Wait until the generator has its 256 bits (virtio-rng may be on its way); the machine ends if they do not come. */
 void glue_wait_random(void);
 

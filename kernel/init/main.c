@@ -52,7 +52,7 @@ NORETURN void kernel_main(void)
 	glue_hooks();
 	sched_init();
 	arch_irq_restore(ARCH_IRQ_ON);
-	arch_smp_start(sched_start_cpu);
+	glue_cpus();
 
 	fs_failed_hook = tripwire_volume_failed;
 	if (vm_init(&exec_area_ops))

@@ -11,7 +11,7 @@
  * does after ENOSYS from clone3. For fork, vfork and execve it stops shells and popen() at once; EACCES would make
  * execvp go on through PATH. Calls that this kernel does not know: ENOSYS.
  *
- * Invariants: the table is constant after the boot (watch_init may put itself before calls, then it is sealed); a call without a handler logs its name once.
+ * Invariants: the table is constant after linux_init (watch_init may put itself before calls, then it is sealed); a call without a handler logs its name once.
  */
 #include "linux/dispatch.h"
 #include "proc/process.h"
@@ -24,17 +24,25 @@
 #include "proc/tripwire.h"
 
 static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
-static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+static __attribute__((used)) long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 
-#define LX_FN_FULL(name)   (syscall_fn)(void (*)(void))sys_##name
-#define LX_FN_PART(name)   (syscall_fn)(void (*)(void))sys_##name
-#define LX_FN_REFUSE(name) sys_refused
-#define LX_FN_NONE(name)   sys_unknown
+/*
+ * On the host the table is an array. In a kernel it is filled at boot from records, which the link script picks: how far the handler is
+ * from the record, and the number. Those that are refused always are known by their shapes.
+ */
 #ifdef PITH_HOST
-#define LX_ENTRY(nr, name, lvl, ...) [nr] = LX_FN_##lvl(name),
+#define LX_IN_FULL(nr, name)   [nr] = (syscall_fn)(void (*)(void))sys_##name,
+#define LX_IN_PART(nr, name)   LX_IN_FULL(nr, name)
+#define LX_IN_NONE(nr, name)   [nr] = sys_unknown,
+#define LX_IN_REFUSE(nr, name) [nr] = sys_refused,
 #else
-#define LX_ENTRY(nr, name, lvl, ...) static const syscall_fn pick_##name LINK_PICK(syscall, name) = LX_FN_##lvl(name);
+#define LX_RECORD(nr, name, handler) __asm__(".pushsection .pick.syscall." #name ", \"a\"\n\t.long " #handler " - .\n\t.short " #nr "\n\t.popsection");
+#define LX_IN_FULL(nr, name)   LX_RECORD(nr, name, sys_##name)
+#define LX_IN_PART(nr, name)   LX_RECORD(nr, name, sys_##name)
+#define LX_IN_NONE(nr, name)   LX_RECORD(nr, name, sys_unknown)
+#define LX_IN_REFUSE(nr, name)
 #endif
+#define LX_ENTRY(nr, name, lvl, ...) LX_IN_##lvl(nr, name)
 #define SYSCALL0 LX_ENTRY
 #define SYSCALL1 LX_ENTRY
 #define SYSCALL2 LX_ENTRY
@@ -48,7 +56,11 @@ syscall_fn syscall_table[SYSCALL_MAX] = {
 };
 #else
 #include "linux/syscalls.def"
-/* The link script lays the picked entries out by number; the others are NULL. */
+RO_AFTER_INIT_ZERO syscall_fn syscall_table[SYSCALL_MAX];
+extern const struct call_record {
+	s32 to;
+	u16 nr;
+} PACKED syscall_records[], syscall_records_end[];
 #endif
 #undef LX_ENTRY
 
@@ -84,16 +96,51 @@ LINK_TABLE(struct name_list, names);
 #undef SYSCALL5
 #undef SYSCALL6
 
-#define SYSCALL0(nr, ...) [nr] = 0,
-#define SYSCALL1(nr, ...) [nr] = 1,
-#define SYSCALL2(nr, ...) [nr] = 2,
-#define SYSCALL3(nr, ...) [nr] = 3,
-#define SYSCALL4(nr, ...) [nr] = 4,
-#define SYSCALL5(nr, ...) [nr] = 5,
-#define SYSCALL6(nr, ...) [nr] = 6,
-static const u8 nargs[SYSCALL_MAX] = {
+/* For each number, in half a byte: how many arguments, and 8 if the call is refused always. */
+#define TEN(d) u8 n##d##0 : 4, n##d##1 : 4, n##d##2 : 4, n##d##3 : 4, n##d##4 : 4, n##d##5 : 4, n##d##6 : 4, n##d##7 : 4, n##d##8 : 4, n##d##9 : 4;
+#define HUNDRED(h) TEN(h##0) TEN(h##1) TEN(h##2) TEN(h##3) TEN(h##4) TEN(h##5) TEN(h##6) TEN(h##7) TEN(h##8) TEN(h##9)
+struct ALIGNED(4) call_shapes {
+	TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) TEN(6) TEN(7) TEN(8) TEN(9)
+	HUNDRED(1) HUNDRED(2) HUNDRED(3)
+	TEN(40) TEN(41) TEN(42) TEN(43) TEN(44) TEN(45)
+};
+#undef TEN
+#undef HUNDRED
+_Static_assert(sizeof(struct call_shapes) * 2 >= SYSCALL_MAX, "a half byte for each number");
+#define REFUSED 8u
+#define LX_FLAG_FULL   0
+#define LX_FLAG_PART   0
+#define LX_FLAG_NONE   0
+#define LX_FLAG_REFUSE REFUSED
+#define SYSCALL0(nr, name, lvl, ...) .n##nr = 0 | LX_FLAG_##lvl,
+#define SYSCALL1(nr, name, lvl, ...) .n##nr = 1 | LX_FLAG_##lvl,
+#define SYSCALL2(nr, name, lvl, ...) .n##nr = 2 | LX_FLAG_##lvl,
+#define SYSCALL3(nr, name, lvl, ...) .n##nr = 3 | LX_FLAG_##lvl,
+#define SYSCALL4(nr, name, lvl, ...) .n##nr = 4 | LX_FLAG_##lvl,
+#define SYSCALL5(nr, name, lvl, ...) .n##nr = 5 | LX_FLAG_##lvl,
+#define SYSCALL6(nr, name, lvl, ...) .n##nr = 6 | LX_FLAG_##lvl,
+static const struct call_shapes shapes = {
 #include "linux/syscalls.def"
 };
+
+/* A number beyond the table may have six arguments. */
+static unsigned shape_of(unsigned nr)
+{
+	return nr < SYSCALL_MAX ? ((const u8 *)&shapes)[nr / 2] >> nr % 2 * 4 & 15 : 6;
+}
+
+static COLD void table_fill(void)
+{
+#ifndef PITH_HOST
+	const u32 *words = (const u32 *)(const void *)&shapes;
+
+	for (const struct call_record *r = syscall_records; r < syscall_records_end; r++)
+		syscall_table[r->nr] = (syscall_fn)((uintptr_t)r + (uintptr_t)(intptr_t)r->to);
+	for (unsigned i = 0; i < sizeof(shapes) / sizeof(*words); i++)
+		for (u32 refused = words[i] & REFUSED * 0x11111111u; refused; refused &= refused - 1)
+			syscall_table[8 * i + (unsigned)__builtin_ctz(refused) / 4] = sys_refused;
+#endif
+}
 
 static const struct syscall_tracer *tracing; /* NULL: calls are not printed */
 LINK_TABLE(struct syscall_tracer, tracer);
@@ -117,7 +164,7 @@ static const char *call_describe(unsigned nr, unsigned *ret_nargs)
 	static char number[] = "#4294967295";
 	const char *n = syscall_name(nr);
 
-	*ret_nargs = nr < SYSCALL_MAX ? nargs[nr] : 6;
+	*ret_nargs = shape_of(nr) & ~REFUSED;
 	if (!n)
 		fmt_buf(number, sizeof(number), "#%u", nr);
 	return n ? n : number;
@@ -201,10 +248,12 @@ void syscall_dispatch(struct user_regs *regs)
 		result_restart(regs);
 }
 
+LINK_SLOT_OF(robust_leave);
 COLD void linux_init(bool trace)
 {
-	static const struct task_ops ops = { .leave = robust_leave };
+	static const struct task_ops ops = { .leave = LINK_SLOT(robust_leave) };
 
+	table_fill();
 	tracing = trace ? LINK_FIRST(tracer) : NULL;
 	task_set_ops(&ops);
 	tripwire_call = call_describe;

@@ -14,7 +14,7 @@ struct task;
 
 void linux_init(bool trace);
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
-/* SYSCALL_MAX handlers by number, NULL: no such call here. Changed by watch_init only, sealed after the boot. */
+/* SYSCALL_MAX handlers by number, NULL: no such call here. Filled by linux_init, changed by watch_init only, sealed after the boot. */
 extern syscall_fn syscall_table[];
 /* arch_hooks.syscall: what the table has no handler for, and every call while tracing or learning. */
 void syscall_dispatch(struct user_regs *regs);

@@ -5,6 +5,7 @@
  * bit but those set meanwhile is left (arch looks again). Runs in the task's context with interrupts
  * enabled and no lock; may sleep. A frame that cannot be pushed kills by SIGSEGV.
  */
+#include "base/link.h"
 #include "linux/dispatch.h"
 #include "linux/signal_frame.h"
 #include "linux/syscall.h"
@@ -65,8 +66,7 @@ long sys_restart_syscall(void)
 	return fn ? fn(t) : -EINTR;
 }
 
-/* Run the handler of a: its frame, its mask. */
-static void run_handler(struct user_regs *regs, const struct signal_action *a, const struct siginfo *info)
+void signal_handler_run(struct user_regs *regs, const struct signal_action *a, const struct siginfo *info)
 {
 	struct task *t = task_current();
 	sigset old = t->restore_mask ? t->saved_mask : t->blocked;
@@ -85,6 +85,9 @@ static void run_handler(struct user_regs *regs, const struct signal_action *a, c
 	signal_set_mask(t->blocked | a->mask | (a->flags & LX_SA_NODEFER ? 0 : SIGSET_OF(info->signo)));
 }
 
+LINK_SLOT_OF(signal_handler_run);
+static __typeof__(&signal_handler_run) const volatile handler_run = LINK_SLOT(signal_handler_run);
+
 static void deliver(struct user_regs *regs)
 {
 	struct signal_action a;
@@ -95,7 +98,7 @@ static void deliver(struct user_regs *regs)
 		if (a.handler == SIGNAL_IGNORE)
 			continue;
 		if (a.handler != SIGNAL_DEFAULT) {
-			run_handler(regs, &a, &info);
+			handler_run(regs, &a, &info);
 			handled = true;
 			continue;
 		}

@@ -25,7 +25,7 @@
 
 #define LX_HANDLER_FULL(...)   long __VA_ARGS__;
 #define LX_HANDLER_PART(...)   long __VA_ARGS__;
-#define LX_HANDLER_REFUSE(...) long __VA_ARGS__;
+#define LX_HANDLER_REFUSE(...)
 #define LX_HANDLER_NONE(...)
 
 #define SYSCALL0(nr, name, lvl) LX_HANDLER_##lvl(sys_##name(void))

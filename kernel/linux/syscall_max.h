@@ -1,4 +1,4 @@
-/* syscall_max.h - the length of the tables of system calls, beyond the last number of syscalls.def; for C and for the link script. */
+/* syscall_max.h - the length of the tables of system calls, beyond the last number of syscalls.def. */
 #ifndef LINUX_SYSCALL_MAX_H
 #define LINUX_SYSCALL_MAX_H
 

@@ -446,6 +446,7 @@ void inet_tcp_rx_purge(struct inet_sock *s);
 void inet_tcp_deliver(struct inet_sock *s, struct pbuf *p);
 /* Whose pcb is it? NULL: it is half-open, or its socket is closed. */
 struct inet_sock *inet_tcp_sock_of(const struct tcp_pcb *p);
+int inet_tcp_connect(struct socket *sock, const struct sock_addr *a, bool nonblock);
 int inet_tcp_listen(struct socket *sock, int backlog);
 int inet_tcp_accept(struct socket *sock, bool nonblock, struct socket **ret);
 void inet_listen_close(struct inet_sock *s);

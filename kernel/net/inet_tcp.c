@@ -22,6 +22,7 @@
  * Locks: inet_core. Waits give it back.
  */
 #include "net/inet_impl.h"
+#include "base/link.h"
 #include "lwip/ip.h"
 
 /* ---- The pcb ---- */
@@ -352,7 +353,7 @@ static int connect_wait(struct inet_sock *s, bool nonblock, int would)
 	return r < 0 ? socket_interrupted(sock->sndtimeo_ns) : 0;
 }
 
-static int tcp_op_connect(struct socket *sock, const struct sock_addr *a, bool nonblock)
+int inet_tcp_connect(struct socket *sock, const struct sock_addr *a, bool nonblock)
 {
 	struct inet_sock *s = inet_sock_of(sock);
 	struct inet_name n;
@@ -548,18 +549,23 @@ static void tcp_op_release(struct socket *sock)
 	inet_unlock();
 }
 
+LINK_SLOT_OF(inet_tcp_connect);
+LINK_SLOT_OF(inet_tcp_listen);
+LINK_SLOT_OF(inet_tcp_accept);
+LINK_SLOT_OF(inet_setsockopt);
+LINK_SLOT_OF(inet_getsockopt);
 const struct sock_ops inet_tcp_ops = {
 	.bind = tcp_op_bind,
-	.connect = tcp_op_connect,
-	.listen = inet_tcp_listen,
-	.accept = inet_tcp_accept,
+	.connect = LINK_SLOT(inet_tcp_connect),
+	.listen = LINK_SLOT(inet_tcp_listen),
+	.accept = LINK_SLOT(inet_tcp_accept),
 	.getname = inet_getname,
 	.send = inet_tcp_send,
 	.recv = inet_tcp_recv,
 	.shutdown = tcp_op_shutdown,
 	.poll = inet_tcp_poll,
-	.setsockopt = inet_setsockopt,
-	.getsockopt = inet_getsockopt,
+	.setsockopt = LINK_SLOT(inet_setsockopt),
+	.getsockopt = LINK_SLOT(inet_getsockopt),
 	.pending = inet_tcp_pending,
 	.release = tcp_op_release,
 };

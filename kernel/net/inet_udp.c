@@ -13,6 +13,7 @@
  * Locks: inet_core.
  */
 #include "net/inet_impl.h"
+#include "base/link.h"
 #include "lwip/ip.h"
 
 #define UDP_PAYLOAD_MAX  65507u
@@ -623,6 +624,8 @@ static void udp_op_release(struct socket *sock)
 	inet_unlock();
 }
 
+LINK_SLOT_OF(inet_setsockopt);
+LINK_SLOT_OF(inet_getsockopt);
 const struct sock_ops inet_udp_ops = {
 	.bind = udp_op_bind,
 	.connect = udp_op_connect,
@@ -631,8 +634,8 @@ const struct sock_ops inet_udp_ops = {
 	.recv = udp_op_recv,
 	.shutdown = udp_op_shutdown,
 	.poll = udp_op_poll,
-	.setsockopt = inet_setsockopt,
-	.getsockopt = inet_getsockopt,
+	.setsockopt = LINK_SLOT(inet_setsockopt),
+	.getsockopt = LINK_SLOT(inet_getsockopt),
 	.pending = udp_op_pending,
 	.release = udp_op_release,
 };

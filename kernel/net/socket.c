@@ -101,8 +101,10 @@ int sock_bind(struct socket *s, const struct sock_addr *a)
 
 int sock_connect(struct socket *s, const struct sock_addr *a, bool nonblock)
 {
-	int r = unlikely(sock_guard != NULL) ? sock_guard->peer(s, a, false) : 0;
+	int r = s->ops->connect ? 0 : -EOPNOTSUPP;
 
+	if (!r && unlikely(sock_guard != NULL))
+		r = sock_guard->peer(s, a, false);
 	return r ? r : s->ops->connect(s, a, nonblock);
 }
 

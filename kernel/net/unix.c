@@ -17,6 +17,7 @@
  * Locks: unix_lock; file system calls (paths) are made without it.
  */
 #include "net/unix_impl.h"
+#include "base/link.h"
 
 struct mutex unix_lock = MUTEX_INIT(unix_lock);
 const struct unix_fs_ops *unix_fs_ops RO_AFTER_INIT;
@@ -296,7 +297,7 @@ u64 unix_peer_ino(struct socket *sock)
 
 /* ---- Connections ---- */
 
-static int unix_op_listen(struct socket *sock, int backlog)
+int unix_op_listen(struct socket *sock, int backlog)
 {
 	struct unix_sock *s = unix_sock_of(sock);
 	int r = 0;
@@ -408,7 +409,7 @@ static int connect_dgram(struct unix_sock *s, const struct sock_addr *a, void *n
 	return r;
 }
 
-static int unix_op_connect(struct socket *sock, const struct sock_addr *a, bool nonblock)
+int unix_op_connect(struct socket *sock, const struct sock_addr *a, bool nonblock)
 {
 	struct unix_sock *s = unix_sock_of(sock);
 	void *node = NULL;
@@ -430,7 +431,7 @@ static int unix_op_connect(struct socket *sock, const struct sock_addr *a, bool 
 	return r;
 }
 
-static int unix_op_accept(struct socket *sock, bool nonblock, struct socket **ret)
+int unix_op_accept(struct socket *sock, bool nonblock, struct socket **ret)
 {
 	struct unix_sock *s = unix_sock_of(sock);
 	u64 deadline = socket_deadline(sock->rcvtimeo_ns);
@@ -547,7 +548,7 @@ static void unix_op_release(struct socket *sock)
 
 /* ---- Options ---- */
 
-static int unix_op_getsockopt(struct socket *sock, int level, int name, void *val, u32 *len)
+int unix_op_getsockopt(struct socket *sock, int level, int name, void *val, u32 *len)
 {
 	struct unix_sock *s = unix_sock_of(sock);
 	struct lx_ucred c = { 0, UINT32_MAX, UINT32_MAX };
@@ -579,18 +580,22 @@ static int unix_op_setsockopt(struct socket *sock, int level, int name, const vo
 	return level == LX_SOL_SOCKET ? -ENOPROTOOPT : -EOPNOTSUPP;
 }
 
+LINK_SLOT_OF(unix_op_connect);
+LINK_SLOT_OF(unix_op_listen);
+LINK_SLOT_OF(unix_op_accept);
+LINK_SLOT_OF(unix_op_getsockopt);
 static const struct sock_ops unix_ops = {
 	.bind = unix_op_bind,
-	.connect = unix_op_connect,
-	.listen = unix_op_listen,
-	.accept = unix_op_accept,
+	.connect = LINK_SLOT(unix_op_connect),
+	.listen = LINK_SLOT(unix_op_listen),
+	.accept = LINK_SLOT(unix_op_accept),
 	.getname = unix_op_getname,
 	.send = unix_op_send,
 	.recv = unix_op_recv,
 	.shutdown = unix_op_shutdown,
 	.poll = unix_op_poll,
 	.setsockopt = unix_op_setsockopt,
-	.getsockopt = unix_op_getsockopt,
+	.getsockopt = LINK_SLOT(unix_op_getsockopt),
 	.pending = unix_op_pending,
 	.release = unix_op_release,
 };

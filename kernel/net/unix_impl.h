@@ -72,6 +72,10 @@ int unix_resolve(const struct sock_addr *a, void **ret_node);
 void unix_name_put_locked(struct unix_name *n);
 void unix_name_fill(const struct unix_name *n, struct sock_addr *ret);
 
+int unix_op_connect(struct socket *sock, const struct sock_addr *a, bool nonblock);
+int unix_op_listen(struct socket *sock, int backlog);
+int unix_op_accept(struct socket *sock, bool nonblock, struct socket **ret);
+int unix_op_getsockopt(struct socket *sock, int level, int name, void *val, u32 *len);
 ssize_t unix_op_send(struct socket *sock, struct sock_msg *m);
 ssize_t unix_op_recv(struct socket *sock, struct sock_msg *m);
 u32 unix_op_poll(struct socket *sock, struct poll_table *pt);

@@ -16,6 +16,8 @@
 #define NOTE_MAX   (1u << 20)
 #define NAMES_MAX  4096u     /* of sections */
 #define TABLE      ".syscalls"
+#define RECORD_LEN 6u
+#define RECORD_NR  4u        /* the number in a record */
 
 static const struct { const char *word, *key; } kinds[] = {
 	{ "syscall ", "syscalls" }, { "driver ", "drivers" }, { "filesystem ", "filesystems" }, { "mitigation ", "mitigations" },
@@ -69,19 +71,18 @@ static bool segment_read(const char *data, size_t len, json_t *object)
 	return found;
 }
 
-/* The kernel's table: a number's handler, or 0. A handler that refuses is no call that the kernel has. */
+/* The kernel's records of calls (kernel/linux/dispatch.c): where the handler is, and the number. */
 static void table_read(int fd, uint64_t at, uint64_t len, json_t *list)
 {
 	struct buf table = { 0 };
-	uint64_t handler;
 
 	buf_zero(&table, len);
 	if (file_pread_all(fd, table.data, table.len, at) == 0) {
-		for (unsigned int nr = 0; nr < len / sizeof handler; nr++) {
-			enum scan_level level = scan_call_level(nr);
+		for (size_t i = 0; i + RECORD_LEN <= len; i += RECORD_LEN) {
+			uint16_t nr;
 
-			memcpy(&handler, table.data + nr * sizeof handler, sizeof handler);
-			if (handler && level != SCAN_REFUSE && level != SCAN_NONE)
+			memcpy(&nr, table.data + i + RECORD_NR, sizeof nr);
+			if (scan_call_level(nr) != SCAN_NONE)
 				json_array_append_new(list, scan_call_name(nr) ? json_string(scan_call_name(nr)) : json_sprintf("%u", nr));
 		}
 	}

@@ -3,7 +3,7 @@
  *
  * A kernel carries an ELF note, owner "Pith", type 1: text lines "KIND NAME", such as
  * "driver virtio_blk", "filesystem erofs", "mitigation smap", "part strace", and its table of system calls in a
- * section of its own, .syscalls: a word for each number, 0 where the kernel has no handler.
+ * section of its own, .syscalls: a record with its number for each call that has a handler.
  * Both survive stripping.
  */
 #ifndef TOOL_IMAGE_INVENTORY_H

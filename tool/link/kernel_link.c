@@ -23,24 +23,24 @@
 
 #define SCRIPT_MAX (1u << 20)
 #define PICK       "KEEP(*(.pick."
+#define SLOT       "PROVIDE_HIDDEN(slot_"
 
 /* The script without the lines of what is not wanted. */
 static void script_filter(const char *whole, const struct selection *s, struct buf *ret_script)
 {
 	while (*whole) {
-		const char *end = strchrnul(whole, '\n'), *pick = strstr(whole, PICK);
+		const char *end = strchrnul(whole, '\n');
+		char *line = xstrndup(whole, (size_t)(end - whole)), *pick = strstr(line, PICK), *slot = strstr(line, SLOT), *name;
 		bool wanted = true;
 
-		if (pick && pick < end) {
-			size_t len;
-
-			pick += strlen(PICK);
-			len = strcspn(pick, ")\n");
-			char *name = xstrndup(pick, len);
-
+		if (pick)
+			name = xasprintf("%.*s", (int)strcspn(pick + strlen(PICK), ")"), pick + strlen(PICK));
+		else
+			name = slot ? xasprintf("slot.%.*s", (int)strcspn(slot + strlen(SLOT), " "), slot + strlen(SLOT)) : NULL;
+		if (name)
 			wanted = selection_has(s, name);
-			free(name);
-		}
+		free(name);
+		free(line);
 		if (wanted)
 			buf_append(ret_script, whole, (size_t)(end - whole) + (*end == '\n'));
 		whole = *end ? end + 1 : end;

@@ -3,6 +3,7 @@
  */
 #include "link/select.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "rules.h"
@@ -15,7 +16,7 @@
 #define FAMILY_NETLINK 16u
 #define TYPE_STREAM    1u
 
-static const char *const always[] = { "exit", "exit_group", "rt_sigreturn" };
+static const char *const always[] = { "exit", "exit_group" };
 /* Calls that the kernel may have to begin again by restart_syscall. */
 static const char *const restarted[] = { "nanosleep", "clock_nanosleep", "poll", "futex" };
 /* io_uring does what these do without making the calls. */
@@ -29,6 +30,8 @@ static const char *const namers[] = {
 	"chroot", "name_to_handle_at",
 };
 static const char *const ipc[] = { "shmget", "shmat", "semget", "semop", "msgget", "msgsnd", "mq_open" };
+static const char *const thread_makers[] = { "clone", "clone3" };
+static const char *const listers[] = { "getdents", "getdents64" };
 static const char *const socket_makers[] = { "socket", "socketpair", "io_uring_setup" };
 
 #define HAS_ANY(s, list) has_any(s, list, sizeof list / sizeof *list)
@@ -124,6 +127,8 @@ static void calls_judge(const struct rules *rules, struct selection *s)
 	}
 	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
 		s->calls[rules_call_number(always[i])] = true;
+	if (s->calls[rules_call_number("rt_sigaction")])
+		s->calls[rules_call_number("rt_sigreturn")] = true;
 	if (HAS_ANY(s, restarted))
 		s->calls[rules_call_number("restart_syscall")] = true;
 }
@@ -157,12 +162,18 @@ bool selection_make(const struct opts *opts, struct selection *ret_selection)
 		s->needs |= NEED_PATH | NEED_MAKE;
 	if (HAS_ANY(s, namers))
 		s->needs |= NEED_PATH;
+	if (HAS_ANY(s, listers) || (s->needs & NEED_MAKE && s->needs & NEED_TMP))
+		s->needs |= NEED_LIST;
+	if (HAS_ANY(s, thread_makers))
+		s->needs |= NEED_THREADS;
 	if (HAS_ANY(s, ipc))
 		s->needs |= NEED_IPC;
 	if (s->calls[rules_call_number("ioctl")])
 		s->needs |= NEED_IOCTL;
 	if (opts->volume.count)
 		s->needs |= NEED_VOLUME;
+	if (s->needs & (NEED_THREADS | NEED_NETWORK | NEED_VOLUME) || s->calls[rules_call_number("io_uring_setup")])
+		s->needs |= NEED_CPUS;
 	if (opts->disk_kind == OPTS_DISK_NVME)
 		s->needs |= NEED_NVME;
 	if (opts->rules.secret.items.count)
@@ -179,12 +190,26 @@ static bool name_matches(const char *pattern, const char *name)
 	return len && pattern[len - 1] == '*' ? !strncmp(pattern, name, len - 1) : !strcmp(pattern, name);
 }
 
+/* Is one of the calls named, or io_uring? */
+static bool calls_some(const struct selection *s, const char *calls)
+{
+	char *list = xstrdup(calls), *next = NULL;
+	bool found = s->calls[rules_call_number("io_uring_setup")];
+
+	for (char *call = strtok_r(list, " ", &next); call && !found; call = strtok_r(NULL, " ", &next))
+		found = rules_call_number(call) >= 0 && s->calls[rules_call_number(call)];
+	free(list);
+	return found;
+}
+
 bool selection_has(const struct selection *s, const char *name)
 {
-	static const struct { const char *name; unsigned int needs; } parts[] = {
-#define PART(name, needs) { name, needs },
+	static const struct { const char *name; unsigned int needs; const char *calls; } parts[] = {
+#define PART(name, needs) { name, needs, NULL },
+#define PART_FOR(name, needs, calls) { name, needs, calls },
 #include "link/parts.def"
 #undef PART
+#undef PART_FOR
 	};
 
 	if (str_starts(name, "note."))
@@ -196,7 +221,7 @@ bool selection_has(const struct selection *s, const char *name)
 	}
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		if (name_matches(parts[i].name, name))
-			return (s->needs & parts[i].needs) == parts[i].needs;
+			return (s->needs & parts[i].needs) == parts[i].needs && (!parts[i].calls || calls_some(s, parts[i].calls));
 	}
 	return true;
 }

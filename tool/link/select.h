@@ -37,6 +37,9 @@ enum {
 	NEED_TMP = 1 << 19,   /* /tmp, /var/tmp, /run */
 	NEED_RESOLV = 1 << 20,
 	NEED_SECRETS = 1 << 21, /* the manifest names some */
+	NEED_THREADS = 1 << 22, /* makes more than one */
+	NEED_CPUS = 1 << 24,    /* more than one: its threads, or those of the network, of io_uring, of volumes */
+	NEED_LIST = 1 << 23,    /* lists directories of the root: the program, or a directory in memory that covers one of it */
 };
 
 struct selection {
