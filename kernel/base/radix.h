@@ -36,6 +36,13 @@ static inline void radix_init(struct radix *r, const struct radix_mem *mem)
 }
 /* The item at index, or NULL. */
 void *radix_get(const struct radix *r, u64 index);
+/* The same, quicker for trees of one node and of one item. */
+static ALWAYS_INLINE void *radix_get_low(const struct radix *r, u64 index)
+{
+	if (likely(r->height == 1))
+		return index < RADIX_SLOTS ? ((const struct radix_node *)r->root)->slots[index] : NULL;
+	return radix_get(r, index);
+}
 /* The items of n consecutive places, NULL for empty ones. Cheaper than n times radix_get. */
 void radix_get_run(const struct radix *r, u64 index, unsigned n, void **ret_items);
 /* Put a non-NULL item at an index that is empty. 0, -EEXIST, -ENOMEM (nothing changed). */

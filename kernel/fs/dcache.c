@@ -316,7 +316,7 @@ void dcache_forget(struct vnode *dir, const char *name, size_t len)
 	dcache_drop(&x);
 }
 
-void dcache_purge(struct vnode *dir)
+COLD void dcache_purge(struct vnode *dir)
 {
 	struct dentry *gone = NULL, *d, *next;
 
@@ -354,7 +354,7 @@ COLD void dcache_move(struct vnode *odir, const char *oname, size_t olen, struct
 	dcache_drop(&old_name);
 }
 
-int dcache_name_loose(struct vnode *v, struct vnode *dir, const char *name, size_t len, bool deleted)
+COLD int dcache_name_loose(struct vnode *v, struct vnode *dir, const char *name, size_t len, bool deleted)
 {
 	struct dcache_drop old = { 0 };
 	struct dentry *d = dentry_new(name, len);
@@ -403,7 +403,7 @@ struct vnode *dcache_parent(struct vnode *v)
 	return dir;
 }
 
-bool dcache_is_ancestor(struct vnode *a, struct vnode *b)
+COLD bool dcache_is_ancestor(struct vnode *a, struct vnode *b)
 {
 	bool yes = false;
 	spin_lock(&dcache_lock);
@@ -413,7 +413,7 @@ bool dcache_is_ancestor(struct vnode *a, struct vnode *b)
 	return yes;
 }
 
-ssize_t dcache_path(struct vnode *v, char *buf, size_t size, bool *ret_deleted)
+COLD ssize_t dcache_path(struct vnode *v, char *buf, size_t size, bool *ret_deleted)
 {
 	size_t at = size;
 	ssize_t r = -ERANGE;

@@ -109,7 +109,7 @@ int namei_lookup(struct vnode *dir, const char *name, size_t len, struct vnode *
 }
 
 /* ".." */
-static int walk_up(struct walk *w)
+static COLD int walk_up(struct walk *w)
 {
 	struct vnode *v = w->at;
 	if (v == w->top)
@@ -326,7 +326,7 @@ int fs_namei(struct vnode *start, const char *path, u32 flags, struct vnode **re
 	return r;
 }
 
-int fs_namei_parent(struct vnode *start, const char *path, u32 flags, struct vnode **ret_dir, char *name, bool *ret_trailing_slash)
+COLD int fs_namei_parent(struct vnode *start, const char *path, u32 flags, struct vnode **ret_dir, char *name, bool *ret_trailing_slash)
 {
 	struct walk w;
 	int r = walk_begin(&w, start, path, flags);

@@ -130,6 +130,7 @@ int tmpfs_setattr(struct vnode *v, const struct vattr *a, u32 which)
 	if (which & (VATTR_MTIME | VATTR_MTIME_NOW))
 		i->mtime = which & VATTR_MTIME_NOW ? now : a->mtime;
 	i->ctime = now;
+	tmpfs_times_changed(i);
 	return 0;
 }
 

@@ -53,6 +53,9 @@ static inline u64 tmpfs_link_pages(u64 size) { return size >= 128; }
 static inline struct tmpfs_inode *tmpfs_inode(struct vnode *v) { return container_of(v, struct tmpfs_inode, v); }
 static inline struct tmpfs *tmpfs_of(struct vnode *v) { return container_of(v->mount, struct tmpfs, m); }
 
+/* After a time of i was set. */
+static inline void tmpfs_times_changed(struct tmpfs_inode *i) { __atomic_store_n(&i->v.changes, i->v.changes + 1, __ATOMIC_RELEASE); }
+
 extern const struct vnode_ops tmpfs_dir_ops, tmpfs_file_ops, tmpfs_link_ops, tmpfs_node_ops;
 
 /* ---- tmpfs.c ---- */

@@ -231,6 +231,7 @@ static void tmpfs_drop_entry(struct tmpfs_inode *dir, struct tmpfs_dirent *e)
 	tmpfs_unlink_entry(dir, e);
 	tmpfs_touch(dir);
 	i->ctime = dir->ctime;
+	tmpfs_times_changed(i);
 	if (i->v.type == VNODE_DIR) {
 		i->nlink = 0;
 		dir->nlink--;
@@ -272,6 +273,8 @@ static void tmpfs_exchange(struct tmpfs_inode *od, struct tmpfs_dirent *oe, stru
 	tmpfs_touch(od);
 	tmpfs_touch(nd);
 	oe->inode->ctime = ne->inode->ctime = nd->ctime;
+	tmpfs_times_changed(oe->inode);
+	tmpfs_times_changed(ne->inode);
 }
 
 int tmpfs_rename(struct vnode *ov, const char *oname, size_t olen, struct vnode *nv, const char *nname, size_t nlen, struct vnode *victim, u32 flags)
@@ -307,6 +310,7 @@ int tmpfs_rename(struct vnode *ov, const char *oname, size_t olen, struct vnode 
 	tmpfs_touch(od);
 	tmpfs_touch(nd);
 	fresh->inode->ctime = nd->ctime;
+	tmpfs_times_changed(fresh->inode);
 	return 0;
 }
 

@@ -87,6 +87,13 @@ static int tmpfs_read_pages(struct vm_object *o, struct page **pages, unsigned n
 	return r;
 }
 
+/* Where a file has no page are still the root's bytes, or zeros: the page that the end of lower_size lies in is lower's last one, or there. */
+static int tmpfs_read_absent(struct vm_object *o, u64 index, struct page **ret_page)
+{
+	struct tmpfs_inode *i = &container_of(o, struct tmpfs_file, obj)->i;
+	return index * PAGE_SIZE < READ_ONCE(i->lower_size) ? tmpfs_lower_page(i, index, ret_page) : 0;
+}
+
 static u64 tmpfs_object_size(struct vm_object *o)
 {
 	return READ_ONCE(container_of(o, struct tmpfs_file, obj)->i.v.size);
@@ -98,7 +105,7 @@ static void tmpfs_object_release(struct vm_object *o)
 }
 
 static const struct vm_object_ops tmpfs_object_ops = {
-	.read_pages = tmpfs_read_pages, .size = tmpfs_object_size, .release = tmpfs_object_release,
+	.read_pages = tmpfs_read_pages, .read_absent = tmpfs_read_absent, .size = tmpfs_object_size, .release = tmpfs_object_release,
 };
 
 void tmpfs_file_init(struct tmpfs_file *f)
@@ -106,6 +113,7 @@ void tmpfs_file_init(struct tmpfs_file *f)
 	vm_object_init(&f->obj, &tmpfs_object_ops);
 	f->i.obj = &f->obj;
 	f->i.v.object = &f->obj;
+	f->i.v.changes = 1;
 	f->i.seals = LX_F_SEAL_SEAL;
 }
 
@@ -134,7 +142,7 @@ static int tmpfs_page(struct tmpfs_inode *i, u64 index, struct page **ret)
 }
 
 /* Zero what is there of [from, to), which lies in one page. Cannot fail where from is not below lower_size. */
-static int tmpfs_zero_part(struct tmpfs_inode *i, u64 from, u64 to)
+static COLD int tmpfs_zero_part(struct tmpfs_inode *i, u64 from, u64 to)
 {
 	struct page *p = NULL;
 	int r = 0;
@@ -167,9 +175,12 @@ static bool time_after(const struct timespec64 *a, const struct timespec64 *b)
 
 static void tmpfs_accessed(struct tmpfs_inode *i)
 {
-	/* relatime: only if it was changed since the last access. */
-	if (likely(time_after(&i->atime, &i->mtime) && time_after(&i->atime, &i->ctime)))
+	/* relatime: only if it was changed since the last access. Until the next change nobody needs to look again. */
+	u32 seen = __atomic_load_n(&i->v.changes, __ATOMIC_ACQUIRE);
+	if (time_after(&i->atime, &i->mtime) && time_after(&i->atime, &i->ctime)) {
+		WRITE_ONCE(i->v.read_noted, seen);
 		return;
+	}
 	struct timespec64 now;
 	fs_now(&now);
 	i->atime = now;
@@ -177,35 +188,9 @@ static void tmpfs_accessed(struct tmpfs_inode *i)
 
 static ssize_t tmpfs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock)
 {
-	struct tmpfs_inode *i = tmpfs_inode(v);
-	u64 size = READ_ONCE(v->size);
-	size_t done = 0;
-	while (off < size && u->resid) {
-		size_t at = off % PAGE_SIZE, len = MIN(PAGE_SIZE - at, u->resid), n;
-		if (len > size - off)
-			len = (size_t)(size - off);
-		struct page *p = vm_object_lookup(i->obj, off / PAGE_SIZE);
-		u64 lower_size = p ? 0 : READ_ONCE(i->lower_size);
-		if (off < lower_size) {
-			len = MIN(len, (size_t)(lower_size - off));
-			int r = tmpfs_lower_page(i, off / PAGE_SIZE, &p);
-			if (r)
-				return done ? uio_result(u, done) : r;
-		}
-		if (p) {
-			n = uio_put(u, (char *)page_to_virt(p) + at, len);
-			page_put(p);
-		} else {
-			n = uio_put_zero(u, len);
-		}
-		done += n;
-		off += n;
-		if (n < len)
-			break;
-		sched_poll();
-	}
-	tmpfs_accessed(i);
-	return uio_result(u, done);
+	ssize_t n = vm_object_read(v->object, u, off, READ_ONCE(v->size));
+	tmpfs_accessed(tmpfs_inode(v));
+	return n;
 }
 
 static ssize_t tmpfs_write(struct vnode *v, struct uio *u, u64 off, bool nonblock)
@@ -227,18 +212,20 @@ static ssize_t tmpfs_write(struct vnode *v, struct uio *u, u64 off, bool nonbloc
 		if (r)
 			break;
 		size_t n = uio_get(u, (char *)page_to_virt(p) + at, len);
-		page_put(p);
+		page_put_here(p);
 		done += n;
 		off += n;
 		if (n < len)
 			break;
-		sched_poll();
+		if (u->resid)
+			sched_poll();
 	}
 	if (done) {
 		if (off > v->size)
 			WRITE_ONCE(v->size, off);
 		fs_now(&i->mtime);
 		i->ctime = i->mtime;
+		tmpfs_times_changed(i);
 	}
 	return done || !r ? uio_result(u, done) : r;
 }
@@ -343,6 +330,7 @@ COLD int tmpfs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 	fs_now(&i->ctime);
 	if (!r)
 		i->mtime = i->ctime;
+	tmpfs_times_changed(i);
 	return r;
 }
 
@@ -374,7 +362,7 @@ COLD s64 tmpfs_seek(struct vnode *v, u64 off, bool hole)
 }
 
 /* As long as nothing of it was changed a private mapping shows the root's pages, which need not be copied. */
-static int tmpfs_mmap_object(struct vnode *v, bool shared, struct vm_object **ret)
+static COLD int tmpfs_mmap_object(struct vnode *v, bool shared, struct vm_object **ret)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
 	bool unchanged = i->lower && !shared && READ_ONCE(i->lower_size) == i->lower->size && READ_ONCE(v->size) == i->lower->size &&
@@ -404,7 +392,7 @@ bool tmpfs_file_in_memory(struct vnode *v)
 
 /* ---- Memory files ---- */
 
-int fs_new_memfile(const char *name, struct vnode **ret)
+COLD int fs_new_memfile(const char *name, struct vnode **ret)
 {
 	static struct tmpfs *memfiles;
 	char text[FS_NAME_MAX + 1];
@@ -434,7 +422,7 @@ int fs_new_memfile(const char *name, struct vnode **ret)
 	return r;
 }
 
-int fs_memfile_seal(struct vnode *v, u32 seals)
+COLD int fs_memfile_seal(struct vnode *v, u32 seals)
 {
 	if (v->ops != &tmpfs_file_ops || seals & ~(LX_F_SEAL_SEAL | LX_F_SEAL_SHRINK | LX_F_SEAL_GROW | LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE))
 		return -EINVAL;

@@ -105,7 +105,7 @@ int fs_truncate_locked(struct vnode *v, u64 size)
 	return v->ops->setattr ? v->ops->setattr(v, &a, VATTR_SIZE) : -EINVAL;
 }
 
-int fs_truncate(struct vnode *v, u64 size)
+COLD int fs_truncate(struct vnode *v, u64 size)
 {
 	if (v->type == VNODE_DIR)
 		return -EISDIR;
@@ -132,13 +132,11 @@ ssize_t fs_readlink(struct vnode *v, char *buf, size_t size)
 
 ssize_t fs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock)
 {
-	if (likely(v->type == VNODE_REG && v->object && !v->ops->read))
+	if (likely(v->object && READ_ONCE(v->read_noted) == READ_ONCE(v->changes)))
 		return vm_object_read(v->object, u, off, READ_ONCE(v->size));
-	if (v->type == VNODE_DIR)
-		return -EISDIR;
-	if (!v->ops->read)
-		return -EINVAL;
-	return v->ops->read(v, u, off, nonblock);
+	if (v->ops->read)
+		return v->ops->read(v, u, off, nonblock);
+	return v->type == VNODE_DIR ? -EISDIR : -EINVAL;
 }
 
 bool fs_in_memory(struct vnode *v)
@@ -187,7 +185,7 @@ ssize_t fs_listxattr(struct vnode *v, char *buf, size_t size)
 	return n;
 }
 
-ssize_t fs_cached(struct vnode *v, u64 off, size_t len)
+COLD ssize_t fs_cached(struct vnode *v, u64 off, size_t len)
 {
 	u64 size = READ_ONCE(v->size), at = off, end;
 
@@ -218,10 +216,12 @@ static ssize_t fs_write_regular_locked(struct vnode *v, struct uio *u, u64 off, 
 	return n;
 }
 
-static ssize_t write_regular(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off)
+ssize_t fs_write(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off)
 {
 	ssize_t n;
 
+	if (v->type != VNODE_REG)
+		return v->ops->write ? v->ops->write(v, u, off, nonblock) : v->type == VNODE_DIR ? -EISDIR : -EINVAL;
 	if (fs_is_readonly(v))
 		return -EROFS;
 	rwlock_write(&v->lock);
@@ -229,25 +229,9 @@ static ssize_t write_regular(struct vnode *v, struct uio *u, u64 off, bool appen
 		off = v->size;
 	n = off > (u64)INT64_MAX ? -EINVAL : (u64)INT64_MAX - off < u->resid ? -EFBIG : fs_write_regular_locked(v, u, off, nonblock);
 	rwlock_unlock_write(&v->lock);
-	if (ret_off)
-		*ret_off = n > 0 ? off + (u64)n : off;
+	if (n > 0 && ret_off)
+		*ret_off = off + (u64)n;
 	return n;
-}
-
-static ssize_t write_special(struct vnode *v, struct uio *u, u64 off, bool nonblock, u64 *ret_off)
-{
-	ssize_t n = v->type == VNODE_DIR ? -EISDIR : v->ops->write ? v->ops->write(v, u, off, nonblock) : -EINVAL;
-
-	if (ret_off && v->type != VNODE_DIR)
-		*ret_off = n > 0 ? off + (u64)n : off;
-	return n;
-}
-
-ssize_t fs_write(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off)
-{
-	if (v->type == VNODE_REG)
-		return write_regular(v, u, off, append, nonblock, ret_off);
-	return write_special(v, u, off, nonblock, ret_off);
 }
 
 COLD int fs_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
@@ -347,7 +331,7 @@ ssize_t fs_path_show(struct vnode *v, char *buf, size_t size)
 	return n;
 }
 
-ssize_t fs_path_of(struct vnode *v, char *buf, size_t size)
+COLD ssize_t fs_path_of(struct vnode *v, char *buf, size_t size)
 {
 	bool deleted;
 	if (!size)

@@ -107,6 +107,11 @@ struct vnode {
 	struct list cache_link;      /* the file system's */
 	u16 flags;                   /* VNODE_*; DEAD is set once, under lock, the others are constant */
 	u8 guarded;                  /* atomic: what fs_guard's owner knows of it; 0 at first */
+	/*
+	 * A read of a file with a page cache is one of its pages alone while these are the same: of other files ops->read is told. Who
+	 * changes what it looks at bumps `changes` behind that; ops->read notes the value that it loaded before it looked.
+	 */
+	u32 changes, read_noted;
 	u32 idle_refs;               /* atomic: references of the name cache and of the file system's own tree; refs above them are use */
 	struct dentry *dentry;       /* dcache.c: the name by which it was last found */
 };
@@ -201,7 +206,7 @@ ssize_t fs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock);
  * or behind it); -EAGAIN if the first byte has to be fetched. For regular files with a page cache.
  */
 ssize_t fs_cached(struct vnode *v, u64 off, size_t len);
-/* append: write at the end; *ret_off gets the offset after the bytes. */
+/* append: write at the end; a regular file's *ret_off gets the offset after the bytes, if there were any. */
 ssize_t fs_write(struct vnode *v, struct uio *u, u64 off, bool append, bool nonblock, u64 *ret_off);
 /* Nothing of the file has to be fetched from a device or written back to one. */
 bool fs_in_memory(struct vnode *v);

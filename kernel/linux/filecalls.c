@@ -100,7 +100,7 @@ int walk_start(int dirfd, const char *path, struct vnode **ret)
 	return r;
 }
 
-static int vnode_of_fd(int fd, struct vnode **ret, struct file **ret_file)
+static COLD int vnode_of_fd(int fd, struct vnode **ret, struct file **ret_file)
 {
 	struct file *f;
 	int r = 0;

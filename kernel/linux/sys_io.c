@@ -5,6 +5,7 @@
  * the buffer, the sign of the length. Iovecs are fetched once.
  */
 #include "linux/filecalls.h"
+#include "proc/task.h"
 
 enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16, RWF_KNOWN = 31 };
 
@@ -19,46 +20,67 @@ static ALWAYS_INLINE int one_buffer(struct uio *u, struct uaddr buf, size_t coun
 	return 0;
 }
 
-static ALWAYS_INLINE int can_read(const struct file *f)
+/* Why f takes no read or write (at: at an offset), in Linux's order. */
+static COLD NOINLINE int refused(const struct file *f, bool write, bool at)
 {
-	return unlikely(!file_can_read(f)) ? -EBADF : unlikely(!f->ops->read) ? -EINVAL : 0;
+	if (file_flags(f) & LX_O_PATH)
+		return -EBADF;
+	if (at && !f->ops->seekable)
+		return -ESPIPE;
+	return (write ? file_can_write(f) : file_can_read(f)) ? -EINVAL : -EBADF;
 }
 
-static ALWAYS_INLINE int can_write(const struct file *f)
+/* f may be one of O_PATH, which has neither operation. */
+static ALWAYS_INLINE int check(const struct file *f, bool write, bool at)
 {
-	return unlikely(!file_can_write(f)) ? -EBADF : unlikely(!f->ops->write) ? -EINVAL : 0;
+	bool good = write ? file_can_write(f) && f->ops->write : file_can_read(f) && f->ops->read;
+
+	return likely(good && (!at || f->ops->seekable)) ? 0 : refused(f, write, at);
 }
 
 long sys_read(int fd, struct uaddr buf, size_t count)
 {
-	struct file *f = fd_lookup(fd);
+	struct file *f = fd_lookup_any(fd);
 	NO_AUTO_INIT struct uio u;
 	ssize_t r;
 
 	if (unlikely(!f))
 		return -EBADF;
-	r = can_read(f);
+	r = check(f, false, false);
 	if (likely(r == 0))
 		r = one_buffer(&u, buf, count);
-	if (likely(r == 0))
-		r = file_read(f, &u, NULL, file_nonblock(f));
+	if (likely(r == 0)) {
+		if (f->positioned) {
+			r = file_read(f, &u, NULL, file_nonblock(f));
+		} else {
+			r = f->ops->read(f, &u, 0, file_nonblock(f));
+			task_count_read(task_current(), r);
+		}
+	}
 	file_put(f);
 	return r;
 }
 
 long sys_write(int fd, struct uaddr buf, size_t count)
 {
-	struct file *f = fd_lookup(fd);
+	struct file *f = fd_lookup_any(fd);
 	NO_AUTO_INIT struct uio u;
+	NO_AUTO_INIT u64 end;
 	ssize_t r;
 
 	if (unlikely(!f))
 		return -EBADF;
-	r = can_write(f);
+	r = check(f, true, false);
 	if (likely(r == 0))
 		r = one_buffer(&u, buf, count);
-	if (likely(r == 0))
-		r = file_write(f, &u, NULL, file_nonblock(f));
+	if (likely(r == 0)) {
+		if (f->positioned) {
+			r = file_write(f, &u, NULL, file_nonblock(f));
+		} else {
+			r = f->ops->write(f, &u, 0, file_nonblock(f), &end);
+			task_count_write(task_current(), r);
+		}
+	}
 	file_put(f);
 	return r;
 }
@@ -77,21 +99,26 @@ static ALWAYS_INLINE long at_call(int fd, struct uaddr buf, size_t count, s64 of
 {
 	struct file *f;
 	NO_AUTO_INIT struct uio u;
-	u64 off = (u64)offset;
+	NO_AUTO_INIT u64 end;
 	ssize_t r;
 
-	if (offset < 0)
+	if (unlikely(offset < 0))
 		return -EINVAL;
-	f = fd_lookup(fd);
-	if (!f)
+	f = fd_lookup_any(fd);
+	if (unlikely(!f))
 		return -EBADF;
-	r = !f->ops->seekable ? -ESPIPE : write ? can_write(f) : can_read(f);
-	if (r == 0)
+	r = check(f, write, true);
+	if (likely(r == 0))
 		r = one_buffer(&u, buf, count);
-	if (r == 0)
-		r = rw_offset_check(f, offset, u.resid);
-	if (r == 0)
-		r = write ? file_write(f, &u, &off, file_nonblock(f)) : file_read(f, &u, &off, file_nonblock(f));
+	if (likely(r == 0) && unlikely(__builtin_add_overflow(offset, (s64)u.resid, (s64 *)&end)))
+		r = -EINVAL;
+	if (likely(r == 0) && write) {
+		r = f->ops->write(f, &u, (u64)offset, file_nonblock(f), &end);
+		task_count_write(task_current(), r);
+	} else if (likely(r == 0)) {
+		r = f->ops->read(f, &u, (u64)offset, file_nonblock(f));
+		task_count_read(task_current(), r);
+	}
 	file_put(f);
 	return r;
 }
@@ -109,7 +136,7 @@ long sys_pwrite64(int fd, struct uaddr buf, size_t count, s64 offset)
 /* ---- Iovecs ---- */
 
 /* Only what is in memory (RWF_NOWAIT): -EAGAIN if not even the first byte is. */
-static ssize_t read_cached(struct file *f, struct uio *u, const u64 *off)
+static COLD ssize_t read_cached(struct file *f, struct uio *u, const u64 *off)
 {
 	u64 at = off ? *off : READ_ONCE(f->pos);
 	ssize_t have = fs_cached(f->vnode, at, u->resid), n;
@@ -167,13 +194,13 @@ static ssize_t vector_io(struct file *f, struct user_iov *v, const u64 *off, int
 
 static long vector_call(int fd, struct uaddr iov, int count, const u64 *off, int flags, bool write)
 {
-	struct file *f = fd_lookup(fd);
+	struct file *f = fd_lookup_any(fd);
 	NO_AUTO_INIT struct user_iov v;
 	ssize_t r;
 
 	if (!f)
 		return -EBADF;
-	r = off && !f->ops->seekable ? -ESPIPE : write ? can_write(f) : can_read(f);
+	r = check(f, write, off != NULL);
 	if (r == 0) {
 		r = count < 0 ? -EINVAL : user_iov_get(&v, iov, (u64)count);
 		if (r == 0 && off)

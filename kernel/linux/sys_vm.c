@@ -24,7 +24,7 @@ static bool is_own_tid(int pid)
 /* How far it is from u's position to the end of the page: a page that is missing costs nothing before it. */
 static size_t left_in_page(const struct uio *u)
 {
-	return PAGE_SIZE - ((u->segs[u->at].base + u->at_off) & ~PAGE_MASK);
+	return PAGE_SIZE - (u->cur & ~PAGE_MASK);
 }
 
 /* Bytes of one list into the other until one ends or a page is missing. */

@@ -39,6 +39,7 @@ static void (*report_wanted)(void);                  /* P; to be told of the nex
 static struct stock {
 	struct page *page[STOCK_MAX];
 	unsigned count;
+	struct page *pair;           /* a block of two pages, or NULL: whoever takes and gives back one by turns splits and merges nothing */
 	s32 used[PAGE_KINDS];        /* handed out less taken back, here: the sum over all CPUs means something */
 } ALIGNED(64) stocks[ARCH_MAX_CPUS];
 
@@ -169,6 +170,11 @@ static NOINLINE struct page *stock_refill(struct stock *s)
 	while (!p && order)
 		p = block_alloc_locked(--order);
 	spin_unlock(&page_lock);
+	if (!p) {
+		p = s->pair;
+		order = 1;
+		s->pair = NULL;
+	}
 	if (!p)
 		return NULL;
 	/* Handed out in ascending order. */
@@ -210,11 +216,19 @@ static NOINLINE struct page *block_alloc(unsigned order, unsigned flags)
 {
 	if (order > PAGE_ORDER_MAX)
 		return NULL;
-	irq_flags_t f = spin_lock_irqsave(&page_lock);
-	struct page *p = block_alloc_locked(order);
+	irq_flags_t f = arch_irq_save();
+	struct stock *s = &stocks[arch_cpu_id()];
+	struct page *p = s->pair;
+	if (order == 1 && p) {
+		s->pair = NULL;
+	} else {
+		spin_lock(&page_lock);
+		p = block_alloc_locked(order);
+		spin_unlock(&page_lock);
+	}
 	if (p)
-		stocks[arch_cpu_id()].used[flags >> PAGE_KIND_SHIFT] += 1 << order;
-	spin_unlock_irqrestore(&page_lock, f);
+		s->used[flags >> PAGE_KIND_SHIFT] += 1 << order;
+	arch_irq_restore(f);
 	return p ? page_hand_out(p, order, flags) : NULL;
 }
 
@@ -242,6 +256,8 @@ void page_free(struct page *p, unsigned order)
 	stocks[arch_cpu_id()].used[kind] -= 1 << order;
 	if (order == 0) {
 		stock_give(p);
+	} else if (order == 1 && !stocks[arch_cpu_id()].pair) {
+		stocks[arch_cpu_id()].pair = p;
 	} else {
 		struct page_range *r = range_of_page(p);
 		spin_lock(&page_lock);
@@ -296,17 +312,14 @@ COLD void page_report_done(struct page **blocks, unsigned n)
 
 void page_put(struct page *p)
 {
-	u32 old = __atomic_fetch_sub(&p->refs, 1, __ATOMIC_ACQ_REL);
-	ASSERT(old != 0);
-	if (old == 1)
-		page_free(p, 0);
+	page_put_here(p);
 }
 
 u64 page_free_count(void)
 {
 	u64 n = READ_ONCE(free_pages);
 	for (unsigned i = 0; i < arch_cpu_count(); i++)
-		n += READ_ONCE(stocks[i].count);
+		n += READ_ONCE(stocks[i].count) + (READ_ONCE(stocks[i].pair) ? 2 : 0);
 	return n;
 }
 

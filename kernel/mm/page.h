@@ -74,6 +74,11 @@ void page_free(struct page *p, unsigned order);           /* refs must be 1 or 0
 static inline void page_get(struct page *p) { __atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED); }
 /* Drop a reference of a single page; the last one frees it. */
 void page_put(struct page *p);
+static ALWAYS_INLINE void page_put_here(struct page *p)
+{
+	if (unlikely(__atomic_fetch_sub(&p->refs, 1, __ATOMIC_ACQ_REL) <= 1))
+		page_free(p, 0);         /* which sees one too many */
+}
 
 /* A run of allocatable RAM and the structs of its pages; [0] is the largest. For the inlines below only. */
 struct page_range {

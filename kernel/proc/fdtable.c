@@ -90,7 +90,7 @@ struct file *fd_lookup(int fd)
 
 /* ---- Growth ---- */
 
-static int dir_grow_locked(u32 want)
+static COLD int dir_grow_locked(u32 want)
 {
 	u32 n = ndir;
 
@@ -215,7 +215,7 @@ void fd_fill(int fd, struct file *f)
 	__atomic_store_n(slot, f, __ATOMIC_RELEASE);
 }
 
-void fd_unreserve(int fd)
+COLD void fd_unreserve(int fd)
 {
 	spin_lock(&table_lock);
 	mark_free_locked(dir[fd >> CHUNK_BITS], (u32)fd);
@@ -241,7 +241,7 @@ static void file_closed(struct file *f)
 	file_put(f);
 }
 
-int fd_install_at(struct file *f, int fd, bool cloexec)
+COLD int fd_install_at(struct file *f, int fd, bool cloexec)
 {
 	struct fd_chunk *c;
 	struct file *old = NULL;
@@ -291,7 +291,7 @@ int fd_close(int fd)
 	return 0;
 }
 
-s64 fd_next_used(u64 from)
+COLD s64 fd_next_used(u64 from)
 {
 	for (u64 fd = from; fd < (u64)READ_ONCE(ndir) << CHUNK_BITS;) {
 		struct fd_chunk *c = dir[fd >> CHUNK_BITS];
@@ -308,7 +308,7 @@ s64 fd_next_used(u64 from)
 	return -1;
 }
 
-int fd_close_range(unsigned first, unsigned last, bool cloexec_only)
+COLD int fd_close_range(unsigned first, unsigned last, bool cloexec_only)
 {
 	for (s64 fd = fd_next_used(first); fd >= 0 && fd <= (s64)last; fd = fd_next_used((u64)fd + 1)) {
 		if (cloexec_only)
@@ -324,7 +324,7 @@ void fd_close_all(void)
 	fd_close_range(0, ~0u, false);
 }
 
-int fd_get_cloexec(int fd)
+COLD int fd_get_cloexec(int fd)
 {
 	struct file **slot;
 	int r = -EBADF;
@@ -337,7 +337,7 @@ int fd_get_cloexec(int fd)
 	return r;
 }
 
-int fd_set_cloexec(int fd, bool on)
+COLD int fd_set_cloexec(int fd, bool on)
 {
 	struct file **slot;
 	u64 bit = 1ull << (fd & (CHUNK - 1));

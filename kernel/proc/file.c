@@ -5,7 +5,7 @@
  *  1. Memory of a struct file is only ever a struct file: a looker-up may hold a stale pointer
  *     and try to take a reference (file_try_get), which fails while refs is 0.
  *  2. refs goes 0 -> 1 only here, when all members are set.
- *  3. pos is used and changed with pos_lock held; that of a device without (position_locked).
+ *  3. pos is used and changed with pos_lock held.
  *
  * Locks: pool_lock (leaf). What can fail: memory.
  */
@@ -84,6 +84,7 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags)
 	list_init(&f->epoll_links);
 	f->async_owner = f->async_sig = f->async_type = 0;
 	f->rw_hint = f->fifo_seen = f->told_failed = 0;
+	f->positioned = ops->seekable;
 	f->async = NULL;
 	f->pool_next = NULL;
 	__atomic_store_n(&f->refs, 1, __ATOMIC_RELEASE);
@@ -112,7 +113,7 @@ void file_discard(struct file *f)
 	pool_give(f);
 }
 
-void file_set_flags(struct file *f, u32 mask, u32 value)
+COLD void file_set_flags(struct file *f, u32 mask, u32 value)
 {
 	u32 old = __atomic_load_n(&f->flags, __ATOMIC_RELAXED);
 
@@ -121,85 +122,67 @@ void file_set_flags(struct file *f, u32 mask, u32 value)
 		;
 }
 
-/*
- * Is the position used by one call at a time? As Linux, that of files and directories: a device's is only kept, and two
- * threads that read it at once wait for each other in the device at most.
- */
-static ALWAYS_INLINE bool position_locked(const struct file *f)
-{
-	return !f->vnode || f->vnode->type == VNODE_REG || f->vnode->type == VNODE_DIR;
-}
-
-static ALWAYS_INLINE ssize_t read_at(struct file *f, struct uio *u, const u64 *off, bool nonblock)
+static ssize_t read_here(struct file *f, struct uio *u, bool nonblock)
 {
 	ssize_t n;
 
-	if (unlikely(!f->ops->read))
-		return -EINVAL;
-	if (!f->ops->seekable)
-		return f->ops->read(f, u, 0, nonblock);
-	if (off)
-		return f->ops->read(f, u, *off, nonblock);
-	bool locked = position_locked(f);
-	if (likely(locked))
-		mutex_lock(&f->pos_lock);
+	mutex_lock(&f->pos_lock);
 	n = f->ops->read(f, u, f->pos, nonblock);
 	if (n > 0)
 		f->pos += (u64)n;
-	if (likely(locked))
-		mutex_unlock(&f->pos_lock);
+	mutex_unlock(&f->pos_lock);
 	return n;
 }
 
 ssize_t file_read(struct file *f, struct uio *u, const u64 *off, bool nonblock)
 {
-	ssize_t n = read_at(f, u, off, nonblock);
 	struct task *t = task_current();
+	ssize_t n;
 
-	if (likely(t)) {
-		t->syscr++;
-		t->rchar += n > 0 ? (u64)n : 0;
-	}
+	if (unlikely(!f->ops->read))
+		n = -EINVAL;
+	else if (off || !f->positioned)
+		n = f->ops->read(f, u, off ? *off : 0, nonblock);
+	else
+		n = read_here(f, u, nonblock);
+	if (likely(t))
+		task_count_read(t, n);
 	return n;
 }
 
-static ALWAYS_INLINE ssize_t write_at(struct file *f, struct uio *u, const u64 *off, bool nonblock)
+static ssize_t write_here(struct file *f, struct uio *u, bool nonblock)
 {
 	u64 new_off = 0;
 	ssize_t n;
 
-	if (unlikely(!f->ops->write))
-		return -EINVAL;
-	if (!f->ops->seekable)
-		return f->ops->write(f, u, 0, nonblock, &new_off);
-	if (off)
-		return f->ops->write(f, u, *off, nonblock, &new_off);
-	bool locked = position_locked(f);
-	if (likely(locked))
-		mutex_lock(&f->pos_lock);
+	mutex_lock(&f->pos_lock);
 	n = f->ops->write(f, u, f->pos, nonblock, &new_off);
 	if (n > 0)
 		f->pos = new_off;
-	if (likely(locked))
-		mutex_unlock(&f->pos_lock);
+	mutex_unlock(&f->pos_lock);
 	return n;
 }
 
 ssize_t file_write(struct file *f, struct uio *u, const u64 *off, bool nonblock)
 {
-	ssize_t n = write_at(f, u, off, nonblock);
 	struct task *t = task_current();
+	u64 new_off;
+	ssize_t n;
 
-	if (likely(t)) {
-		t->syscw++;
-		t->wchar += n > 0 ? (u64)n : 0;
-	}
+	if (unlikely(!f->ops->write))
+		n = -EINVAL;
+	else if (off || !f->positioned)
+		n = f->ops->write(f, u, off ? *off : 0, nonblock, &new_off);
+	else
+		n = write_here(f, u, nonblock);
+	if (likely(t))
+		task_count_write(t, n);
 	return n;
 }
 
 enum { SEEK_TO, SEEK_BY, SEEK_FROM_END, SEEK_TO_DATA, SEEK_TO_HOLE };
 
-static s64 seek_target(struct file *f, s64 offset, int whence)
+static COLD s64 seek_target(struct file *f, s64 offset, int whence)
 {
 	struct vnode *v = f->vnode;
 	s64 size = v ? (s64)READ_ONCE(v->size) : 0, to = offset;
@@ -237,17 +220,17 @@ s64 file_seek(struct file *f, s64 offset, int whence)
 
 	if (!f->ops->seekable)
 		return -ESPIPE;
-	if (f->vnode && f->vnode->type == VNODE_CHR)
+	if (unlikely(!f->positioned))
 		return whence >= SEEK_TO && whence <= SEEK_FROM_END ? 0 : -EINVAL;
 	mutex_lock(&f->pos_lock);
-	to = seek_target(f, offset, whence);
+	to = likely(whence == SEEK_TO && offset >= 0) ? offset : seek_target(f, offset, whence);
 	if (to >= 0)
 		f->pos = (u64)to;
 	mutex_unlock(&f->pos_lock);
 	return to;
 }
 
-void file_fill_vattr(struct vattr *a, u64 ino, u32 mode, u32 dev, u32 blksize)
+COLD void file_fill_vattr(struct vattr *a, u64 ino, u32 mode, u32 dev, u32 blksize)
 {
 	*a = (struct vattr){ .ino = ino, .mode = mode, .dev = dev, .blksize = blksize, .nlink = 1 };
 }
@@ -265,7 +248,7 @@ int file_getattr(struct file *f, struct vattr *ret)
 	return 0;
 }
 
-ssize_t file_describe(struct file *f, char *buf, size_t size)
+COLD ssize_t file_describe(struct file *f, char *buf, size_t size)
 {
 	if (f->ops->describe)
 		return f->ops->describe(f, buf, size);

@@ -47,7 +47,7 @@ struct file_ops {
 	/* A descriptor of this file was closed, though others may be left (locks of the process go away). */
 	void (*flush)(struct file *f);
 	void (*release)(struct file *f);
-	bool seekable;               /* pread, pwrite and lseek work; position is used and locked */
+	bool seekable;               /* pread, pwrite and lseek work */
 	bool unsendable;             /* no message takes it along: it holds files itself */
 };
 
@@ -64,6 +64,7 @@ struct file {
 	struct list epoll_links;     /* epoll.c: the items that watch this file (its lock) */
 	int async_owner, async_sig, async_type; /* F_SETOWN(_EX), F_SETSIG */
 	struct file_async *async;    /* async.c: while O_ASYNC is on */
+	bool positioned;             /* has a position, that of a file or directory: a device takes pread, but has none; constant once it is open */
 	u8 told_failed;              /* FILE_TOLD_*: whom the failure of the volume was told; atomic */
 	u32 fifo_seen;               /* fifo read ends: writer_opens when opened without a writer */
 	u64 rw_hint;                 /* F_SET_RW_HINT, kept only */
@@ -99,16 +100,9 @@ static ALWAYS_INLINE void file_put(struct file *f)
 }
 static inline u32 file_flags(const struct file *f) { return __atomic_load_n(&f->flags, __ATOMIC_RELAXED); }
 static inline bool file_nonblock(const struct file *f) { return file_flags(f) & LX_O_NONBLOCK; }
-static inline bool file_can_read(const struct file *f)
-{
-	u32 a = file_flags(f) & LX_O_ACCMODE;
-	return a == LX_O_RDONLY || a == LX_O_RDWR;
-}
-static inline bool file_can_write(const struct file *f)
-{
-	u32 a = file_flags(f) & LX_O_ACCMODE;
-	return a == LX_O_WRONLY || a == LX_O_RDWR;
-}
+/* The access mode plus one: bits for reading and writing, and none of these for the mode 3. */
+static inline bool file_can_read(const struct file *f) { return (file_flags(f) + 1) & 1; }
+static inline bool file_can_write(const struct file *f) { return (file_flags(f) + 1) & 2; }
 /* Change status flags under mask, atomically. */
 void file_set_flags(struct file *f, u32 mask, u32 value);
 

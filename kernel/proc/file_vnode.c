@@ -20,8 +20,6 @@ static ssize_t vnode_file_read(struct file *f, struct uio *u, u64 off, bool nonb
 	struct vnode *v = f->vnode;
 	ssize_t n;
 
-	if (unlikely(v->type == VNODE_DIR))
-		return -EISDIR;
 	if (unlikely(v->ops->read_handle != NULL))
 		return v->ops->read_handle(v, f->handle, u, off);
 	n = fs_read(v, u, off, nonblock);
@@ -31,12 +29,10 @@ static ssize_t vnode_file_read(struct file *f, struct uio *u, u64 off, bool nonb
 }
 
 /* RLIMIT_FSIZE: cut the write at the limit; -EFBIG and SIGXFSZ if nothing is left. */
-static int limit_check(struct vnode *v, struct uio *u, u64 off)
+static COLD int limit_check(struct vnode *v, struct uio *u, u64 off)
 {
 	u64 limit = READ_ONCE(process_rlimits[RLIM_FSIZE].cur);
 
-	if (likely(limit == UINT64_MAX))
-		return 0;
 	if (off >= limit) {
 		if (task_current())
 			signal_send(task_current(), SIG_XFSZ, NULL);
@@ -46,39 +42,43 @@ static int limit_check(struct vnode *v, struct uio *u, u64 off)
 	return 0;
 }
 
-static ssize_t device_write(struct vnode *v, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
+/* A write with O_DSYNC or O_DIRECT ended at end. */
+static COLD ssize_t write_through(struct file *f, u32 flags, u64 end, ssize_t n)
 {
-	ssize_t n = fs_write(v, u, off, false, nonblock, ret_new_off);
+	int r = flags & LX_O_DSYNC ? file_sync(f, (flags & LX_O_SYNC) != LX_O_SYNC) : fs_write_out(f->vnode, end - (u64)n, (u64)n);
+
+	return r < 0 ? r : n;
+}
+
+static ALWAYS_INLINE ssize_t device_write(struct vnode *v, struct uio *u, u64 off, bool nonblock)
+{
+	ssize_t n = v->ops->write ? v->ops->write(v, u, off, nonblock) : -EINVAL;
 
 	if (n > 0)
 		notify_vnode(v, LX_IN_MODIFY);
 	return n;
 }
 
-static ssize_t regular_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
+static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
 {
 	struct vnode *v = f->vnode;
 	u32 flags = file_flags(f);
-	bool append = flags & LX_O_APPEND;
-	ssize_t n = limit_check(v, u, append ? READ_ONCE(v->size) : off);
-	if (n == 0)
-		n = fs_write(v, u, off, append, nonblock, ret_new_off);
-	if (n > 0) {
+	ssize_t n = 0;
+
+	if (unlikely(!u->resid))
+		return 0;
+	if (v->type != VNODE_REG)
+		return device_write(v, u, off, nonblock);
+	if (unlikely(READ_ONCE(process_rlimits[RLIM_FSIZE].cur) != UINT64_MAX))
+		n = limit_check(v, u, flags & LX_O_APPEND ? READ_ONCE(v->size) : off);
+	if (likely(n == 0))
+		n = fs_write(v, u, off, flags & LX_O_APPEND, nonblock, ret_new_off);
+	if (likely(n > 0)) {
 		notify_vnode(v, LX_IN_MODIFY);
-		if (unlikely(flags & (LX_O_DSYNC | LX_O_DIRECT))) {
-			int r = flags & LX_O_DSYNC ? file_sync(f, (flags & LX_O_SYNC) != LX_O_SYNC) : fs_write_out(v, *ret_new_off - (u64)n, (u64)n);
-			if (r < 0)
-				return r;
-		}
+		if (unlikely(flags & (LX_O_DSYNC | LX_O_DIRECT)))
+			n = write_through(f, flags, *ret_new_off, n);
 	}
 	return n;
-}
-
-static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
-{
-	if (!u->resid)
-		return 0;
-	return f->vnode->type == VNODE_REG ? regular_write(f, u, off, nonblock, ret_new_off) : device_write(f->vnode, u, off, nonblock, ret_new_off);
 }
 
 bool file_failed_once(struct file *f, unsigned kind)
@@ -183,6 +183,7 @@ int file_from_vnode(struct vnode *v, u32 flags, struct file **ret)
 	if (!f)
 		return -ENOMEM;
 	f->vnode = v;
+	f->positioned = f->ops != &path_file_ops && (v->type == VNODE_REG || v->type == VNODE_DIR);
 	if (unlikely(READ_ONCE(v->mount->failed) == FS_FAILED_SEEN))
 		f->told_failed = FILE_TOLD_SYNC | FILE_TOLD_SYNCFS;
 	if (!(flags & LX_O_PATH)) {

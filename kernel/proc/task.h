@@ -74,6 +74,17 @@ struct task {
 };
 
 static inline struct task *task_current(void) { return thread_current()->proc; }
+/* A call that reads or writes has ended with n. */
+static ALWAYS_INLINE void task_count_read(struct task *t, ssize_t n)
+{
+	t->syscr++;
+	t->rchar += n > 0 ? (u64)n : 0;
+}
+static ALWAYS_INLINE void task_count_write(struct task *t, ssize_t n)
+{
+	t->syscw++;
+	t->wchar += n > 0 ? (u64)n : 0;
+}
 struct task *task_find(int tid);     /* with process.lock held; NULL */
 unsigned task_count(void);
 /* A new task, not running yet: entry(arg) runs in its context and ends in arch_user_enter. It starts with the

@@ -102,7 +102,7 @@ static void anon_release(struct vm_object *o)
 }
 static const struct vm_object_ops anon_ops = { .size = anon_size, .release = anon_release };
 
-struct vm_object *vm_object_new_anon(u64 size)
+COLD struct vm_object *vm_object_new_anon(u64 size)
 {
 	struct vm_object *o = heap_alloc(sizeof(*o));
 
@@ -128,21 +128,7 @@ bool vm_object_next(struct vm_object *o, u64 *index)
 	return found;
 }
 
-struct page *vm_object_lookup(struct vm_object *o, u64 index)
-{
-	spin_lock(&o->lock);
-	struct page *p = radix_get(&o->tree, index);
-	if (p) {
-		if (page_has(p, PAGE_UPTODATE))
-			page_get(p);
-		else
-			p = NULL;
-	}
-	spin_unlock(&o->lock);
-	if (p)
-		page_touch(p);
-	return p;
-}
+struct page *vm_object_lookup(struct vm_object *o, u64 index) { return object_lookup(o, index); }
 
 void object_gang(struct vm_object *o, u64 index, unsigned n, struct page **ret_pages)
 {
@@ -187,7 +173,7 @@ void object_remove_locked(struct vm_object *o, struct page *p)
 /* ---- Getting a page, read or made ---- */
 
 /* Wait until a page that was found not up to date is. 0, the error of its reader, or -EAGAIN: look again. */
-static int page_wait_uptodate(struct page *p)
+static COLD int page_wait_uptodate(struct page *p)
 {
 	WAIT_EVENT(page_waitq(p), !page_has(p, PAGE_LOCKED));
 	if (page_has(p, PAGE_UPTODATE))
@@ -229,7 +215,7 @@ int vm_object_get_page(struct vm_object *o, u64 index, struct page **ret_page)
 	return object_get(o, index, 1, ret_page);
 }
 
-void vm_object_prefetch(struct vm_object *o, u64 first, u64 npages)
+COLD void vm_object_prefetch(struct vm_object *o, u64 first, u64 npages)
 {
 	u64 size = o->ops->size ? DIV_ROUND_UP(o->ops->size(o), PAGE_SIZE) : UINT64_MAX, spare = page_free_count() / 4;
 	struct page *p;

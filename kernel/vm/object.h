@@ -32,6 +32,11 @@ struct vm_object;
 struct vm_object_ops {
 	/* Fill npages locked, consecutive pages (their index says which part). What lies beyond the end is zeroed. 0 or errno. May sleep. */
 	int (*read_pages)(struct vm_object *o, struct page **pages, unsigned npages);
+	/*
+	 * A call reads a page that is absent, which is not made for it: the page to show instead, with a reference, or NULL for
+	 * zeros goes to *ret_page. 0 or errno. May sleep. NULL: the page is read (read_pages), or is a hole (memory objects).
+	 */
+	int (*read_absent)(struct vm_object *o, u64 index, struct page **ret_page);
 	/* Write at most VM_WRITE_PAGES_MAX locked pages back, in rising order, with gaps (persistent file systems only; NULL for memory file systems). */
 	int (*write_pages)(struct vm_object *o, struct page **pages, unsigned npages);
 	/* The object's size in bytes now: faults beyond the last page are SIGBUS. NULL: no limit. */

@@ -14,25 +14,38 @@
 
 #define READ_GANG 16u
 
+/* A read of n bytes, at off and in one page, that finds no page there; todo: what is wanted from off on. Bytes moved or an error. */
+static NOINLINE COLD ssize_t read_absent(struct vm_object *o, struct uio *u, u64 off, size_t n, size_t todo)
+{
+	size_t in_page = off & (PAGE_SIZE - 1);
+	struct page *p = NULL;
+	int r = 0;
+
+	if (o->ops->read_absent)
+		r = o->ops->read_absent(o, off >> PAGE_SHIFT, &p);
+	else if (!object_is_memory(o))
+		r = readahead_miss(o, off >> PAGE_SHIFT, DIV_ROUND_UP(in_page + todo, PAGE_SIZE), &p);
+	if (r)
+		return r;
+	if (!p)
+		return (ssize_t)uio_put_zero(u, n);
+	n = uio_put(u, (u8 *)page_to_virt(p) + in_page, n);
+	page_put(p);
+	return (ssize_t)n;
+}
+
 /* One page's share of a read; p may be NULL (absent). Bytes moved, or an error if nothing could be. */
 static ALWAYS_INLINE ssize_t read_page(struct vm_object *o, struct uio *u, struct page *p, u64 off, size_t n, size_t todo)
 {
-	size_t in_page = off & (PAGE_SIZE - 1);
-
-	if (unlikely(!p)) {
-		if (object_is_memory(o))
-			return (ssize_t)uio_put_zero(u, n);
-		int r = readahead_miss(o, off >> PAGE_SHIFT, DIV_ROUND_UP(in_page + todo, PAGE_SIZE), &p);
-		if (r)
-			return r;
-	}
-	size_t moved = uio_put(u, (u8 *)page_to_virt(p) + in_page, n);
-	page_put(p);
+	if (unlikely(!p))
+		return read_absent(o, u, off, n, todo);
+	size_t moved = uio_put(u, (u8 *)page_to_virt(p) + (off & (PAGE_SIZE - 1)), n);
+	page_put_here(p);
 	return (ssize_t)moved;
 }
 
 /* The pages of a longer read, looked up READ_GANG at a time. */
-static ssize_t read_many(struct vm_object *o, struct uio *u, u64 off, size_t todo)
+static NOINLINE ssize_t read_many(struct vm_object *o, struct uio *u, u64 off, size_t todo)
 {
 	UNINITIALISED struct page *pages[READ_GANG];
 	unsigned have = 0, at = 0;
@@ -42,12 +55,13 @@ static ssize_t read_many(struct vm_object *o, struct uio *u, u64 off, size_t tod
 	while (todo) {
 		size_t in_page = off & (PAGE_SIZE - 1), n = MIN(PAGE_SIZE - in_page, todo);
 		if (at == have) {
+			if (done)
+				sched_poll();
 			have = (unsigned)MIN((in_page + todo + PAGE_SIZE - 1) >> PAGE_SHIFT, READ_GANG);
 			at = 0;
 			if (unlikely(o->ra_mark - (off >> PAGE_SHIFT) < have))
 				readahead_mark(o);
 			object_gang(o, off >> PAGE_SHIFT, have, pages);
-			sched_poll();
 		}
 		/* A page that was absent when the gang was looked up may have come with its neighbour. */
 		struct page *p = pages[at++];
@@ -81,7 +95,7 @@ ssize_t vm_object_read(struct vm_object *o, struct uio *u, u64 off, u64 size)
 		return 0;
 	if (unlikely(o->ra_mark == off >> PAGE_SHIFT))
 		readahead_mark(o);
-	ssize_t moved = read_page(o, u, vm_object_lookup(o, off >> PAGE_SHIFT), off, todo, todo);
+	ssize_t moved = read_page(o, u, object_lookup(o, off >> PAGE_SHIFT), off, todo, todo);
 	return moved < 0 ? moved : uio_result(u, (size_t)moved);
 }
 

@@ -2,8 +2,8 @@
  * uio.c - moving bytes between the kernel and a list of buffers.
  *
  * Invariants:
- *  (I1) at_off < segs[at].len, or resid is 0; resid is what is left of all segments. Who makes resid smaller for a while and
- *       then larger again may find at_off at the segment's end: a move steps over that.
+ *  (I1) left is not 0, or resid is; resid is what is left of all buffers. Who makes resid smaller for a while and then
+ *       larger again may find left 0: a move goes to the next buffer.
  *  (I2) After a fault nothing more moves: resid stays, fault is set.
  *
  * No locks. May sleep when the buffers are the program's (page faults).
@@ -14,26 +14,34 @@
 
 enum uio_dir { UIO_PUT, UIO_GET, UIO_ZERO, UIO_SKIP };
 
-void uio_init_user(struct uio *u, const struct uio_seg *segs, unsigned nsegs)
+/* Step over n bytes of the current buffer; keeps (I1). */
+static void uio_advance(struct uio *u, size_t n)
 {
-	*u = (struct uio){ .segs = segs, .nsegs = nsegs, .user = true };
-	for (unsigned i = 0; i < nsegs; i++)
-		u->resid += segs[i].len;
-	while (u->at < nsegs && segs[u->at].len == 0)
-		u->at++;
+	u->cur += n;
+	u->left -= n;
+	u->resid -= n;
+	while (!u->left && u->more) {
+		u->more--;
+		u->seg++;
+		u->cur = u->seg->base;
+		u->left = u->seg->len;
+	}
 }
 
-void uio_init_user_one(struct uio *u, struct uaddr base, size_t len)
+void uio_init_user(struct uio *u, const struct uio_seg *segs, unsigned nsegs)
 {
-	u->one = (struct uio_seg){ base.va, len };
-	u->segs = &u->one;
-	u->nsegs = 1;
-	u->at = 0;
-	u->at_off = 0;
-	u->resid = len;
-	u->user = true;
-	u->fault = false;
+	*u = (struct uio){ .seg = segs, .kind = UIO_USER };
+	for (unsigned i = 0; i < nsegs; i++)
+		u->resid += segs[i].len;
+	if (nsegs) {
+		u->cur = segs->base;
+		u->left = segs->len;
+		u->more = nsegs - 1;
+		uio_advance(u, 0);
+	}
 }
+
+void uio_init_user_one_call(struct uio *u, struct uaddr base, size_t len) { uio_init_user_one_here(u, base, len); }
 
 void uio_init_kernel(struct uio *u, void *base, size_t len)
 {
@@ -45,17 +53,6 @@ void uio_init_kernel_segs(struct uio *u, const struct uio_seg *segs, unsigned ns
 {
 	uio_init_user(u, segs, nsegs);
 	u->user = false;
-}
-
-/* Step over n bytes of the current segment; keeps (I1). */
-static void uio_advance(struct uio *u, size_t n)
-{
-	u->at_off += n;
-	u->resid -= n;
-	while (u->at < u->nsegs && u->at_off == u->segs[u->at].len) {
-		u->at++;
-		u->at_off = 0;
-	}
 }
 
 /* Move up to n bytes at a user address; returns how many were moved. */
@@ -96,9 +93,8 @@ static NOINLINE size_t uio_move_slow(struct uio *u, enum uio_dir dir, void *buf,
 	if (len > u->resid)
 		len = u->resid;
 	while (done < len && !u->fault) {
-		const struct uio_seg *seg = &u->segs[u->at];
-		size_t n = MIN(seg->len - u->at_off, len - done);
-		uintptr_t at = seg->base + u->at_off;
+		size_t n = MIN(u->left, len - done);
+		uintptr_t at = u->cur;
 		void *kbuf = dir == UIO_PUT || dir == UIO_GET ? (u8 *)buf + done : NULL;
 		size_t moved = u->user ? uio_move_user(dir, at, kbuf, n) : uio_move_kernel(dir, at, kbuf, n);
 
@@ -113,16 +109,14 @@ static NOINLINE size_t uio_move_slow(struct uio *u, enum uio_dir dir, void *buf,
 /* The common case, all inside one buffer of the program, in a few instructions. */
 static ALWAYS_INLINE size_t uio_move(struct uio *u, enum uio_dir dir, void *buf, size_t len)
 {
-	/* len - 1: an empty move is not common either, and its cursor may stand behind the last buffer. */
-	if (unlikely(!u->user || u->fault || len - 1 >= u->resid))
+	/* len - 1: an empty move is not common either. */
+	if (unlikely(u->kind != UIO_USER || len - 1 >= u->resid || len > u->left))
 		return uio_move_slow(u, dir, buf, len);
-	const struct uio_seg *seg = &u->segs[u->at];
-	if (unlikely(len > seg->len - u->at_off))
-		return uio_move_slow(u, dir, buf, len);
-	size_t moved = uio_move_user(dir, seg->base + u->at_off, buf, len);
-	u->at_off += moved;
+	size_t moved = uio_move_user(dir, u->cur, buf, len);
+	u->cur += moved;
 	u->resid -= moved;
-	if (unlikely(u->at_off == seg->len && u->resid))
+	u->left -= moved;
+	if (unlikely(!u->left && u->more))
 		uio_advance(u, 0);
 	if (unlikely(moved < len))
 		u->fault = true;
@@ -151,7 +145,7 @@ size_t uio_skip(struct uio *u, size_t len)
 	if (len > u->resid)
 		len = u->resid;
 	while (done < len) {
-		size_t n = MIN(u->segs[u->at].len - u->at_off, len - done);
+		size_t n = MIN(u->left, len - done);
 
 		done += n;
 		uio_advance(u, n);
@@ -162,10 +156,13 @@ size_t uio_skip(struct uio *u, size_t len)
 void uio_revert(struct uio *u, size_t len)
 {
 	u->resid += len;
-	while (len > u->at_off) {
-		len -= u->at_off;
-		u->at--;
-		u->at_off = u->segs[u->at].len;
+	while (u->seg && len > u->cur - u->seg->base) {
+		len -= u->cur - u->seg->base;
+		u->more++;
+		u->seg--;
+		u->cur = u->seg->base + u->seg->len;
+		u->left = 0;
 	}
-	u->at_off -= len;
+	u->cur -= len;
+	u->left += len;
 }

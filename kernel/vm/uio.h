@@ -20,18 +20,36 @@ struct uio_seg {
 };
 
 struct uio {
-	const struct uio_seg *segs;  /* the caller's, alive while the uio is */
-	unsigned nsegs;
-	unsigned at;                 /* current segment */
-	size_t at_off;               /* offset in it */
-	size_t resid;                /* bytes left */
-	bool user;
-	bool fault;                  /* a user address could not be used */
-	struct uio_seg one;          /* for the single-buffer forms */
+	uintptr_t cur;               /* where the next byte is: touched by uio.c only */
+	size_t left;                 /* bytes from there to the end of its buffer */
+	size_t resid;                /* bytes left in all */
+	const struct uio_seg *seg;   /* that buffer in the caller's list, alive while the uio is; NULL: there is only one */
+	unsigned more;               /* buffers behind it */
+	union {
+		struct {
+			bool user;
+			bool fault;              /* a user address could not be used */
+		};
+		u16 kind;                /* both: a comparison finds the common case */
+	};
 };
+#define UIO_USER 1u                  /* kind: the program's, without a fault */
 
 void uio_init_user(struct uio *u, const struct uio_seg *segs, unsigned nsegs);
-void uio_init_user_one(struct uio *u, struct uaddr base, size_t len);
+static ALWAYS_INLINE void uio_init_user_one_here(struct uio *u, struct uaddr base, size_t len)
+{
+	u->cur = base.va;
+	u->left = len;
+	u->resid = len;
+	u->seg = NULL;
+	u->more = 0;
+	u->kind = UIO_USER;
+}
+void uio_init_user_one_call(struct uio *u, struct uaddr base, size_t len);
+static ALWAYS_INLINE void uio_init_user_one(struct uio *u, struct uaddr base, size_t len)
+{
+	FOR_SIZE ? uio_init_user_one_call(u, base, len) : uio_init_user_one_here(u, base, len);
+}
 void uio_init_kernel(struct uio *u, void *base, size_t len);
 void uio_init_kernel_segs(struct uio *u, const struct uio_seg *segs, unsigned nsegs);
 size_t uio_put(struct uio *u, const void *src, size_t len);

@@ -192,6 +192,20 @@ static inline unsigned object_page_kind(const struct vm_object *o) { return PAGE
 struct page *object_fresh_page(struct vm_object *o, unsigned flags) MUST_CHECK;
 /* Stores through shared mappings need no notice: pages may be mapped writable at once. */
 static inline bool object_untracked(const struct vm_object *o) { return !o->ops->write_pages && !o->ops->page_mkwrite; }
+/* vm_object_lookup, inline. */
+static ALWAYS_INLINE struct page *object_lookup(struct vm_object *o, u64 index)
+{
+	spin_lock(&o->lock);
+	struct page *p = radix_get_low(&o->tree, index);
+	if (unlikely(!p || !page_has(p, PAGE_UPTODATE))) {
+		spin_unlock(&o->lock);
+		return NULL;
+	}
+	page_get(p);
+	spin_unlock(&o->lock);
+	page_touch(p);
+	return p;
+}
 /* As vm_object_get_page, and on a miss reads up to want pages from index on. */
 int object_get(struct vm_object *o, u64 index, u64 want_pages, struct page **ret_page) MUST_CHECK;
 /* References to up to n up-to-date pages of consecutive places from index on, NULL where there is none. */

@@ -19,11 +19,11 @@ void gather_finish(struct vm_gather *g)
 	if (g->start < g->end)
 		arch_tlb_flush(g->start, g->end);
 	for (unsigned i = 0; i < g->n; i++)
-		page_put(g->pages[i]);
+		page_put_here(g->pages[i]);
 	struct list *l, *next;
 	for (l = g->private_pages.next; l != &g->private_pages; l = next) {
 		next = l->next;
-		page_put(list_entry(l, struct page, link));
+		page_put_here(list_entry(l, struct page, link));
 	}
 }
 

@@ -24,8 +24,7 @@ arch_copy_to_user:
 	movq %rdx, %rcx
 	shrq $3, %rcx
 	andl $7, %edx
-1:	rep movsq
-	testl %edx, %edx
+1:	rep movsq			/* leaves the flags of the andl */
 	jz 9f
 	/* The last 8 bytes again, overlapping what was copied. */
 2:	movq -8(%rsi,%rdx), %rax
