@@ -123,10 +123,13 @@ void arch_user_set_fs_base(u64 base);      /* of the current thread, at once */
 void arch_user_set_gs_base(u64 base);
 u64 arch_user_fs_base(void);
 u64 arch_user_gs_base(void);
-/* FPU state of the current thread in Linux's signal frame format (XSAVE with FP_XSTATE_MAGIC words). */
+/* FPU state of the current thread in Linux's signal frame format (XSAVE with FP_XSTATE_MAGIC words): so many bytes. */
 size_t arch_fpu_frame_size(void);
-void arch_fpu_save_frame(void *kernel_buf);
-int arch_fpu_load_frame(const void *kernel_buf, size_t len) MUST_CHECK; /* -EINVAL on bad headers */
+/* Its own memory for them, as they are now. */
+const void *arch_fpu_frame(void);
+/* The same to be filled anew with len bytes of a frame, which may be anything and may sleep; then _end, or with 0 for the state that a program begins with. */
+void *arch_fpu_frame_begin(void);
+void arch_fpu_frame_end(size_t len);
 
 enum arch_fault_access { ARCH_FAULT_READ, ARCH_FAULT_WRITE, ARCH_FAULT_EXEC };
 

@@ -90,8 +90,8 @@ static __typeof__(&signal_handler_run) const volatile handler_run = LINK_SLOT(si
 
 static void deliver(struct user_regs *regs)
 {
-	struct signal_action a;
-	struct siginfo info;
+	NO_AUTO_INIT struct signal_action a;
+	NO_AUTO_INIT struct siginfo info;
 	bool handled = false;
 
 	while (signal_take(&info, &a)) {
@@ -100,6 +100,9 @@ static void deliver(struct user_regs *regs)
 		if (a.handler != SIGNAL_DEFAULT) {
 			handler_run(regs, &a, &info);
 			handled = true;
+			/* The handler's mask has brought the work bit up to date. */
+			if (!(__atomic_load_n(&thread_current()->user_work, __ATOMIC_RELAXED) & THREAD_WORK_SIGNAL))
+				break;
 			continue;
 		}
 		enum signal_default d = signal_default_of(info.signo);
@@ -163,13 +166,8 @@ int lx_user_fault(uintptr_t va, enum arch_fault_access access, bool present, boo
 /* Which of the FPU's exceptions: the status words in the saved state (x87: control and status; SSE: MXCSR). */
 static int fpe_code(unsigned vector)
 {
-	struct fx { u16 fcw, fsw; u8 pad[20]; u32 mxcsr; } *fx = (struct fx *)(void *)signal_frame_fpu_buf(task_current());
-	u32 flags;
-
-	if (!fx)
-		return 0;
-	arch_fpu_save_frame(fx);
-	flags = vector == 16 ? (u32)(fx->fsw & ~fx->fcw) : fx->mxcsr & ~(fx->mxcsr >> 7);
+	const struct fx { u16 fcw, fsw; u8 pad[20]; u32 mxcsr; } *fx = arch_fpu_frame();
+	u32 flags = vector == 16 ? (u32)(fx->fsw & ~fx->fcw) : fx->mxcsr & ~(fx->mxcsr >> 7);
 	if (flags & 0x01)
 		return LX_FPE_FLTINV;
 	if (flags & 0x04)

@@ -12,7 +12,4 @@ int signal_frame_push(struct user_regs *regs, const struct signal_action *a, con
 /* signal_deliver.c: run the handler of a, with its frame and its mask; a kernel may lack it when nothing can set a handler. */
 void signal_handler_run(struct user_regs *regs, const struct signal_action *a, const struct siginfo *info);
 
-/* A buffer of the task for its FPU state in frame format (arch_fpu_frame_size); NULL: no memory. */
-u8 *signal_frame_fpu_buf(struct task *t);
-
 #endif

@@ -8,28 +8,18 @@
 #include "linux/dispatch.h"
 #include "linux/lx_process.h"
 #include "linux/syscall.h"
-#include "mm/heap.h"
 #include "proc/process.h"
 #include "proc/signal.h"
 
 #define THREAD_FLAGS (LX_CLONE_VM | LX_CLONE_FS | LX_CLONE_FILES | LX_CLONE_SIGHAND | LX_CLONE_THREAD)
 
-/* What a new thread needs to know; it frees it. */
-struct thread_start {
-	u64 child_tid;               /* CHILD_SETTID: where its tid goes, 0 = nowhere */
-	u8 fpu[] ALIGNED(64);        /* the creator's registers, in the format of signal frames */
-};
-
-/* The first thing a new thread does. Its general registers are in place already. */
+/* The first thing a new thread does; its registers are in place already. arg: CHILD_SETTID's address, where its tid goes; NULL: nowhere. */
 static void thread_begin(void *arg)
 {
-	struct thread_start *s = arg;
 	u32 tid = (u32)task_current()->tid;
 
-	(void)!arch_fpu_load_frame(s->fpu, arch_fpu_frame_size());
-	if (s->child_tid)
-		(void)!copy_to_user(uaddr_make(s->child_tid), &tid, sizeof(tid));
-	heap_free(s);
+	if (arg)
+		(void)!copy_to_user(uaddr_make((u64)arg), &tid, sizeof(tid));
 	arch_user_enter();
 }
 
@@ -90,17 +80,9 @@ static long clone_thread(const struct lx_clone_args *a)
 
 	if (r)
 		return r;
-	struct thread_start *s = heap_alloc(sizeof(*s) + arch_fpu_frame_size());
-	if (!s)
-		return -ENOMEM;
-	if (a->flags & LX_CLONE_CHILD_SETTID)
-		s->child_tid = a->child_tid;
-	arch_fpu_save_frame(s->fpu);
-	r = task_create(thread_begin, s, &t);
-	if (r) {
-		heap_free(s);
+	r = task_create(thread_begin, a->flags & LX_CLONE_CHILD_SETTID ? (void *)a->child_tid : NULL, &t);
+	if (r)
 		return r;
-	}
 	clone_registers(t, a);
 	if (a->flags & LX_CLONE_CHILD_CLEARTID)
 		t->clear_child_tid = a->child_tid;

@@ -14,6 +14,7 @@
 #include "mm/heap.h"
 
 static struct heap_cache entry_cache = HEAP_CACHE(signal_entry);
+static struct signal_entry *spare;           /* sig_lock: one that was freed, for the next signal */
 
 void signal_init(void)
 {
@@ -65,7 +66,10 @@ static void entry_free_locked(struct signal_entry *e)
 	if (e->owned)
 		return;
 	process.nqueued--;
-	heap_cache_free(&entry_cache, e);
+	if (!spare)
+		spare = e;
+	else
+		heap_cache_free(&entry_cache, e);
 }
 
 /* Drop what is queued of the signals in mask. */
@@ -191,12 +195,13 @@ static int enqueue_locked(struct task *t, int signo, const struct siginfo *info)
 	if (!realtime && (*pending & SIGSET_OF(signo)))
 		return 0;
 	if (process.nqueued < process_rlimits[RLIM_SIGPENDING].cur || (!realtime && info && info->code > 0))
-		e = heap_cache_alloc(&entry_cache);
+		e = spare ? spare : heap_cache_alloc(&entry_cache);
 	if (e) {
+		spare = NULL;
 		if (info)
 			e->info = *info;
 		else
-			e->info.code = SIGCODE_KERNEL;
+			e->info = (struct siginfo){ .code = SIGCODE_KERNEL };
 		e->info.signo = signo;
 		process.nqueued++;
 		queue_add_locked(t, e);

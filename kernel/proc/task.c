@@ -199,7 +199,6 @@ void task_leave(int status)
 		process_exit(status);
 	signal_drop_task(t);
 	self->proc = NULL;
-	heap_free(t->frame_buf);
 	heap_cache_free(&task_cache, t);
 	waitq_wake_all(&process.task_gone);
 	thread_put(self);

@@ -56,7 +56,6 @@ struct task {
 	u64 restart_args[6];
 	u64 trap_err, trap_no, trap_va;  /* of the last exception, shown in signal frames */
 	int fault_error;             /* what the fault handler said about it */
-	void *frame_buf;             /* linux/: kernel copy of the signal frame, made at first use */
 	int policy;                  /* Linux's SCHED_*: recorded */
 	u32 rseq_cpu;                /* the CPU number that the program was told last */
 	u64 start_ns;

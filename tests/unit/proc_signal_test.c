@@ -142,7 +142,9 @@ static void without_memory(void **state)
 		proc_fresh();
 		handler_for(34);
 		handler_for(SIG_USR1);
+		handler_for(SIG_USR2);
 		signal_set_mask(~0ull);
+		assert_int_equal(signal_send_checked(NULL, SIG_USR2, &si), 0);   /* has the entry that was kept of an earlier one */
 		heap_fail_nth(nth);
 		int r1 = signal_send_checked(NULL, 34, &si);
 		int r2 = signal_send_checked(NULL, SIG_USR1, &si);
@@ -152,6 +154,7 @@ static void without_memory(void **state)
 		assert_true(signal_take_from(SIGSET_OF(SIG_USR1), &got));
 		assert_int_equal(got.code, nth == 2 ? SIGCODE_USER : SIGCODE_QUEUE);
 		assert_int_equal(signal_take_from(SIGSET_OF(34), &got), nth != 1);
+		assert_true(signal_take_from(SIGSET_OF(SIG_USR2), &got));
 		assert_int_equal(process.nqueued, 0);
 	}
 }

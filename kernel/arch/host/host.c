@@ -234,8 +234,10 @@ void arch_user_set_gs_base(u64 base) {}
 u64 arch_user_fs_base(void) { return 0; }
 u64 arch_user_gs_base(void) { return 0; }
 size_t arch_fpu_frame_size(void) { return 512; }
-void arch_fpu_save_frame(void *kernel_buf) { memset(kernel_buf, 0, 512); }
-int arch_fpu_load_frame(const void *kernel_buf, size_t len) { return len == 512 ? 0 : -EINVAL; }
+static u8 fpu_frame[512];
+const void *arch_fpu_frame(void) { return fpu_frame; }
+void *arch_fpu_frame_begin(void) { return fpu_frame; }
+void arch_fpu_frame_end(size_t len) {}
 const void *arch_vdso_image(size_t *ret_len);
 const void *arch_vdso_image(size_t *ret_len)
 {

@@ -9,6 +9,7 @@
  *   (F2) cpu->fpu_owner == t and t->fpu_cpu == cpu->id and t is not running elsewhere: the CPU holds what memory holds.
  *       What the kernel puts into them is nobody's: fpu_kernel_begin ends both for whoever they were.
  *   (F3) the area is given to XRSTOR only after fpu.c wrote it or checked it: reserved bits would fault in ring 0.
+ *   (F4) outside arch_fpu_frame_begin and _end the area, and the word behind it, are a signal frame's FPU part as it stands.
  *
  * The area's layout: Intel SDM 1, chapter 13 (standard form). In signal frames: Linux
  * arch/x86/include/uapi/asm/sigcontext.h, _fpx_sw_bytes and FP_XSTATE_MAGIC*.
@@ -64,6 +65,20 @@ COLD void fpu_init_cpu(bool first)
 	}
 }
 
+/* What makes a signal frame of an area, where XSAVE and XRSTOR touch nothing: (F4). */
+static void area_mark(u8 *a)
+{
+	/* As Linux: without XSAVE there are the software's words too, only not the second magic. */
+	struct fx_sw_bytes sw = {
+		.magic1 = LX_FP_XSTATE_MAGIC1, .extended_size = area_len + sizeof(u32), .xfeatures = xcr0, .xstate_size = area_len,
+	};
+	u32 magic2 = LX_FP_XSTATE_MAGIC2;
+
+	__builtin_memcpy(a + OFF_SW, &sw, sizeof(sw));
+	if (cpu_features.xsave)
+		__builtin_memcpy(a + area_len, &magic2, sizeof(magic2));
+}
+
 static void area_init(u8 *a)
 {
 	u16 fcw = FCW_INIT;
@@ -72,6 +87,7 @@ static void area_init(u8 *a)
 	memset(a, 0, area_len);
 	__builtin_memcpy(a, &fcw, 2);
 	__builtin_memcpy(a + OFF_MXCSR, &mxcsr, 4);
+	area_mark(a);
 }
 
 static void area_save(void *a)
@@ -132,7 +148,7 @@ int arch_thread_init_user(struct arch_thread *t)
 	const struct arch_thread *creator = this_cpu()->thread;
 	irq_flags_t f;
 
-	t->fpu = arch_memory_ops.alloc(area_len);
+	t->fpu = arch_memory_ops.alloc(arch_fpu_frame_size());
 	if (!t->fpu)
 		return -ENOMEM;
 	/* A new thread of the program begins with its creator's registers (rounding mode, exception masks), as on Linux. */
@@ -140,7 +156,7 @@ int arch_thread_init_user(struct arch_thread *t)
 		f = arch_irq_save();
 		if (creator->fpu_loaded)
 			area_save(creator->fpu);
-		memcpy(t->fpu, creator->fpu, area_len);
+		memcpy(t->fpu, creator->fpu, arch_fpu_frame_size());
 		arch_irq_restore(f);
 	} else {
 		area_init(t->fpu);
@@ -166,63 +182,57 @@ size_t arch_fpu_frame_size(void)
 	return cpu_features.xsave ? area_len + sizeof(u32) : FXSAVE_LEN;
 }
 
-void arch_fpu_save_frame(void *kernel_buf)
+const void *arch_fpu_frame(void)
 {
 	struct arch_thread *t = this_cpu()->thread;
 	irq_flags_t f = arch_irq_save();
-	struct fx_sw_bytes sw = { 0 };
-	u32 magic2 = LX_FP_XSTATE_MAGIC2;
 
 	if (t->fpu_loaded)
 		area_save(t->fpu);      /* stays loaded */
 	arch_irq_restore(f);
-	memcpy(kernel_buf, t->fpu, area_len);
-	/* As Linux: without XSAVE there are the software's words too, only not the second magic. */
-	sw.magic1 = LX_FP_XSTATE_MAGIC1;
-	sw.extended_size = area_len + sizeof(u32);
-	sw.xfeatures = xcr0;
-	sw.xstate_size = area_len;
-	memcpy((u8 *)kernel_buf + OFF_SW, &sw, sizeof(sw));
-	if (cpu_features.xsave)
-		memcpy((u8 *)kernel_buf + area_len, &magic2, sizeof(magic2));
+	return t->fpu;
 }
 
-int arch_fpu_load_frame(const void *kernel_buf, size_t len)
+/* From here on nobody saves into the area (F1) or takes the CPU's registers for it (F2), and it is loaded before user mode only. */
+void *arch_fpu_frame_begin(void)
 {
 	struct arch_thread *t = this_cpu()->thread;
-	u8 *a = t->fpu;
-	const u8 *from = kernel_buf;
-	struct fx_sw_bytes sw;
-	u32 magic2 = 0, mxcsr;
-	u64 bv = 3;
-	irq_flags_t f;
+	irq_flags_t f = arch_irq_save();
 
-	if (len < FXSAVE_LEN)
-		return -EINVAL;
-	memcpy(&sw, from + OFF_SW, sizeof(sw));
-	if (cpu_features.xsave && len >= area_len + sizeof(u32))
-		memcpy(&magic2, from + area_len, sizeof(magic2));
-	f = arch_irq_save();
-	if (sw.magic1 == LX_FP_XSTATE_MAGIC1 && sw.xstate_size == area_len && magic2 == LX_FP_XSTATE_MAGIC2) {
-		memcpy(a, from, area_len);
-		memcpy(&bv, a + FXSAVE_LEN, sizeof(bv));
-		bv &= xcr0;
-	} else {
-		/* As Linux: without the magic words only the legacy part is meant. */
-		memset(a, 0, area_len);
-		memcpy(a, from, FXSAVE_LEN);
-	}
-	memcpy(&mxcsr, a + OFF_MXCSR, sizeof(mxcsr));
-	mxcsr &= mxcsr_mask;
-	memcpy(a + OFF_MXCSR, &mxcsr, sizeof(mxcsr));
-	memset(a + OFF_SW, 0, sizeof(sw));
-	if (cpu_features.xsave) {        /* keeps (F3): the header has only bits that the CPU knows */
-		memset(a + FXSAVE_LEN, 0, XSAVE_HEADER_LEN);
-		memcpy(a + FXSAVE_LEN, &bv, sizeof(bv));
-	}
 	t->fpu_loaded = false;
 	t->fpu_cpu = ~0u;
 	t->exit_flags |= EXIT_FPU;
 	arch_irq_restore(f);
-	return 0;
+	return t->fpu;
+}
+
+void arch_fpu_frame_end(size_t len)
+{
+	u8 *a = this_cpu()->thread->fpu;
+	struct fx_sw_bytes sw;
+	u32 magic2 = 0, mxcsr;
+	u64 bv = 3;
+
+	if (len < FXSAVE_LEN) {
+		area_init(a);
+		return;
+	}
+	__builtin_memcpy(&sw, a + OFF_SW, sizeof(sw));
+	if (cpu_features.xsave && len >= area_len + sizeof(u32))
+		__builtin_memcpy(&magic2, a + area_len, sizeof(magic2));
+	if (sw.magic1 == LX_FP_XSTATE_MAGIC1 && sw.xstate_size == area_len && magic2 == LX_FP_XSTATE_MAGIC2) {
+		__builtin_memcpy(&bv, a + FXSAVE_LEN, sizeof(bv));
+		bv &= xcr0;
+	} else {
+		/* As Linux: without the magic words only the legacy part is meant. */
+		memset(a + FXSAVE_LEN, 0, area_len - FXSAVE_LEN);
+	}
+	__builtin_memcpy(&mxcsr, a + OFF_MXCSR, sizeof(mxcsr));
+	mxcsr &= mxcsr_mask;
+	__builtin_memcpy(a + OFF_MXCSR, &mxcsr, sizeof(mxcsr));
+	if (cpu_features.xsave) {        /* keeps (F3): the header has only bits that the CPU knows */
+		memset(a + FXSAVE_LEN, 0, XSAVE_HEADER_LEN);
+		__builtin_memcpy(a + FXSAVE_LEN, &bv, sizeof(bv));
+	}
+	area_mark(a);
 }
