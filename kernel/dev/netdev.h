@@ -26,9 +26,11 @@ enum { NETDEV_CSUM = 1u, NETDEV_TSO4 = 2u, NETDEV_TSO6 = 4u, NETDEV_MRG_RXBUF = 
  * structures themselves are read by transmit only. At most NETDEV_TX_SEGS segments.
  */
 #define NETDEV_TX_SEGS 34u
+#define NETDEV_TX_ROOM 12u
 struct netdev_tx {
 	const struct netdev_seg *segs;
 	unsigned nsegs;
+	bool room;                   /* NETDEV_TX_ROOM bytes before the first segment's data are the driver's until done, at a multiple of 4 */
 	bool needs_csum;             /* the device completes a checksum: from csum_start to the end, stored at + csum_offset */
 	u16 csum_start, csum_offset;
 	u16 gso_size;                /* 0: no segmentation; else TCP payload of each segment */

@@ -6,7 +6,7 @@
  * behind it. A frame goes up without a copy and comes back by release, onto a small stock from which the
  * ring is refilled in batches. The ring begins with few buffers and gets more under load. Interrupts
  * are off from the first one until receive finds nothing more.
- * Transmit: header from a table of slots, data where the stack has it. No interrupt unless the ring
+ * Transmit: header from a table of slots, or in front of the data, which is where the stack has it. No interrupt unless the ring
  * was full; what has been sent is found by the next transmit, or by reap.
  *
  * Invariants:
@@ -50,7 +50,7 @@ struct vnet_hdr {
 	u8 flags, gso_type;
 	u16 hdr_len, gso_size, csum_start, csum_offset, num_buffers;
 };
-_Static_assert(sizeof(struct vnet_hdr) == 12, "section 5.1.6");
+_Static_assert(sizeof(struct vnet_hdr) == 12 && sizeof(struct vnet_hdr) <= NETDEV_TX_ROOM, "section 5.1.6");
 
 #define ETH_HDR_LEN   14u
 #define FRAME_MAX     (65535u + ETH_HDR_LEN + 4u)
@@ -340,9 +340,12 @@ static int tx_queue_locked(struct vnet *n, const struct netdev_tx *tx)
 	struct tx_slot *s = &n->slots[n->free_slot];
 	unsigned k = 0;
 
-	hdr_fill(&s->hdr, tx);
-	bufs[k++] = (struct virtio_buf){ arch_virt_to_phys(&s->hdr), sizeof(s->hdr) };
-	for (unsigned i = 0; i < tx->nsegs; i++)
+	/* Header and data may share a descriptor (section 2.7.4). */
+	struct vnet_hdr *h = tx->room ? (struct vnet_hdr *)((uintptr_t)tx->segs[0].data - sizeof(*h)) : &s->hdr;
+
+	hdr_fill(h, tx);
+	bufs[k++] = (struct virtio_buf){ arch_virt_to_phys(h), sizeof(*h) + (tx->room ? tx->segs[0].len : 0) };
+	for (unsigned i = tx->room; i < tx->nsegs; i++)
 		if (tx->segs[i].len)
 			bufs[k++] = (struct virtio_buf){ arch_virt_to_phys(tx->segs[i].data), tx->segs[i].len };
 	int r = virtqueue_add(n->txq, bufs, k, 0, s);

@@ -59,7 +59,7 @@ void inet_kick(void)
 }
 
 /* The user's servers, or the lease's and then the routers'. */
-static void call_configured(void)
+static COLD void call_configured(void)
 {
 	struct net_ip all[2 * NET_DNS_MAX];
 	unsigned n = 0;
@@ -177,7 +177,7 @@ COLD u32 inet_tcp_isn(const struct ip_addr *local, u16 lport, const struct ip_ad
 	return (u32)siphash(isn_key, w, n) + (u32)(arch_clock_mono_ns() / 4000);
 }
 
-static void dns_take(struct net_ip *to, const ip_addr_t *a)
+static COLD void dns_take(struct net_ip *to, const ip_addr_t *a)
 {
 	struct net_ip ip = { .family = IP_IS_V6(a) ? LX_AF_INET6 : LX_AF_INET };
 
@@ -197,7 +197,7 @@ static void dns_take(struct net_ip *to, const ip_addr_t *a)
 void dns_init(void) { }
 
 /* DHCP's servers arrive here (index by index), before the interface gets its address; and those of router advertisements. */
-void dns_setserver(u8_t index, const ip_addr_t *server)
+COLD void dns_setserver(u8_t index, const ip_addr_t *server)
 {
 	if (index >= NET_DNS_MAX || config.ndns)
 		return;                  /* what the user named wins */
@@ -215,7 +215,7 @@ void dns_setserver(u8_t index, const ip_addr_t *server)
 }
 
 /* Asked by lwIP for router advertisements only. */
-const ip_addr_t *dns_getserver(u8_t index)
+COLD const ip_addr_t *dns_getserver(u8_t index)
 {
 	static ip_addr_t a;
 
@@ -228,7 +228,7 @@ const ip_addr_t *dns_getserver(u8_t index)
 	return &a;
 }
 
-void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 off)
+COLD void inet_dhcp_option(struct netif *n, u8 option, u8 len, struct pbuf *p, u16 off)
 {
 	u16 got;
 
@@ -338,7 +338,7 @@ COLD int net_init(const struct net_config *c)
 	return r;
 }
 
-int net_wait_configured(u64 deadline_ns)
+COLD int net_wait_configured(u64 deadline_ns)
 {
 	int r = WAIT_EVENT_INTR(&configured_waitq, __atomic_load_n(&configured, __ATOMIC_ACQUIRE), deadline_ns);
 

@@ -1,6 +1,6 @@
 /*
  * inet_fast.c - the short way of TCP over IPv4 past lwIP: the segment that was expected next, and the small write
- * that may leave at once.
+ * that may leave at once; and that of datagrams out.
  *
  * Nearly all segments of a connection that goes well are of two kinds: in order on an established connection, with
  * data or with an acknowledgement of what is in flight; and out, one segment made of one write, with nothing queued
@@ -16,7 +16,7 @@
  *
  * Invariants:
  *  (I1) until everything is checked and allocated nothing is changed: "no" leaves no trace.
- *  (I2) a segment made here lies in one block: struct pbuf, the request for the driver, headers, data. It is a
+ *  (I2) a frame made here lies in one block: struct pbuf, what is kept of the request, the driver's room, headers, data. It is a
  *       PBUF_RAM with all headers before its data, as lwIP leaves a segment that it sent, and can be repeated by lwIP.
  *
  * Locks: inet_core. Can fail: memory; then lwIP's way is tried.
@@ -25,11 +25,13 @@
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/tcp.h"
+#include "lwip/prot/udp.h"
 #include "lwip/sys.h"
 
-#define IP_OFF   SIZEOF_ETH_HDR
+#define IP_OFF   ((u32)SIZEOF_ETH_HDR)
 #define TCP_OFF  (IP_OFF + IP_HLEN)
 #define OPT_OFF  (TCP_OFF + TCP_HLEN)
+#define DATA_OFF (TCP_OFF + UDP_HLEN)    /* of a datagram */
 #define TS_LEN   12u
 #define TS_WORD  PP_HTONL(0x0101080a)    /* NOP, NOP, timestamp of 10 bytes */
 #define DATA_MAX 4096u
@@ -249,12 +251,53 @@ void inet_fast_learn(const void *eth, u32 addr)
 
 /* ---- Out ---- */
 
-struct fast_seg {
+/* All or nothing. What could be read before a fault is sent the other way, which finds the fault again. */
+static bool get_all(struct uio *u, void *to, size_t n)
+{
+	size_t got = uio_get(u, to, n);
+
+	if (likely(got == n))
+		return true;
+	uio_revert(u, got);
+	u->fault = false;
+	return false;
+}
+
+struct fast_frame {
 	struct pbuf pbuf;
 	_Alignas(struct inet_tx) u8 tx[sizeof(struct inet_tx) + sizeof(struct pbuf *)];
-	struct netdev_seg seg;
-	u8 frame[];
+	u8 room[NETDEV_TX_ROOM];
+	u8 data[];
 };
+
+/* A frame of len bytes whose transport header ends at hlen, with what is left of u behind it. NULL: no memory, or a fault. */
+static struct fast_frame *frame_make(u32 hlen, u32 len, struct uio *u)
+{
+	struct fast_frame *f = mem_malloc((mem_size_t)(sizeof(*f) + len));
+
+	if (unlikely(!f))
+		return NULL;
+	if (unlikely(!get_all(u, f->data + hlen, len - hlen))) {
+		mem_free(f);
+		return NULL;
+	}
+	f->pbuf = (struct pbuf){ .payload = f->data, .tot_len = (u16)len, .len = (u16)len, .type_internal = (u8)PBUF_RAM, .ref = 1 };
+	return f;
+}
+
+/* It belongs to the driver. sum_at: where the sum is in the transport header; 0: none is wanted. */
+static void frame_send(struct fast_frame *f, u16 sum_at)
+{
+	struct inet_tx *t = (struct inet_tx *)(void *)f->tx;
+	struct netdev_seg seg = { f->data, f->pbuf.len };
+	struct netdev_tx req = { .segs = &seg, .nsegs = 1, .room = true, .needs_csum = sum_at != 0, .csum_start = TCP_OFF, .csum_offset = sum_at };
+
+	t->npbufs = 1;
+	t->embedded = true;
+	t->pbufs[0] = &f->pbuf;
+	inet_send_now(t, &req);
+	inet_timer_activity();
+}
 
 /* May n bytes go at once, whole, as far as TCP is concerned? */
 static inline bool may_go(const struct inet_sock *s, const struct tcp_pcb *p, size_t n)
@@ -272,20 +315,26 @@ static inline bool may_go_as_one(const struct tcp_pcb *p, size_t n)
 	return (!p->unacked || (p->flags & TF_NODELAY)) && n + TS_LEN <= MIN((u32)p->mss, p->snd_wnd_max / 2);
 }
 
-/* Headers of Ethernet and IP; the length of the IP packet. */
-static inline void headers_ip(u8 *d, const struct neighbour *to, const struct tcp_pcb *p, u16 len)
+/* Headers of Ethernet and IP. Returns the sum of the pseudo header, which the device will complete. */
+static u32 headers_ip(struct fast_frame *f, const struct neighbour *to, u8 proto, u8 tos, u8 ttl, u32 src)
 {
 	static u16 id;
-	u8 *ip = d + IP_OFF;
-	u32 w[5] = { PP_HTONL(0x45000000u) | (u32)p->tos << 8 | (u32)lwip_htons(len) << 16, id++, (u32)IP_PROTO_TCP << 8 | p->ttl,
-		     inet_v4(&p->local_ip), inet_v4(&p->remote_ip) };
+	u8 *ip = f->data + IP_OFF;
+	u16 len = (u16)(f->pbuf.len - IP_OFF);
+	u32 w0 = PP_HTONL(0x45000000u) | (u32)tos << 8 | (u32)lwip_htons(len) << 16, w2 = (u32)proto << 8 | ttl;
+	u64 ends = (u64)src + to->addr;
 
-	__builtin_memcpy(d, to->eth, SIZEOF_ETH_HDR);
-	w[2] |= (~inet_sum_fold((u64)w[0] + w[1] + w[2] + w[3] + w[4]) & 0xffff) << 16;
-	__builtin_memcpy(ip, w, sizeof(w));
+	__builtin_memcpy(f->data, to->eth, SIZEOF_ETH_HDR);
+	store32(ip, w0);
+	store32(ip + 4, id);
+	store32(ip + 8, w2 | (~inet_sum_fold(ends + w0 + id + w2) & 0xffff) << 16);
+	store32(ip + 12, src);
+	store32(ip + 16, to->addr);
+	id++;
+	return inet_sum_fold(ends + lwip_htons((u16)(len - IP_HLEN)) + ((u32)proto << 8));
 }
 
-static inline void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 l4_len)
+static inline void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 sum)
 {
 	store16(tcp, lwip_htons(p->local_port));
 	store16(tcp + 2, lwip_htons(p->remote_port));
@@ -293,25 +342,12 @@ static inline void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 l
 	store32(tcp + 8, lwip_htonl(p->rcv_nxt));
 	store16(tcp + 12, lwip_htons((u16)(hlen / 4 << 12 | TCP_PSH | TCP_ACK)));
 	store16(tcp + 14, lwip_htons(TCPWND_MIN16(RCV_WND_SCALE(p, p->rcv_ann_wnd))));
-	/* The device completes the sum of the pseudo header. */
-	store32(tcp + 16, inet_sum_fold((u64)inet_v4(&p->local_ip) + inet_v4(&p->remote_ip) + lwip_htons((u16)l4_len) + PP_HTONS(IP_PROTO_TCP)));
+	store32(tcp + 16, sum);
 	if (p->flags & TF_TIMESTAMP) {
 		store32(tcp + 20, TS_WORD);
 		store32(tcp + 24, lwip_htonl(sys_now()));
 		store32(tcp + 28, lwip_htonl(p->ts_recent));
 	}
-}
-
-/* All or nothing. What could be read before a fault is sent the other way, which finds the fault again. */
-static bool get_all(struct uio *u, void *to, size_t n)
-{
-	size_t got = uio_get(u, to, n);
-
-	if (likely(got == n))
-		return true;
-	uio_revert(u, got);
-	u->fault = false;
-	return false;
 }
 
 /* The segment is made: what tcp_write and tcp_output keep of it. */
@@ -341,34 +377,54 @@ static inline void segment_sent(struct inet_sock *s, struct tcp_pcb *p, struct t
 	s->bytes_sent += g->len;
 }
 
+/* Who has this address, if frames may go to it past lwIP. */
+static inline const struct neighbour *neighbour_known(u32 addr)
+{
+	const struct neighbour *to = neighbour_at(addr);
+
+	return to->epoch == epoch && to->addr == addr && !inet_send_waiting() ? to : NULL;
+}
+
 static size_t send_wire(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, size_t n)
 {
-	const struct neighbour *to = neighbour_at(inet_v4(&p->remote_ip));
+	const struct neighbour *to = neighbour_known(inet_v4(&p->remote_ip));
 
-	if (to->epoch != epoch || to->addr != inet_v4(&p->remote_ip) || inet_send_waiting() || !may_go_as_one(p, n))
+	if (!to || !may_go_as_one(p, n))
 		return 0;
 	u32 hlen = p->flags & TF_TIMESTAMP ? TCP_HLEN + TS_LEN : TCP_HLEN;
-	u16 len = (u16)(TCP_OFF + hlen + n);
-	struct fast_seg *f = mem_malloc((mem_size_t)(sizeof(*f) + len));
-	struct tcp_seg *g = f ? memp_malloc(MEMP_TCP_SEG) : NULL;
+	struct tcp_seg *g = memp_malloc(MEMP_TCP_SEG);
+	struct fast_frame *f = g ? frame_make(TCP_OFF + hlen, (u32)(TCP_OFF + hlen + n), u) : NULL;
 
-	if (unlikely(!g || !get_all(u, f->frame + TCP_OFF + hlen, n))) {
+	if (unlikely(!f)) {
 		memp_free(MEMP_TCP_SEG, g);
-		mem_free(f);
 		return 0;
 	}
-	f->pbuf = (struct pbuf){ .payload = f->frame, .tot_len = len, .len = len, .type_internal = (u8)PBUF_RAM, .ref = 2 };
-	headers_ip(f->frame, to, p, (u16)(len - IP_OFF));
-	headers_tcp(f->frame + TCP_OFF, p, hlen, (u32)(hlen + n));
-	*g = (struct tcp_seg){ .p = &f->pbuf, .len = (u16)n, .flags = p->flags & TF_TIMESTAMP ? TF_SEG_OPTS_TS : 0, .tcphdr = (struct tcp_hdr *)(void *)(f->frame + TCP_OFF) };
+	f->pbuf.ref = 2;
+	headers_tcp(f->data + TCP_OFF, p, hlen, headers_ip(f, to, IP_PROTO_TCP, p->tos, p->ttl, inet_v4(&p->local_ip)));
+	*g = (struct tcp_seg){ .p = &f->pbuf, .len = (u16)n, .flags = p->flags & TF_TIMESTAMP ? TF_SEG_OPTS_TS : 0, .tcphdr = (struct tcp_hdr *)(void *)(f->data + TCP_OFF) };
 	segment_sent(s, p, g);
-	f->seg = (struct netdev_seg){ f->frame, len };
-	struct inet_tx *t = (struct inet_tx *)(void *)f->tx;
-	*t = (struct inet_tx){ .req = { .segs = &f->seg, .nsegs = 1, .needs_csum = true, .csum_start = TCP_OFF, .csum_offset = 16 }, .npbufs = 1, .embedded = true };
-	t->pbufs[0] = &f->pbuf;
-	inet_send_now(t, len);
-	inet_timer_activity();
+	frame_send(f, 16);
 	return n;
+}
+
+bool inet_fast_datagram(const struct udp_pcb *p, struct uio *u, u32 src, u32 dst, u16 dport)
+{
+	const struct neighbour *to = neighbour_known(dst);
+	u32 len = (u32)(DATA_OFF + u->resid);
+	struct fast_frame *f;
+
+	if (!to || len > IP_OFF + inet_eth_mtu() || !(f = frame_make(DATA_OFF, len, u)))
+		return false;
+	u32 sum = headers_ip(f, to, IP_PROTO_UDP, p->tos, p->ttl, src);
+	bool none = p->flags & UDP_FLAGS_NOCHKSUM;
+	u8 *udp = f->data + TCP_OFF;
+
+	store16(udp, lwip_htons(p->local_port));
+	store16(udp + 2, lwip_htons(dport));
+	store16(udp + 4, lwip_htons((u16)(len - TCP_OFF)));
+	store16(udp + 6, none ? 0 : (u16)sum);
+	frame_send(f, none ? 0 : 6);
+	return true;
 }
 
 /* ---- To ourselves ---- */

@@ -77,17 +77,15 @@ static inline bool inet_mac_same(const void *a, const void *b)
 
 /* lwIP's linkoutput: queue the frame; it goes out at the end of this hold of the lock. C. */
 err_t inet_send_frame(struct netif *n, struct pbuf *p);
-/* A request for the driver and the frames that it refers to, with a reference to each. */
+/* What is left of a request that the driver has: the frames that it refers to, with a reference to each. */
 struct inet_tx {
-	struct netdev_tx req;
 	struct inet_tx *next_done;
-	struct netdev_seg *segs;     /* behind the pbufs */
 	unsigned npbufs;
 	bool embedded;               /* it lies in the memory of its only pbuf, and ends with it */
 	struct pbuf *pbufs[];
 };
-/* Hand an embedded request to the driver at once; nothing is queued before it. C. */
-void inet_send_now(struct inet_tx *t, u32 len);
+/* Hand req, of one piece, to the driver at once, with t embedded in it; nothing is queued before it. C. */
+void inet_send_now(struct inet_tx *t, struct netdev_tx *req);
 /* Let go of what the device has sent by now: lwIP does not repeat a segment that somebody still refers to. C. */
 void inet_send_reap(void);
 bool inet_send_waiting(void);
@@ -102,6 +100,8 @@ struct inet_sock;
 bool inet_fast_input(struct netdev_buf *nb);
 /* All that is left of u goes as one segment, at once: how many bytes; or 0, and nothing happened. C. */
 size_t inet_fast_send(struct inet_sock *s, struct uio *u);
+/* A datagram of all that is left of u goes to port dport of dst at once; or false, and nothing happened. C. */
+bool inet_fast_datagram(const struct udp_pcb *p, struct uio *u, u32 src, u32 dst, u16 dport);
 /* lwIP sent a frame with this header to addr. C. */
 void inet_fast_learn(const void *eth, u32 addr);
 /* ... which may be wrong from now on. C. */
@@ -186,6 +186,7 @@ bool inet_timer_due(void);
 void inet_timer_catch_up(void);
 /* DHCP began or ended its exchange. C. */
 void inet_timer_dhcp(bool running);
+/* A query came, or a group was joined. C. */
 void inet_timer_igmp(void);
 /* Neighbor Discovery has something to do within a second. C. */
 void inet_timer_nd(void);

@@ -57,32 +57,36 @@ static void failed(void)
 	}
 }
 
-static unsigned class_of(size_t size)
-{
-	unsigned c = 0;
+/* By 64 bytes. */
+static const u8 class_at[] = { 0, 0, 1, 2, 3, 3, [6 ... 12] = 4, [13 ... 32] = 5 };
 
-	while (c < NCLASS && class_size[c] < size)
-		c++;
-	return c;
+static inline unsigned class_of(size_t size) { return size <= 2032 ? class_at[(size + 63) / 64] : NCLASS; }
+
+static NOINLINE struct block *block_new(size_t size)
+{
+	struct block *b = heap_alloc(size);
+
+	if (!b) {
+		failed();
+		return NULL;
+	}
+	b->bytes = size;
+	heap_bytes += size;
+	return b;
 }
 
-static inline void *block_alloc(size_t size, unsigned c)
+static NOINLINE void *block_alloc(size_t size, unsigned c)
 {
 	struct block *b;
 
-	if (c < NCLASS && class_free[c]) {
+	if (likely(c < NCLASS && class_free[c])) {
 		b = class_free[c];
 		class_free[c] = b->next;
 		class_count[c]--;
 	} else {
-		size = HDR + (c < NCLASS ? class_size[c] : size);
-		b = heap_alloc(size);
-		if (!b) {
-			failed();
+		b = block_new(HDR + (c < NCLASS ? class_size[c] : size));
+		if (!b)
 			return NULL;
-		}
-		b->bytes = size;
-		heap_bytes += size;
 	}
 	b->class = c;
 	return (char *)b + HDR;
@@ -130,7 +134,7 @@ void *mem_malloc(mem_size_t size)
 {
 	return size ? block_alloc(size, class_of(size)) : NULL;
 }
-void *mem_calloc(mem_size_t count, mem_size_t size)
+COLD void *mem_calloc(mem_size_t count, mem_size_t size)
 {
 	size_t n;
 	void *p;
@@ -178,7 +182,7 @@ COLD void memp_init(void)
 	}
 }
 
-static void *malloc_counted(memp_t type)
+static NOINLINE void *malloc_counted(memp_t type)
 {
 	void *p;
 

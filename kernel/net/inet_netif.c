@@ -49,15 +49,8 @@ u16 inet_checksum(const void *data, int len)
 	unsigned __int128 big = 0;
 	u64 s = 0, v;
 
-	if (len == IP_HLEN) {        /* a plain IP header: the common case */
-		u32 w[5];
-		__builtin_memcpy(w, data, sizeof(w));
-		s = (u64)w[0] + w[1] + w[2] + w[3] + w[4];
-		return (u16)inet_sum_fold(s);
-	}
-
 	for (; len >= 8; len -= 8, p += 8) {
-		memcpy(&v, p, 8);
+		__builtin_memcpy(&v, p, 8);
 		big += v;
 	}
 	s = (u64)big;
@@ -65,14 +58,14 @@ u16 inet_checksum(const void *data, int len)
 	s = (s >> 32) + (s & 0xffffffff) + v;
 	if (len >= 4) {
 		u32 w;
-		memcpy(&w, p, 4);
+		__builtin_memcpy(&w, p, 4);
 		s += w;
 		p += 4;
 		len -= 4;
 	}
 	if (len >= 2) {
 		u16 h;
-		memcpy(&h, p, 2);
+		__builtin_memcpy(&h, p, 2);
 		s += h;
 		p += 2;
 		len -= 2;
@@ -421,8 +414,8 @@ int inet_ip4_input(struct pbuf *p, struct netif *in)
 	if (hl < IP_HLEN || p->len < hl)
 		goto drop;
 	u8 proto = IPH_PROTO(ip);
-	/* lwIP looks at the ports of UDP before it has checked the length. */
-	if (proto == IP_PROTO_UDP && p->len < hl + 8)
+	/* lwIP looks at the ports of UDP before it has checked the length; the last piece of a datagram, which has none, may be shorter (and then is a copy, in a block with room). */
+	if (proto == IP_PROTO_UDP && p->len < hl + 8 && !(IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK)))
 		goto drop;
 	if (in != &inet_lo) {
 		if ((u8)ip->src.addr == 127 || (u8)ip->dest.addr == 127) {

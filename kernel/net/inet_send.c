@@ -27,6 +27,7 @@
 #define FRAME_MAX     65535u
 #define SMALL_FRAME   1514u
 
+static struct netdev_seg tx_segs[NETDEV_TX_SEGS + 1];    /* of the request that is being made */
 static struct pbuf *tx_head, *tx_tail;
 static unsigned tx_count;
 
@@ -217,63 +218,61 @@ static inline __attribute__((always_inline)) void csum_prepare(struct netdev_tx 
 	memcpy((u8 *)tcp + r->csum_offset, &sum, 2);
 }
 
-static struct inet_tx *tx_alloc(unsigned npbufs, unsigned nsegs, unsigned hdr)
+/* With room for so many frames, and for headers behind them; req will be given to the driver with it. */
+static struct inet_tx *tx_alloc(struct netdev_tx *req, unsigned npbufs, unsigned hdr)
 {
-	size_t pb = ROUND_UP(sizeof(struct inet_tx) + npbufs * sizeof(struct pbuf *), 16u);
-	struct inet_tx *t = mem_malloc(pb + nsegs * sizeof(struct netdev_seg) + hdr);
+	struct inet_tx *t = mem_malloc((mem_size_t)(sizeof(*t) + npbufs * sizeof(t->pbufs[0]) + hdr));
 
 	if (!t)
 		return NULL;
-	memset(t, 0, sizeof(*t));
-	t->segs = (struct netdev_seg *)(void *)((char *)t + pb);
-	t->req.segs = t->segs;
-	t->req.done = tx_on_done;
-	t->req.arg = t;
+	t->npbufs = 0;
+	t->embedded = false;
+	*req = (struct netdev_tx){ .segs = tx_segs, .done = tx_on_done, .arg = t };
 	return t;
 }
 
 /* A request for one frame. */
-static struct inet_tx *tx_single(struct pbuf *p, const struct frame_headers *f)
+static struct inet_tx *tx_single(struct netdev_tx *req, struct pbuf *p, const struct frame_headers *f)
 {
-	unsigned n = pbuf_clen(p);
-	struct inet_tx *t = tx_alloc(1, n, 0);
+	struct inet_tx *t = tx_alloc(req, 1, 0);
 
 	if (!t)
 		return NULL;
-	for (struct pbuf *q = p; q; q = q->next)
+	/* One more than the driver takes: it will say so. */
+	for (struct pbuf *q = p; q && req->nsegs <= NETDEV_TX_SEGS; q = q->next)
 		if (q->len)
-			t->req.nsegs = seg_add(t->segs, t->req.nsegs, q->payload, q->len);
+			req->nsegs = seg_add(tx_segs, req->nsegs, q->payload, q->len);
 	t->pbufs[t->npbufs++] = p;
 	if (f && f->tcp && (inet_dev->features & NETDEV_CSUM))
-		csum_prepare(&t->req, f, f->ip, f->tcp, p->tot_len - f->l4_off);
+		csum_prepare(req, f, f->ip, f->tcp, p->tot_len - f->l4_off);
 	if (f && f->tcp && f->payload > f->unit) {
-		t->req.gso_size = f->unit;
-		t->req.gso_hdr_len = f->hdr_len;
-		t->req.gso_ipv6 = f->v6;
+		req->gso_size = f->unit;
+		req->gso_hdr_len = f->hdr_len;
+		req->gso_ipv6 = f->v6;
 	}
 	return t;
 }
 
 /* One request for the run of count frames that begins with p. NULL: no memory, or too scattered. */
-static struct inet_tx *tx_merged(struct pbuf *p, const struct frame_headers *f, unsigned count, u32 payload, unsigned *ret_used)
+static struct inet_tx *tx_merged(struct netdev_tx *req, struct pbuf *p, const struct frame_headers *f, unsigned count, u32 payload, unsigned *ret_used)
 {
-	struct inet_tx *t = tx_alloc(count, TX_SEGS, f->hdr_len);
+	struct inet_tx *t = tx_alloc(req, count, f->hdr_len);
 	unsigned used = 0;
 	u32 total = 0;
 
 	if (!t)
 		return NULL;
-	u8 *hdr = (u8 *)(t->segs + TX_SEGS);
+	u8 *hdr = (u8 *)(t->pbufs + count);
 	memcpy(hdr, p->payload, f->hdr_len);
-	t->req.nsegs = seg_add(t->segs, 0, hdr, f->hdr_len);
+	req->nsegs = seg_add(tx_segs, 0, hdr, f->hdr_len);
 	u8 psh = 0;
 	for (struct pbuf *q = p; used < count; q = q->queue_next, used++) {
-		if (t->req.nsegs + pbuf_clen(q) > TX_SEGS)
+		if (req->nsegs + pbuf_clen(q) > TX_SEGS)
 			break;
 		u16 skip = f->hdr_len;
 		for (struct pbuf *r = q; r; r = r->next) {
 			if (r->len > skip)
-				t->req.nsegs = seg_add(t->segs, t->req.nsegs, (u8 *)r->payload + skip, r->len - skip);
+				req->nsegs = seg_add(tx_segs, req->nsegs, (u8 *)r->payload + skip, r->len - skip);
 			skip = r->len > skip ? 0 : (u16)(skip - r->len);
 		}
 		total += q->tot_len - f->hdr_len;
@@ -297,10 +296,10 @@ static struct inet_tx *tx_merged(struct pbuf *p, const struct frame_headers *f, 
 	}
 	if (psh)
 		TCPH_SET_FLAG(tcp, TCP_PSH);
-	csum_prepare(&t->req, f, ip_header, tcp, total + f->hdr_len - f->l4_off);
-	t->req.gso_ipv6 = f->v6;
-	t->req.gso_size = f->unit;
-	t->req.gso_hdr_len = f->hdr_len;
+	csum_prepare(req, f, ip_header, tcp, total + f->hdr_len - f->l4_off);
+	req->gso_ipv6 = f->v6;
+	req->gso_size = f->unit;
+	req->gso_hdr_len = f->hdr_len;
 	counter_bump(inet_tx_merged);
 	*ret_used = used;
 	return t;
@@ -325,18 +324,30 @@ void inet_send_reap(void)
 	tx_collect();
 }
 
-void inet_send_now(struct inet_tx *t, u32 len)
+/* Complete the sum ourselves: of a frame that will be queued nobody remembers that the device was to. */
+static COLD void csum_complete(const struct netdev_tx *req)
 {
-	t->req.done = tx_on_done;
-	t->req.arg = t;
-	int r = inet_dev->ops->transmit(inet_dev, &t->req, true);
+	u8 *d = (u8 *)(uintptr_t)req->segs[0].data + req->csum_start;
+	u16 sum = (u16)~inet_checksum(d, (int)(req->segs[0].len - req->csum_start));
+
+	sum = sum ? sum : 0xffff;
+	memcpy(d + req->csum_offset, &sum, sizeof(sum));
+}
+
+void inet_send_now(struct inet_tx *t, struct netdev_tx *req)
+{
+	req->done = tx_on_done;
+	req->arg = t;
+	int r = inet_dev->ops->transmit(inet_dev, req, true);
 
 	if (likely(r == 0)) {
 		inet_eth_stats.tx_packets++;
-		inet_eth_stats.tx_bytes += len;
+		inet_eth_stats.tx_bytes += req->segs[0].len;
 		tx_collect();
 		return;
 	}
+	if (req->needs_csum)
+		csum_complete(req);
 	/* The ring is full: it waits its turn. Otherwise it is lost, as on a wire. */
 	if (r != -EBUSY || inet_send_frame(&inet_eth, t->pbufs[0]) != ERR_OK) {
 		counter_bump(inet_tx_dropped);
@@ -356,22 +367,23 @@ void inet_send_flush(void)
 	tx_collect();
 	while (tx_head) {
 		struct frame_headers f;
+		struct netdev_tx req;
 		struct pbuf *p = tx_head;
 		struct inet_tx *t = NULL;
 		unsigned used = 1;
 		u32 payload;
 		bool parsed = frame_parse(p, &f);
 
-		if (parsed && f.tcp && !f.v6 && (inet_dev->features & NETDEV_CSUM))
+		if (parsed && !f.v6 && (inet_dev->features & NETDEV_CSUM) && !(f.eth->dest.addr[0] & 1))
 			inet_fast_learn(f.eth, ((const struct ip_hdr *)f.ip)->dest.addr);
 		if (parsed && f.tcp && p->queue_next && inet_eth_cuts(f.v6)) {
 			unsigned n = run_length(p, &f, &payload);
 			if (n > 1)
-				t = tx_merged(p, &f, n, payload, &used);
+				t = tx_merged(&req, p, &f, n, payload, &used);
 		}
 		if (!t) {
 			used = 1;
-			t = tx_single(p, parsed ? &f : NULL);
+			t = tx_single(&req, p, parsed ? &f : NULL);
 		}
 		if (!t) {                /* no memory: the frame is lost, as on a wire */
 			tx_pop(1);
@@ -385,7 +397,7 @@ void inet_send_flush(void)
 		for (unsigned i = 0; i < used; i++, after = after->queue_next)
 			bytes += after->tot_len;
 		much |= bytes > SMALL_FRAME;
-		int r = inet_dev->ops->transmit(inet_dev, &t->req, after == NULL);
+		int r = inet_dev->ops->transmit(inet_dev, &req, after == NULL);
 		if (r == -EBUSY) {
 			mem_free(t);
 			if (sent && inet_dev->ops->kick)

@@ -72,7 +72,7 @@ void inet_sock_free(struct inet_sock *s)
 	heap_free(s);
 }
 
-static int protocol_check(int family, int type, int *protocol)
+static COLD int protocol_check(int family, int type, int *protocol)
 {
 	int icmp = family == LX_AF_INET6 ? LX_IPPROTO_ICMPV6 : LX_IPPROTO_ICMP;
 
@@ -96,7 +96,7 @@ static int protocol_check(int family, int type, int *protocol)
 	}
 }
 
-int inet_socket_create(int family, int type, int protocol, struct socket **ret)
+COLD int inet_socket_create(int family, int type, int protocol, struct socket **ret)
 {
 	struct inet_sock *s;
 	int r = protocol_check(family, type, &protocol);

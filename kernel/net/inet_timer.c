@@ -9,7 +9,7 @@
  *         closing state; every second while there are only keep-alives or TIME-WAITs
  *   link  (ARP, reassembly) every second for 20 s after the last activity
  *   dhcp  fine: every 500 ms while an address is being asked for; coarse: each minute with a lease
- *   igmp  (and MLD) every 100 ms for 30 s after a join or a query
+ *   igmp  (and MLD) when the next report of a group is due; 100 ms after a join or a query, to see when that is
  *   nd    every second while addresses are made, routers looked for or neighbours asked, and for 20 s
  *         after the last activity; else when the next lifetime ends
  *
@@ -30,7 +30,8 @@
 
 #define TW_MAX        256u           /* TIME-WAITs kept; older ones are dropped */
 #define LINK_LINGER_S 20u
-#define IGMP_LINGER   300u           /* ticks of 100 ms */
+#define IGMP_TICK_NS  (IGMP_TMR_INTERVAL * NSEC_PER_MSEC)
+_Static_assert(MLD6_TMR_INTERVAL == IGMP_TMR_INTERVAL, "one timer for both");
 
 enum { T_TCP, T_LINK, T_DHCP_FINE, T_DHCP_COARSE, T_IGMP, T_ND, T_COUNT };
 
@@ -42,7 +43,6 @@ static struct timer one_shot;
 static u64 armed_ns;                 /* what one_shot is armed for; 0 = not */
 static bool fired;                   /* atomic */
 static u64 last_activity_ns;
-static unsigned igmp_left;
 static u32 tcp_ms_owed;              /* time that has not yet been given to tcp_ticks */
 static bool tcp_slow;                /* the once-a-second mode */
 
@@ -214,11 +214,55 @@ void inet_timer_dhcp(bool running)
 	rearm();
 }
 
+/* A group's timer after n ticks, but not at its end; *first: the first that ends. */
+static u16 ticks_left(u16 timer, u64 n, u16 *first)
+{
+	if (!timer)
+		return 0;
+	timer = timer > n ? (u16)(timer - n) : 1;
+	if (!*first || timer < *first)
+		*first = timer;
+	return timer;
+}
+
+/* n ticks passed for all groups: in how many the first reports, 0: none does. */
+static u16 groups_pass(u64 n)
+{
+	struct netif *in;
+	u16 first = 0;
+
+	NETIF_FOREACH(in) {
+		for (struct igmp_group *g = netif_igmp_data(in); g; g = g->next)
+			g->timer = ticks_left(g->timer, n, &first);
+		for (struct mld_group *g = netif_mld6_data(in); g; g = g->next)
+			g->timer = ticks_left(g->timer, n, &first);
+	}
+	return first;
+}
+
+static void igmp_run(u64 now)
+{
+	u64 n = (now - timers[T_IGMP].last_ns) / IGMP_TICK_NS;
+
+	if (n > 1)
+		groups_pass(n - 1);
+	igmp_tmr();
+	mld6_tmr();
+	n = groups_pass(0);
+	timers[T_IGMP].last_ns = now;
+	timers[T_IGMP].due_ns = n ? now + n * IGMP_TICK_NS : 0;
+}
+
 void inet_timer_igmp(void)
 {
-	igmp_left = IGMP_LINGER;
-	if (!timers[T_IGMP].due_ns)
-		start(T_IGMP, arch_clock_mono_ns(), IGMP_TMR_INTERVAL * NSEC_PER_MSEC);
+	u64 now = arch_clock_mono_ns(), n = (now - timers[T_IGMP].last_ns) / IGMP_TICK_NS;
+
+	/* What a query or a join sets counts from now. */
+	if (timers[T_IGMP].due_ns)
+		groups_pass(n);
+	timers[T_IGMP].last_ns = timers[T_IGMP].due_ns ? timers[T_IGMP].last_ns + n * IGMP_TICK_NS : now;
+	if (!timers[T_IGMP].due_ns || timers[T_IGMP].due_ns > now + IGMP_TICK_NS)
+		start(T_IGMP, now, IGMP_TICK_NS);
 }
 
 /* One of T_ND's seconds. Neighbours are looked after while there is traffic, even if nothing of ND's own is due. */
@@ -271,9 +315,7 @@ void inet_timer_run(void)
 			nd_run(now);
 			break;
 		case T_IGMP:
-			igmp_tmr();
-			mld6_tmr();
-			timers[i].due_ns = --igmp_left ? now + IGMP_TMR_INTERVAL * NSEC_PER_MSEC : 0;
+			igmp_run(now);
 			break;
 		}
 	}

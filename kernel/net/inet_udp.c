@@ -332,7 +332,8 @@ static void loop_to_group(struct inet_sock *s, const u8 *data, u32 len, const st
 	pbuf_free(p);
 }
 
-static int transmit(struct inet_sock *s, struct pbuf *p, const struct inet_name *to, struct netif *n, const ip_addr_t *src, const struct sock_control *c)
+/* The pcb says how the next packet looks. */
+static void pcb_dress(struct inet_sock *s, const struct inet_name *to, const struct sock_control *c)
 {
 	bool v6 = IP_IS_V6_VAL(to->addr), group = ip_addr_ismulticast(&to->addr);
 	const struct inet_ip_options *o = s->ip;
@@ -348,9 +349,24 @@ static int transmit(struct inet_sock *s, struct pbuf *p, const struct inet_name 
 		s->udp->flags |= UDP_FLAGS_NOCHKSUM;
 	else
 		s->udp->flags &= (u8)~UDP_FLAGS_NOCHKSUM;
-	if (group && n == &inet_eth)
+}
+
+static int transmit(struct inet_sock *s, struct uio *u, const struct inet_name *to, struct netif *n, const ip_addr_t *src)
+{
+	size_t len = u->resid;
+	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16)len, PBUF_RAM);
+
+	if (!p)
+		return -ENOBUFS;
+	if (uio_get(u, p->payload, len) < len) {
+		pbuf_free(p);
+		return -EFAULT;
+	}
+	if (ip_addr_ismulticast(&to->addr) && n == &inet_eth)
 		loop_to_group(s, p->payload, p->tot_len, to, src);
-	return inet_errno(put_on_wire(s, p, to, n, src));
+	int r = inet_errno(put_on_wire(s, p, to, n, src));
+	pbuf_free(p);
+	return r;
 }
 
 static int send_to(struct inet_sock *s, struct sock_msg *m, const struct inet_name *to)
@@ -379,16 +395,10 @@ static int send_to(struct inet_sock *s, struct sock_msg *m, const struct inet_na
 	bool whole = discover == 2 || discover == 3 || (v6 && (s->ip->dontfrag || (m->control && (m->control->has & SOCK_CONTROL_DONTFRAG))));
 	if (whole && len + 8 + (v6 ? IP6_HLEN : IP_HLEN) > inet_path_mtu(&to->addr))
 		return -EMSGSIZE;
-	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16)len, PBUF_RAM);
-	if (!p)
-		return -ENOBUFS;
-	if (uio_get(m->uio, p->payload, len) < len) {
-		pbuf_free(p);
-		return -EFAULT;
-	}
-	r = transmit(s, p, to, n, &from, m->control);
-	pbuf_free(p);
-	return r;
+	pcb_dress(s, to, m->control);
+	if (!v6 && n == &inet_eth && inet_fast_datagram(s->udp, m->uio, inet_v4(&from), inet_v4(&to->addr), to->port))
+		return 0;
+	return transmit(s, m->uio, to, n, &from);
 }
 
 /* A destination of sendto or connect: an AF_INET6 socket takes addresses of AF_INET too. */

@@ -11,6 +11,7 @@
 
 #define ME    0x0100000au            /* 10.0.0.1 */
 #define PEER  0x0200000au
+#define GROUP 0x050000e1u          /* 225.0.0.5 */
 
 static unsigned lose_percent, reorder_percent, duplicate_percent;
 static unsigned tcp_frames, sent_frames, dhcp_acks;
@@ -18,6 +19,7 @@ static bool refuse;                  /* the ring is full */
 static u32 synack_seq;               /* of the last SYN-ACK to port 999, 0: none */
 static struct { u32 seq; unsigned port; } syns[48];   /* those to port 998, which nobody answers */
 static unsigned nsyns;
+static unsigned group_reports, datagram_sums, datagrams_without;
 static bool merge;                   /* deliver large frames uncut, as guest TSO does */
 
 static u16 l4_sum(const u8 *ip, size_t len)
@@ -105,10 +107,19 @@ static void on_wire(u8 *d, u32 len)
 	}
 	assert_int_equal(get16(d + 12), 0x800);
 	assert_int_equal(get16(ip + 2), len - 14);
-	assert_int_equal(sum(ip, 20, 0), 0xffff);
+	assert_int_equal(sum(ip, (ip[0] & 15) * 4u, 0), 0xffff);
+	if (ip[9] == 2) {
+		group_reports += ip[24] == 0x16;
+		return;
+	}
 	if (ip[9] == 17 && get16(ip + 22) == 67) {
 		answer_dhcp(d, len);
 		return;
+	}
+	if (ip[9] == 17 && !(get16(ip + 6) & 0x3fff)) {
+		datagrams_without += get16(ip + 26) == 0;
+		datagram_sums += get16(ip + 26) != 0;
+		assert_true(get16(ip + 26) == 0 || l4_sum(ip, len - 14) == 0xffff);
 	}
 	tcp_frames += ip[9] == 6;
 	if (ip[9] == 6)
@@ -153,7 +164,7 @@ static void complete_csum(u8 *d, u32 len, const struct netdev_tx *tx)
 {
 	u16 s = sum(d + tx->csum_start, len - tx->csum_start, 0);
 
-	put16(d + tx->csum_start + tx->csum_offset, (u16)~s);
+	put16(d + tx->csum_start + tx->csum_offset, s == 0xffff ? s : (u16)~s);
 }
 
 static int fake_transmit(struct netdev *d, const struct netdev_tx *tx, bool notify)
@@ -164,6 +175,11 @@ static int fake_transmit(struct netdev *d, const struct netdev_tx *tx, bool noti
 	if (refuse)
 		return -EBUSY;
 	assert_in_range(tx->nsegs, 1, NETDEV_TX_SEGS);
+	if (tx->room) {
+		u8 *room = (u8 *)(uintptr_t)tx->segs[0].data - NETDEV_TX_ROOM;
+		assert_int_equal((uintptr_t)room % 4, 0);
+		memset(room, 0xa5, NETDEV_TX_ROOM);
+	}
 	for (unsigned i = 0; i < tx->nsegs; i++) {
 		memcpy(whole + len, tx->segs[i].data, tx->segs[i].len);
 		len += tx->segs[i].len;
@@ -465,6 +481,90 @@ static void full_ring(void **state)
 	dev.on_event(&dev);
 	assert_int_equal(recv_flags(s, b, sizeof b, LX_MSG_WAITALL), sizeof b);
 	sock_close(c);
+	sock_close(s);
+}
+
+/* There and back, of each length, whole and in fragments; sums by the device, by us behind a full ring, and none. */
+static void datagrams(void **state)
+{
+	static const unsigned lens[] = { 0, 1, 2, 3, 7, 64, 383, 384, 1399, 1400, 1471, 1472, 1473, 1480, 4000 };
+	static u8 b[5000], got[5000];
+	struct socket *s = new_socket(LX_AF_INET, LX_SOCK_DGRAM);
+	struct sock_addr any = in_addr(0, 5000), to = in_addr(PEER, 5000);
+	int one = 1;
+
+	assert_int_equal(sock_bind(s, &any), 0);
+	assert_int_equal(sock_connect(s, &to, false), 0);
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned i = 0; i < ARRAY_SIZE(lens); i++) {
+			random_bytes(b, sizeof b);
+			refuse = round == 1;
+			datagram_sums = datagrams_without = 0;
+			assert_int_equal(send_flags(s, b, lens[i], 0), lens[i]);
+			let_run(1);
+			if (refuse) {
+				assert_int_equal(recv_flags(s, got, sizeof got, LX_MSG_DONTWAIT), -EAGAIN);
+				refuse = false;
+				dev.on_event(&dev);
+			}
+			let_run(10);
+			assert_int_equal(recv_flags(s, got, sizeof got, LX_MSG_DONTWAIT), lens[i]);
+			assert_memory_equal(got, b, lens[i]);
+			assert_int_equal(datagram_sums, round < 2 && lens[i] <= 1472);
+			assert_int_equal(datagrams_without, round == 2 && lens[i] <= 1472);
+			if (round == 1 && i == ARRAY_SIZE(lens) - 1)
+				assert_int_equal(sock_setsockopt(s, LX_SOL_SOCKET, LX_SO_NO_CHECK, &one, sizeof one), 0);
+		}
+	sock_close(s);
+}
+
+/* A query of IGMPv2 for all groups, to be answered within this many tenths of a second. */
+static void query_groups(u8 tenths)
+{
+	u8 d[60] = { 1, 0, 0x5e, 0, 0, 1 }, *ip = d + 14;
+
+	memcpy(d + 6, peer_mac, 6);
+	put16(d + 12, 0x800);
+	ip[0] = 0x46; put16(ip + 2, 32); ip[8] = 1; ip[9] = 2;
+	put32(ip + 12, 0x0a000002); put32(ip + 16, 0xe0000001);
+	ip[20] = 0x94; ip[21] = 4;
+	put16(ip + 10, (u16)~sum(ip, 24, 0));
+	ip[24] = 0x11; ip[25] = tenths;
+	put16(ip + 26, (u16)~sum(ip + 24, 8, 0));
+	enqueue(d, 46, true);
+	announce();
+}
+
+/* Reports of groups leave in time, also when queries follow one another, and the machine sleeps until they are due. */
+static void group_queries(void **state)
+{
+	struct socket *s = new_socket(LX_AF_INET, LX_SOCK_DGRAM);
+	u32 mreq[2] = { GROUP, 0 };
+
+	let_run(60000);
+	group_reports = 0;
+	assert_int_equal(sock_setsockopt(s, LX_IPPROTO_IP, LX_IP_ADD_MEMBERSHIP, mreq, sizeof mreq), 0);
+	let_run(1000);
+	assert_int_equal(group_reports, 2);              /* at once, and again within half a second */
+	for (unsigned i = 1; i <= 20; i++) {
+		query_groups(100);
+		let_run(10100);
+		assert_int_equal(group_reports, 2 + i);
+	}
+	query_groups(255);
+	for (unsigned i = 0; i < 20; i++) {              /* a shorter one overtakes it */
+		let_run(30);
+		query_groups(20);
+	}
+	let_run(2200);
+	assert_in_range(group_reports, 23, 24);
+	let_run(60000);
+	unsigned reports = group_reports;
+	u64 before = thread_current()->switches_voluntary;
+	query_groups(200);
+	let_run(40000);
+	assert_int_equal(group_reports, reports + 1);
+	assert_in_range(thread_current()->switches_voluntary - before, 0, 60);   /* a second's clock of the link for 20 s is some */
 	sock_close(s);
 }
 
@@ -791,7 +891,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(small_exchanges), cmocka_unit_test(small_until_full), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(probe_taken), cmocka_unit_test(peers_mss), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(datagrams), cmocka_unit_test(group_queries), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(probe_taken), cmocka_unit_test(peers_mss), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(slow_then_silent), cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
