@@ -94,18 +94,21 @@ int virtqueue_add(struct virtqueue *vq, const struct virtio_buf *bufs, unsigned 
 	if (unlikely(n > vq->nfree))
 		return n > vq->size ? -EINVAL : -EBUSY;
 	ASSERT(n > 0 && token);
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0;;) {     /* most have one buffer */
 		struct virtq_desc *d = &vq->desc[at];
-		u16 flags = i + 1 < n ? VIRTQ_DESC_NEXT : 0;
+		u16 flags = 0;
 
-		if (i >= nout) {
-			flags |= VIRTQ_DESC_WRITE;
-			in_len += bufs[i].len;
-		}
 		d->addr = bufs[i].pa;
 		d->len = bufs[i].len;
-		d->flags = flags;
 		at = vq->chains[at].next;
+		if (i >= nout) {
+			flags = VIRTQ_DESC_WRITE;
+			in_len += bufs[i].len;
+		}
+		d->flags = flags;
+		if (likely(++i == n))
+			break;
+		d->flags = flags | VIRTQ_DESC_NEXT;
 		d->next = at;
 	}
 	chain_publish(vq, head, at, n, in_len, token);
@@ -165,7 +168,7 @@ void virtqueue_kick(struct virtqueue *vq)
 		virtqueue_notify(vq);
 }
 
-static void *chain_free(struct virtqueue *vq, u16 head)
+static inline void *chain_free(struct virtqueue *vq, u16 head)
 {
 	struct virtq_chain *c = &vq->chains[head];
 	void *token = c->token;
@@ -242,7 +245,7 @@ void virtqueue_irq_disable(struct virtqueue *vq)
 		WRITE_ONCE(vq->avail->flags, VIRTQ_AVAIL_NO_INTERRUPT);
 }
 
-void *virtqueue_detach(struct virtqueue *vq)
+COLD void *virtqueue_detach(struct virtqueue *vq)
 {
 	if (vq->ninflight == 0)
 		return NULL;

@@ -43,6 +43,20 @@ static inline u32 load32(const u8 *p) { u32 v; __builtin_memcpy(&v, p, 4); retur
 static inline void store16(u8 *p, u16 v) { __builtin_memcpy(p, &v, 2); }
 static inline void store32(u8 *p, u32 v) { __builtin_memcpy(p, &v, 4); }
 
+/* A plain pbuf of PBUF_RAM. Each field by itself: clearing it first takes as long again. */
+static inline void pbuf_dress(struct pbuf *b, void *payload, u16 len)
+{
+	b->next = NULL;
+	b->payload = payload;
+	b->tot_len = b->len = len;
+	b->type_internal = (u8)PBUF_RAM;
+	b->flags = 0;
+	b->ref = 1;
+	b->if_idx = 0;
+	b->queue_next = NULL;
+	b->peer_mss = 0;
+}
+
 /* ---- In ---- */
 
 /* What a frame says, in host order. */
@@ -50,9 +64,10 @@ struct segment {
 	u32 seq, ack, tsval;
 	u16 wnd, len;                /* len: data */
 	u8 off;                      /* of the data, from the TCP header */
+	bool fin;
 };
 
-/* Is d an IPv4 packet of TCP for us, whole and plain, with ACK and perhaps PSH? */
+/* Is d an IPv4 packet of TCP for us, whole and plain, with ACK and perhaps PSH or FIN? */
 static inline bool frame_plain(const u8 *d, u32 len)
 {
 	const u8 *ip = d + IP_OFF, *tcp = d + TCP_OFF;
@@ -63,7 +78,7 @@ static inline bool frame_plain(const u8 *d, u32 len)
 		return false;
 	if ((load16(ip + 6) & PP_HTONS(IP_OFFMASK | IP_MF)) || ip[9] != IP_PROTO_TCP)
 		return false;
-	if ((tcp[13] & 0x3f & ~TCP_PSH) != TCP_ACK)
+	if ((tcp[13] & 0x3f & ~(TCP_PSH | TCP_FIN)) != TCP_ACK)
 		return false;
 	u16 total = lwip_ntohs(load16(ip + 2));
 
@@ -84,11 +99,14 @@ static inline bool segment_parse(const u8 *d, const struct tcp_pcb *p, struct se
 		g->tsval = lwip_ntohl(load32(d + OPT_OFF + 4));
 	} else if (g->off != TCP_HLEN) {
 		return false;
+	} else {
+		g->tsval = 0;
 	}
 	g->len = (u16)(lwip_ntohs(load16(d + IP_OFF + 2)) - IP_HLEN - g->off);
 	g->seq = lwip_ntohl(load32(tcp + 4));
 	g->ack = lwip_ntohl(load32(tcp + 8));
 	g->wnd = lwip_ntohs(load16(tcp + 14));
+	g->fin = tcp[13] & TCP_FIN;
 	return true;
 }
 
@@ -97,8 +115,19 @@ static inline bool segment_expected(const struct tcp_pcb *p, const struct segmen
 {
 	u32 acked = g->ack - p->lastack;
 
-	return g->seq == p->rcv_nxt && g->len <= p->rcv_wnd && acked <= p->snd_nxt - p->lastack && (acked || g->len) && !p->ooseq && !p->refused_data &&
+	return g->seq == p->rcv_nxt && g->len + (u32)g->fin <= p->rcv_wnd && acked <= p->snd_nxt - p->lastack && (acked || g->len || g->fin) && !(g->len && g->fin) && !p->ooseq && !p->refused_data &&
 	       !(p->flags & (TF_INFR | TF_RTO | TF_CLOSEPEND | TF_RXCLOSED | TF_NAGLEMEMERR | TF_BACKLOGPEND)) && !p->nrtx && !p->persist_backoff;
+}
+
+/* Does g acknowledge our SYN or FIN, and say nothing else? */
+static inline bool turn_expected(const struct tcp_pcb *p, const struct segment *g)
+{
+	if (g->len || g->fin || g->seq != p->rcv_nxt || g->ack != p->snd_nxt || g->ack == p->lastack || p->unsent || p->ooseq || p->refused_data || p->nrtx ||
+	    (p->flags & (TF_INFR | TF_RTO | TF_CLOSEPEND | TF_NAGLEMEMERR)))
+		return false;
+	if (p->state == SYN_RCVD)
+		return p->listener && p->listener->accept && g->ack == p->lastack + 1;
+	return p->state == LAST_ACK && (p->flags & TF_RXCLOSED);
 }
 
 /* Nobody but the reader and poll wants to know. */
@@ -151,7 +180,7 @@ static inline void rtt_take(struct tcp_pcb *p, u32 ack)
 	p->rttest = 0;
 }
 
-static inline void ack_take(struct tcp_pcb *p, u32 ack)
+static NOINLINE void ack_take(struct tcp_pcb *p, u32 ack)
 {
 	struct tcp_seg *g;
 
@@ -168,6 +197,62 @@ static inline void ack_take(struct tcp_pcb *p, u32 ack)
 	p->polltmr = 0;
 	if (!p->unsent)
 		p->unsent_oversize = 0;
+	rtt_take(p, ack);
+}
+
+/* What any acceptable segment does to its connection. */
+static void segment_heard(struct tcp_pcb *p, const struct segment *g)
+{
+	p->tmr = tcp_ticks;
+	p->keep_cnt_sent = 0;
+	p->persist_probe = 0;
+	p->dupacks = 0;
+	if ((p->flags & TF_TIMESTAMP) && TCP_SEQ_BETWEEN(p->ts_lastacksent, g->seq, g->seq + g->len + g->fin))
+		p->ts_recent = g->tsval;
+	window_take(p, g);
+	if (g->ack != p->lastack)
+		ack_take(p, g->ack);
+}
+
+/* The handshake or the connection is over. */
+static void turn_take(struct tcp_pcb *p, const struct segment *g)
+{
+	if (p->state == LAST_ACK) {
+		TCP_PCB_REMOVE_ACTIVE(p);
+		tcp_free(p);
+		return;
+	}
+	p->state = ESTABLISHED;
+	tcp_backlog_accepted(p);
+	err_t e = p->listener->accept(p->callback_arg, p, ERR_OK);
+	if (unlikely(e != ERR_OK)) {
+		if (e != ERR_ABRT)
+			tcp_abort(p);
+		return;
+	}
+	struct inet_sock *s = inet_tcp_sock_of(p);
+	s->fast_segs_in++;
+	segment_heard(p, g);
+	u32 least = MAX(2u * p->mss, 4380u);     /* RFC 2581 */
+	p->cwnd = MIN(4u * p->mss, least);
+}
+
+/* The peer's end, nothing behind it. */
+static inline void fin_take(struct tcp_pcb *p, struct inet_sock *s)
+{
+	p->rcv_nxt++;
+	p->rcv_wnd--;
+	(void)tcp_update_rcv_ann_wnd(p);
+	p->rcv_wnd++;
+	p->state = CLOSE_WAIT;
+	p->recv(s, p, NULL, ERR_OK);
+}
+
+static inline void frame_taken(struct netdev_buf *nb)
+{
+	inet_eth_stats.rx_packets++;
+	inet_eth_stats.rx_bytes += nb->len;
+	nb->dev->ops->release(nb->dev, nb);
 }
 
 static inline struct pbuf *data_alloc(u16 len)
@@ -175,7 +260,7 @@ static inline struct pbuf *data_alloc(u16 len)
 	struct pbuf *b = mem_malloc((mem_size_t)(sizeof(*b) + len));
 
 	if (likely(b))
-		*b = (struct pbuf){ .payload = b + 1, .tot_len = len, .len = len, .type_internal = (u8)PBUF_RAM, .ref = 1 };
+		pbuf_dress(b, b + 1, len);
 	return b;
 }
 
@@ -191,38 +276,35 @@ static inline void data_take(struct tcp_pcb *p, struct inet_sock *s, struct pbuf
 bool inet_fast_input(struct netdev_buf *nb)
 {
 	const u8 *d = nb->data;
-	struct segment g = { 0 };
+	NO_AUTO_INIT struct segment g;
 	struct pbuf *b = NULL;
 
 	if (!nb->csum_valid || nb->next || nb->len > INET_COPY_MAX || !frame_plain(d, nb->len))
 		return false;
 	struct tcp_pcb *p = inet_demux_find4(load32(d + IP_OFF + 16), load16(d + TCP_OFF + 2), load32(d + IP_OFF + 12), load16(d + TCP_OFF));
 
-	if (!p || p->state != ESTABLISHED || p->netif_idx != NETIF_NO_INDEX || !segment_parse(d, p, &g))
+	if (!p || p->state < SYN_RCVD || p->netif_idx != NETIF_NO_INDEX || !segment_parse(d, p, &g))
 		return false;
+	if (unlikely(p->state != ESTABLISHED)) {
+		if (!turn_expected(p, &g))
+			return false;
+		frame_taken(nb);
+		turn_take(p, &g);
+		return true;
+	}
 	struct inet_sock *s = inet_tcp_sock_of(p);
 
 	if (!segment_expected(p, &g) || !socket_plain(s) || (g.len && !(b = data_alloc(g.len))))
 		return false;
 	if (b)
 		memcpy(b->payload, d + TCP_OFF + g.off, g.len);
-	inet_eth_stats.rx_packets++;
-	inet_eth_stats.rx_bytes += nb->len;
-	nb->dev->ops->release(nb->dev, nb);
+	frame_taken(nb);
 	s->fast_segs_in++;
-	p->tmr = tcp_ticks;
-	p->keep_cnt_sent = 0;
-	p->persist_probe = 0;
-	p->dupacks = 0;
-	if ((p->flags & TF_TIMESTAMP) && TCP_SEQ_BETWEEN(p->ts_lastacksent, g.seq, g.seq + g.len))
-		p->ts_recent = g.tsval;
-	window_take(p, &g);
-	if (g.ack != p->lastack) {
-		ack_take(p, g.ack);
-		rtt_take(p, g.ack);
-	}
+	segment_heard(p, &g);
 	if (b)
 		data_take(p, s, b);
+	else if (g.fin)
+		fin_take(p, s);
 	if (p->unsent || (p->flags & TF_ACK_NOW))
 		tcp_output(p);
 	return true;
@@ -277,11 +359,11 @@ static struct fast_frame *frame_make(u32 hlen, u32 len, struct uio *u)
 
 	if (unlikely(!f))
 		return NULL;
-	if (unlikely(!get_all(u, f->data + hlen, len - hlen))) {
+	if (len > hlen && unlikely(!get_all(u, f->data + hlen, len - hlen))) {
 		mem_free(f);
 		return NULL;
 	}
-	f->pbuf = (struct pbuf){ .payload = f->data, .tot_len = (u16)len, .len = (u16)len, .type_internal = (u8)PBUF_RAM, .ref = 1 };
+	pbuf_dress(&f->pbuf, f->data, (u16)len);
 	return f;
 }
 
@@ -334,13 +416,13 @@ static u32 headers_ip(struct fast_frame *f, const struct neighbour *to, u8 proto
 	return inet_sum_fold(ends + lwip_htons((u16)(len - IP_HLEN)) + ((u32)proto << 8));
 }
 
-static inline void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 sum)
+static void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 sum, u32 flags)
 {
 	store16(tcp, lwip_htons(p->local_port));
 	store16(tcp + 2, lwip_htons(p->remote_port));
 	store32(tcp + 4, lwip_htonl(p->snd_nxt));
 	store32(tcp + 8, lwip_htonl(p->rcv_nxt));
-	store16(tcp + 12, lwip_htons((u16)(hlen / 4 << 12 | TCP_PSH | TCP_ACK)));
+	store16(tcp + 12, lwip_htons((u16)(hlen / 4 << 12 | flags)));
 	store16(tcp + 14, lwip_htons(TCPWND_MIN16(RCV_WND_SCALE(p, p->rcv_ann_wnd))));
 	store32(tcp + 16, sum);
 	if (p->flags & TF_TIMESTAMP) {
@@ -351,7 +433,7 @@ static inline void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 s
 }
 
 /* The segment is made: what tcp_write and tcp_output keep of it. */
-static inline void segment_sent(struct inet_sock *s, struct tcp_pcb *p, struct tcp_seg *g)
+static void segment_sent(struct tcp_pcb *p, struct tcp_seg *g)
 {
 	struct tcp_seg **at = &p->unacked;
 	u32 seq = p->snd_nxt;
@@ -359,7 +441,7 @@ static inline void segment_sent(struct inet_sock *s, struct tcp_pcb *p, struct t
 	while (*at)
 		at = &(*at)->next;
 	*at = g;
-	p->snd_nxt = p->snd_lbb = seq + g->len;
+	p->snd_nxt = p->snd_lbb = seq + TCP_TCPLEN(g);
 	p->snd_buf -= g->len;
 	p->snd_queuelen++;
 	p->rcv_ann_right_edge = p->rcv_nxt + p->rcv_ann_wnd;
@@ -371,10 +453,6 @@ static inline void segment_sent(struct inet_sock *s, struct tcp_pcb *p, struct t
 		p->rtseq = seq;
 	}
 	p->flags &= (tcpflags_t)~(TF_ACK_DELAY | TF_ACK_NOW);
-	s->segs_out++;
-	s->data_segs_out++;
-	s->snd_high = p->snd_nxt;
-	s->bytes_sent += g->len;
 }
 
 /* Who has this address, if frames may go to it past lwIP. */
@@ -385,26 +463,51 @@ static inline const struct neighbour *neighbour_known(u32 addr)
 	return to->epoch == epoch && to->addr == addr && !inet_send_waiting() ? to : NULL;
 }
 
+/* One segment of what is left of u leaves: false, and nothing happened, if there is no memory, or at a fault. */
+static bool segment_send(struct tcp_pcb *p, const struct neighbour *to, struct uio *u, u32 n, u32 flags)
+{
+	u32 hlen = p->flags & TF_TIMESTAMP ? TCP_HLEN + TS_LEN : TCP_HLEN;
+	struct tcp_seg *g = memp_malloc(MEMP_TCP_SEG);
+	struct fast_frame *f = g ? frame_make(TCP_OFF + hlen, TCP_OFF + hlen + n, u) : NULL;
+
+	if (unlikely(!f)) {
+		memp_free(MEMP_TCP_SEG, g);
+		return false;
+	}
+	f->pbuf.ref = 2;
+	headers_tcp(f->data + TCP_OFF, p, hlen, headers_ip(f, to, IP_PROTO_TCP, p->tos, p->ttl, inet_v4(&p->local_ip)), flags);
+	*g = (struct tcp_seg){ .p = &f->pbuf, .len = (u16)n, .flags = p->flags & TF_TIMESTAMP ? TF_SEG_OPTS_TS : 0, .tcphdr = (struct tcp_hdr *)(void *)(f->data + TCP_OFF) };
+	segment_sent(p, g);
+	frame_send(f, 16);
+	return true;
+}
+
 static size_t send_wire(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, size_t n)
 {
 	const struct neighbour *to = neighbour_known(inet_v4(&p->remote_ip));
 
-	if (!to || !may_go_as_one(p, n))
+	if (!to || !may_go_as_one(p, n) || !segment_send(p, to, u, (u32)n, TCP_PSH | TCP_ACK))
 		return 0;
-	u32 hlen = p->flags & TF_TIMESTAMP ? TCP_HLEN + TS_LEN : TCP_HLEN;
-	struct tcp_seg *g = memp_malloc(MEMP_TCP_SEG);
-	struct fast_frame *f = g ? frame_make(TCP_OFF + hlen, (u32)(TCP_OFF + hlen + n), u) : NULL;
-
-	if (unlikely(!f)) {
-		memp_free(MEMP_TCP_SEG, g);
-		return 0;
-	}
-	f->pbuf.ref = 2;
-	headers_tcp(f->data + TCP_OFF, p, hlen, headers_ip(f, to, IP_PROTO_TCP, p->tos, p->ttl, inet_v4(&p->local_ip)));
-	*g = (struct tcp_seg){ .p = &f->pbuf, .len = (u16)n, .flags = p->flags & TF_TIMESTAMP ? TF_SEG_OPTS_TS : 0, .tcphdr = (struct tcp_hdr *)(void *)(f->data + TCP_OFF) };
-	segment_sent(s, p, g);
-	frame_send(f, 16);
+	s->segs_out++;
+	s->data_segs_out++;
+	s->snd_high = p->snd_nxt;
+	s->bytes_sent += n;
 	return n;
+}
+
+bool inet_fast_close(struct tcp_pcb *p)
+{
+	u32 addr = inet_v4(&p->remote_ip);
+	const struct neighbour *to;
+
+	if ((p->state != ESTABLISHED && p->state != CLOSE_WAIT) || p->unsent || p->snd_nxt != p->snd_lbb || p->refused_data || p->rcv_wnd != TCP_WND_MAX(p) ||
+	    IP_IS_V6_VAL(p->remote_ip) || p->netif_idx != NETIF_NO_INDEX || p->persist_backoff || (p->flags & (TF_INFR | TF_RTO | TF_FIN | TF_CLOSEPEND | TF_NAGLEMEMERR)) ||
+	    p->snd_nxt - p->lastack > MIN(p->snd_wnd, p->cwnd) || inet_addr_is_own4(addr) || !(to = neighbour_known(addr)) ||
+	    !segment_send(p, to, NULL, 0, TCP_FIN | TCP_ACK))
+		return false;
+	p->flags |= TF_FIN | TF_RXCLOSED;
+	p->state = p->state == CLOSE_WAIT ? LAST_ACK : FIN_WAIT_1;
+	return true;
 }
 
 bool inet_fast_datagram(const struct udp_pcb *p, struct uio *u, u32 src, u32 dst, u16 dport)
@@ -432,10 +535,8 @@ bool inet_fast_datagram(const struct udp_pcb *p, struct uio *u, u32 src, u32 dst
 /* p has acknowledged all that q has sent; nothing of it is on its way, and no more is to be acknowledged. */
 static inline void settle(struct tcp_pcb *p, struct tcp_pcb *q)
 {
-	if (q->unacked) {
+	if (q->unacked)
 		ack_take(q, q->snd_nxt);
-		rtt_take(q, q->snd_nxt);
-	}
 	q->lastack = q->snd_nxt;
 	p->flags &= (tcpflags_t)~(TF_ACK_DELAY | TF_ACK_NOW);
 }

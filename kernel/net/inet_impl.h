@@ -100,6 +100,8 @@ struct inet_sock;
 bool inet_fast_input(struct netdev_buf *nb);
 /* All that is left of u goes as one segment, at once: how many bytes; or 0, and nothing happened. C. */
 size_t inet_fast_send(struct inet_sock *s, struct uio *u);
+/* As tcp_close, at once and for good: p's FIN is out; or false, and nothing happened. Nobody has p any more. C. */
+bool inet_fast_close(struct tcp_pcb *p);
 /* A datagram of all that is left of u goes to port dport of dst at once; or false, and nothing happened. C. */
 bool inet_fast_datagram(const struct udp_pcb *p, struct uio *u, u32 src, u32 dst, u16 dport);
 /* lwIP sent a frame with this header to addr. C. */

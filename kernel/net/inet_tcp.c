@@ -537,7 +537,7 @@ static void tcp_op_release(struct socket *sock)
 				/* Unread data: the peer is told by a reset (RFC 2525, 2.17). */
 				if (unread)
 					tcp_abort(p);
-				else if (tcp_close(p) != ERR_OK)
+				else if (!inet_fast_close(p) && tcp_close(p) != ERR_OK)
 					tcp_abort(p);
 			}
 		}

@@ -154,6 +154,8 @@ void tcp_timer_needed(void)
 
 	if (timers[T_TCP].due_ns && !tcp_slow)
 		return;
+	/* A connection made between now and the first tick must not be as old as the sleep. */
+	inet_timer_catch_up();
 	tcp_slow = false;
 	now = arch_clock_mono_ns();
 	if (!timers[T_TCP].last_ns)

@@ -91,6 +91,8 @@ static void answer_dhcp(const u8 *d, u32 len)
 
 /* What came for port 999 of nobody: the next number in order, the longest segment. */
 static u32 to_hand_next, to_hand_most;
+static u8 to_hand_flags;             /* of the last one */
+static unsigned to_hand_frames, to_hand_fins;
 
 /* One frame as it would be on the wire, every sum complete. */
 static void on_wire(u8 *d, u32 len)
@@ -132,6 +134,9 @@ static void on_wire(u8 *d, u32 len)
 		return;
 	}
 	if (ip[9] == 6 && get16(ip + 22) == 999) {
+		to_hand_flags = ip[33];
+		to_hand_frames++;
+		to_hand_fins += ip[33] & 1;
 		if (ip[33] == 0x12)
 			synack_seq = (u32)get16(ip + 24) << 16 | get16(ip + 26);
 		u32 header = 20 + (u32)(ip[32] >> 4) * 4, data = get16(ip + 2) - header;
@@ -769,6 +774,97 @@ static void peers_mss(void **state)
 	assert_int_equal(segment_for(65535, 0, 0), 1460);
 }
 
+/* A connection of ours with port 999 of nobody, whose next number is then 5001, and ours synack_seq + 1. */
+static struct socket *by_hand(struct socket *l, unsigned port)
+{
+	struct socket *s = NULL;
+
+	synack_seq = 0;
+	hand_in(0x0a000002, 999, port, 2, 5000, 0);
+	let_run(10);
+	assert_int_not_equal(synack_seq, 0);
+	assert_int_equal(sock_accept(l, true, &s), -EAGAIN);
+	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 1);
+	let_run(10);
+	assert_int_equal(sock_accept(l, true, &s), 0);
+	return s;
+}
+
+/* Who ends first, with what is not quite the expected before it; our FIN is repeated; what has ended is gone at once. */
+static void ends(void **state)
+{
+	unsigned port;
+	struct socket *l = listener(0, 0, &port), *s;
+	char b;
+
+	/* An acknowledgement of what was never sent begins nothing. */
+	synack_seq = 0;
+	hand_in(0x0a000002, 999, port, 2, 5000, 0);
+	let_run(10);
+	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 2);
+	let_run(10);
+	assert_int_equal(to_hand_flags & 4, 4);
+	assert_int_equal(sock_accept(l, true, &s), -EAGAIN);
+	hand_in(0x0a000002, 999, port, 4, 5001, 0);
+	let_run(10);
+
+	/* The peer ends first, and says so twice; we after it. */
+	s = by_hand(l, port);
+	hand_in(0x0a000002, 999, port, 0x11, 5002, synack_seq + 1);      /* not the next number */
+	let_run(10);
+	assert_int_equal(recv_flags(s, &b, 1, LX_MSG_DONTWAIT), -EAGAIN);
+	hand_in(0x0a000002, 999, port, 0x11, 5001, synack_seq + 1);
+	hand_in(0x0a000002, 999, port, 0x11, 5001, synack_seq + 1);
+	let_run(10);
+	assert_int_equal(recv_flags(s, &b, 1, LX_MSG_DONTWAIT), 0);
+	to_hand_fins = 0;
+	sock_close(s);
+	let_run(10);
+	assert_int_equal(to_hand_fins, 1);
+	assert_int_equal(to_hand_flags, 0x11);
+	hand_in(0x0a000002, 999, port, 0x10, 5002, synack_seq + 1);      /* not of our FIN */
+	let_run(4000);
+	assert_true(to_hand_fins >= 2);
+	hand_in(0x0a000002, 999, port, 0x10, 5002, synack_seq + 2);
+	let_run(10);
+	unsigned fins = to_hand_fins, frames = to_hand_frames;
+	let_run(10000);
+	assert_int_equal(to_hand_fins, fins);
+	assert_int_equal(to_hand_frames, frames);
+	hand_in(0x0a000002, 999, port, 0x10, 5002, synack_seq + 2);
+	let_run(10);
+	assert_int_equal(to_hand_flags & 4, 4);              /* nobody knows it any more */
+
+	/* We end first: our FIN, then the peer's, which is acknowledged, also a second time. */
+	s = by_hand(l, port);
+	sock_close(s);
+	let_run(10);
+	assert_int_equal(to_hand_flags, 0x11);
+	hand_in(0x0a000002, 999, port, 0x10, 5001, synack_seq + 2);
+	hand_in(0x0a000002, 999, port, 0x11, 5001, synack_seq + 2);
+	let_run(10);
+	assert_int_equal(to_hand_flags, 0x10);
+	frames = to_hand_frames;
+	hand_in(0x0a000002, 999, port, 0x11, 5001, synack_seq + 2);
+	let_run(10);
+	assert_int_equal(to_hand_frames, frames + 1);
+	let_run(120000);
+
+	/* Both at once, over a full ring. */
+	s = by_hand(l, port);
+	refuse = true;
+	sock_close(s);
+	hand_in(0x0a000002, 999, port, 0x11, 5001, synack_seq + 1);
+	let_run(10);
+	refuse = false;
+	dev.on_event(&dev);
+	let_run(3000);
+	assert_true(to_hand_flags & 0x10);
+	hand_in(0x0a000002, 999, port, 0x10, 5002, synack_seq + 2);
+	let_run(120000);
+	sock_close(l);
+}
+
 /* The first connection after TCP's clock stood still is as young as any other: half open for two seconds, then the peer's ACK. */
 static void slow_after_idle(void **state)
 {
@@ -891,7 +987,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(small_exchanges), cmocka_unit_test(small_until_full), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(datagrams), cmocka_unit_test(group_queries), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(probe_taken), cmocka_unit_test(peers_mss), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(datagrams), cmocka_unit_test(group_queries), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(ends), cmocka_unit_test(probe_taken), cmocka_unit_test(peers_mss), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(slow_then_silent), cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
