@@ -1,12 +1,12 @@
 /*
  * inet_fast.c - the short way of TCP over IPv4 past lwIP: the segment that was expected next, and the small write
- * that may leave at once; and that of datagrams out.
+ * that may leave at once; the end of the handshake and those of a connection; and that of datagrams out.
  *
- * Nearly all segments of a connection that goes well are of two kinds: in order on an established connection, with
- * data or with an acknowledgement of what is in flight; and out, one segment made of one write, with nothing queued
- * before it. For these lwIP's way through Ethernet, IP, TCP and back again costs several times of what is to be done.
- * Here the conditions are looked at first; whatever is not as expected (options but the timestamp, flags but ACK and
- * PSH, repetitions, repairs, windows that are closed, sockets with something special) goes lwIP's way, untouched. What
+ * Nearly all segments of a connection that goes well are of few kinds: in order on an established connection, with
+ * data, with an acknowledgement of what is in flight or with a FIN; what acknowledges our SYN or our last FIN; and out, one
+ * segment made of one write, or of close, with nothing queued before it. For these lwIP's way through Ethernet, IP, TCP and back again costs several times of what is to be done.
+ * Here the conditions are looked at first; whatever is not as expected (options but the timestamp, flags but ACK,
+ * PSH and FIN, repetitions, repairs, windows that are closed, sockets with something special) goes lwIP's way, untouched. What
  * is done to the connection is what lwIP does in the same case (tcp_in.c: tcp_process, tcp_receive; tcp_out.c:
  * tcp_write, tcp_output_segment), on the same pcb, so that each segment may go either way.
  *
