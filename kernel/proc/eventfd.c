@@ -1,7 +1,7 @@
 /*
  * eventfd.c - a 64-bit counter as a file.
  *
- * Invariant: a write leaves count <= COUNT_MAX; only the kernel's own signals fill it up. Locks: e->lock (spinlock); user copies outside of it.
+ * Invariant: a write leaves count <= COUNT_MAX; only the kernel's own signals fill it up. Locks: none; count is changed by compare-and-exchange.
  * What can fail: memory; waiting can be interrupted.
  */
 #include "proc/event_files.h"
@@ -11,37 +11,39 @@
 #define COUNT_MAX (UINT64_MAX - 1)
 
 struct eventfd {
-	struct spinlock lock;
-	u64 count;                   /* L: lock */
+	u64 count;                   /* atomic */
 	bool semaphore;
 	u32 id;
 	struct waitq waitq;
 };
 
 /* Take the count (or 1 of it); 0: there is none. */
-static u64 take(struct eventfd *e)
+static ALWAYS_INLINE u64 take(struct eventfd *e)
 {
-	spin_lock(&e->lock);
-	u64 n = e->count && e->semaphore ? 1 : e->count;
-	e->count -= n;
-	spin_unlock(&e->lock);
+	u64 c = READ_ONCE(e->count), n;
+
+	do {
+		n = c && e->semaphore ? 1 : c;
+	} while (n && unlikely(!__atomic_compare_exchange_n(&e->count, &c, c - n, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)));
 	return n;
 }
 
-static bool give(struct eventfd *e, u64 n)
+/* Add n unless that would be too much. */
+static ALWAYS_INLINE bool give(struct eventfd *e, u64 n)
 {
-	spin_lock(&e->lock);
-	bool ok = e->count <= COUNT_MAX && COUNT_MAX - e->count >= n;
-	if (ok)
-		e->count += n;
-	spin_unlock(&e->lock);
-	return ok;
+	u64 c = READ_ONCE(e->count);
+
+	do {
+		if (unlikely(c > COUNT_MAX || COUNT_MAX - c < n))
+			return false;
+	} while (unlikely(!__atomic_compare_exchange_n(&e->count, &c, c + n, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)));
+	return true;
 }
 
 static ssize_t eventfd_read(struct file *f, struct uio *u, u64 off, bool nonblock)
 {
 	struct eventfd *e = f->priv;
-	u64 n;
+	NO_AUTO_INIT u64 n;
 	int r = 0;
 
 	if (u->resid < sizeof(n))
@@ -60,7 +62,7 @@ static ssize_t eventfd_read(struct file *f, struct uio *u, u64 off, bool nonbloc
 static ssize_t eventfd_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
 {
 	struct eventfd *e = f->priv;
-	u64 n;
+	NO_AUTO_INIT u64 n;
 	int r = 0;
 
 	if (u->resid < sizeof(n))
@@ -119,9 +121,10 @@ void eventfd_signal(struct file *f, u64 n)
 {
 	struct eventfd *e = f->priv;
 
-	spin_lock(&e->lock);
-	e->count += MIN(n, UINT64_MAX - e->count);
-	spin_unlock(&e->lock);
+	u64 c = READ_ONCE(e->count);
+
+	while (!__atomic_compare_exchange_n(&e->count, &c, c + MIN(n, UINT64_MAX - c), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
 	waitq_wake(&e->waitq, POLL_IN | POLL_RDNORM, ~0u);
 }
 
@@ -135,7 +138,6 @@ int eventfd_create(u32 initial, bool semaphore, struct file **ret)
 		file_discard(f);
 		return -ENOMEM;
 	}
-	spin_init(&e->lock);
 	waitq_init(&e->waitq);
 	e->count = initial;
 	e->semaphore = semaphore;

@@ -166,7 +166,7 @@ static ssize_t write_page_locked(struct pipe *p, struct uio *u, bool packet)
 
 	if (r < 0)
 		return r;
-	size_t n = uio_get(u, page_to_virt(page), PAGE_SIZE);
+	size_t n = uio_get(u, page_to_virt(page), MIN(u->resid, PAGE_SIZE));
 	if (!n || (packet && u->fault)) {
 		p->spare = page;
 		return -EFAULT;
@@ -180,18 +180,15 @@ static ssize_t write_locked(struct pipe *p, struct uio *u, bool packet, bool non
 	size_t done = packet ? 0 : write_merge_locked(p, u);
 	ssize_t r = 0;
 
-	if (done)
-		pipe_wake_readers(p);
 	while (u->resid && !u->fault) {
-		bool was_empty = pipe_empty(p);
+		if (done && pipe_full(p))
+			pipe_wake_readers(p);    /* before waiting for them; what is there at the end is told without the lock, which they want */
 		r = pipe_wait_room_locked(p, nonblock);
 		if (r == 0)
 			r = write_page_locked(p, u, packet);
 		if (r < 0)
 			break;
 		done += (size_t)r;
-		if (was_empty)
-			pipe_wake_readers(p);
 	}
 	if (r == -EPIPE)
 		pipe_raise_sigpipe();

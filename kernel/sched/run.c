@@ -268,9 +268,11 @@ static ALWAYS_INLINE void cut_slice_locked(struct thread *running, const struct 
 /* Queue t on the CPU of rq, which is locked. */
 static ALWAYS_INLINE void queue_locked(struct run_queue *rq, struct thread *t, unsigned cpu)
 {
+	struct thread *running = rq->current;
+
 	enqueue_locked(rq, t);
-	if (rq->current != rq->idle)
-		cut_slice_locked(rq->current, t, cpu);
+	if (running != rq->idle)
+		cut_slice_locked(running, t, cpu);
 }
 
 /* See to it that the CPU notices. Interrupts masked. */
@@ -321,6 +323,7 @@ void thread_wake(struct thread *t)
 	for (;;) {
 		was = READ_ONCE(t->cpu);
 		rq = &sched_queues[was];
+		__asm__("" : "+r"(rq));          /* as in this_queue */
 		spin_lock(&rq->lock);
 		if (t->cpu == was)
 			break;
