@@ -55,8 +55,10 @@ typedef s64  off_t;
 #define RO_AFTER_INIT  RO_AFTER_INIT_AT(__LINE__)    /* a section each, so that what is unused goes */
 #define RO_AFTER_INIT_AT(line) RO_AFTER_INIT_IN(line)
 #define RO_AFTER_INIT_IN(line) __attribute__((section(".data.ro_after_init." #line)))
-/* The same for what begins as zeros and is large: it takes no room in the file. One of them in each file. */
-#define RO_AFTER_INIT_ZERO     __attribute__((section(".bss.ro_after_init")))
+/* The same for what begins as zeros: it takes no room in the file. */
+#define RO_AFTER_INIT_ZERO  RO_AFTER_INIT_ZERO_AT(__LINE__)
+#define RO_AFTER_INIT_ZERO_AT(line) RO_AFTER_INIT_ZERO_IN(line)
+#define RO_AFTER_INIT_ZERO_IN(line) __attribute__((section(".bss.ro_after_init." #line)))
 #endif
 #define likely(x)      __builtin_expect(!!(x), 1)
 #define unlikely(x)    __builtin_expect(!!(x), 0)

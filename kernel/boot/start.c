@@ -8,7 +8,7 @@
 #include "arch/x86_64/layout.h"
 
 struct boot_info boot_info RO_AFTER_INIT_ZERO;
-struct arch_layout arch_layout RO_AFTER_INIT;
+struct arch_layout arch_layout RO_AFTER_INIT_ZERO;
 extern u64 boot_entry_tsc;
 extern u64 boot_pml4[];
 

@@ -65,7 +65,7 @@ static int devfs_make_locked(struct devfs_entry *e)
 		if (n < 0 || (size_t)n >= sizeof target)
 			return n < 0 ? (int)n : -ENAMETOOLONG;
 		target[n] = '\0';
-		r = tmpfs_dir_ops.symlink(&dir->v, name, strlen(name), target, &v);
+		r = tmpfs_symlink(&dir->v, name, strlen(name), target, &v);
 		if (!r)
 			vnode_put(v);
 		return r;

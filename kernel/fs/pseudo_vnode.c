@@ -36,7 +36,7 @@ struct pseudo_handle {
 
 static struct mutex populate_lock = MUTEX_INIT(populate_lock);
 #define POPULATE_MAX 4u
-static int (*populate_fns[2][POPULATE_MAX])(void) RO_AFTER_INIT;
+static int (*populate_fns[2][POPULATE_MAX])(void) RO_AFTER_INIT_ZERO;
 static unsigned populate_pending[2];     /* atomic: how many are still to be called */
 
 LINK_SLOT_OF(pseudo_readdir);

@@ -130,10 +130,11 @@ int install_file(struct file *f, bool cloexec);
  * what it named: its own watches too). Cheap while nobody watches.
  */
 void notify_at_slow(struct vnode *start, const char *path, u32 mask, struct vnode *v);
+extern __typeof__(&notify_at_slow) const volatile notify_at_hook;
 static inline void notify_at(struct vnode *start, const char *path, u32 mask, struct vnode *v)
 {
 	if (unlikely(__atomic_load_n(&notify_watches, __ATOMIC_RELAXED)))
-		notify_at_slow(start, path, mask, v);
+		notify_at_hook(start, path, mask, v);
 }
 
 #endif

@@ -5,6 +5,7 @@
  * points and what inotify hears.
  */
 #include "linux/filecalls.h"
+#include "base/link.h"
 #include "mm/heap.h"
 #include "proc/cwd.h"
 
@@ -27,6 +28,9 @@ void notify_at_slow(struct vnode *start, const char *path, u32 mask, struct vnod
 		vnode_put(dir);
 	}
 }
+
+LINK_SLOT_OF(notify_at_slow);
+__typeof__(&notify_at_slow) const volatile notify_at_hook = LINK_SLOT(notify_at_slow);
 
 /* The vnode that path names before it goes away, if anybody watches. */
 static struct vnode *watched_at(struct vnode *start, const char *path)

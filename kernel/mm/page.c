@@ -43,7 +43,7 @@ static struct stock {
 	s32 used[PAGE_KINDS];        /* handed out less taken back, here: the sum over all CPUs means something */
 } ALIGNED(64) stocks[ARCH_MAX_CPUS];
 
-static unsigned (*shrinkers[4])(unsigned want) RO_AFTER_INIT;
+static unsigned (*shrinkers[4])(unsigned want) RO_AFTER_INIT_ZERO;
 static unsigned nshrinkers;
 
 static struct page_range *range_of_page(const struct page *p)

@@ -28,7 +28,7 @@ static bool thread_event;            /* atomic */
 
 u32 inet_tcp_wnd_more, inet_tcp_sndbuf_more;
 
-static struct net_config config RO_AFTER_INIT;
+static struct net_config config RO_AFTER_INIT_ZERO;
 static char config_hostname[65];
 static char domain[128];
 static struct net_ip dns_servers[NET_DNS_MAX];

@@ -7,6 +7,7 @@
  * Locks: inet_core. Can fail: memory for the first change.
  */
 #include "net/inet_impl.h"
+#include "base/link.h"
 #include "lwip/ip.h"
 
 const struct inet_ip_options inet_ip_defaults = {
@@ -153,10 +154,21 @@ static int set_ip_value(struct inet_sock *s, int name, int v, u32 len)
 	}
 }
 
+LINK_SLOT_OF(inet_mcast_set);
+static __typeof__(&inet_mcast_set) const volatile mcast = LINK_SLOT(inet_mcast_set);
+
+/* Groups; a kernel without datagrams does without. -ENOPROTOOPT: another option, or that. */
+static int set_mcast(struct inet_sock *s, int level, int name, const void *val, u32 len)
+{
+	__typeof__(&inet_mcast_set) set = mcast;
+
+	return set ? set(s, level, name, val, len) : -ENOPROTOOPT;
+}
+
 int inet_set_ip(struct inet_sock *s, int name, const void *val, u32 len)
 {
 	struct inet_ip_options *o;
-	int v = 0, r = inet_mcast_set(s, LX_SOL_IP, name, val, len);
+	int v = 0, r = set_mcast(s, LX_SOL_IP, name, val, len);
 
 	if (r != -ENOPROTOOPT)
 		return r;
@@ -329,7 +341,7 @@ int inet_set_ipv6(struct inet_sock *s, int name, const void *val, u32 len)
 
 	if (s->sock.family != LX_AF_INET6)
 		return -ENOPROTOOPT;
-	r = inet_mcast_set(s, LX_SOL_IPV6, name, val, len);
+	r = set_mcast(s, LX_SOL_IPV6, name, val, len);
 	if (r != -ENOPROTOOPT)
 		return r;
 	if (len >= sizeof(int))

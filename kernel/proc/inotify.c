@@ -13,6 +13,7 @@
  * What can fail: memory (an event is then lost as an overflow).
  */
 #include "proc/notify.h"
+#include "base/link.h"
 #include "base/print.h"
 #include "base/string.h"
 #include "mm/heap.h"
@@ -186,6 +187,9 @@ void notify_vnode_slow(struct vnode *v, u32 mask)
 	notify_self(v, mask);
 	heap_free(path);
 }
+
+LINK_SLOT_OF(notify_vnode_slow);
+__typeof__(&notify_vnode_slow) const volatile notify_vnode_hook = LINK_SLOT(notify_vnode_slow);
 
 /* ---- The instance as a file ---- */
 

@@ -24,10 +24,11 @@ extern u32 notify_watches;           /* how many watches exist; atomic */
 
 /* Something happened to v itself: its watches and those of its directory hear of it. */
 void notify_vnode_slow(struct vnode *v, u32 mask);
+extern __typeof__(&notify_vnode_slow) const volatile notify_vnode_hook; /* NULL: a kernel without inotify, where nobody watches */
 static inline void notify_vnode(struct vnode *v, u32 mask)
 {
 	if (unlikely(__atomic_load_n(&notify_watches, __ATOMIC_RELAXED)))
-		notify_vnode_slow(v, mask);
+		notify_vnode_hook(v, mask);
 }
 
 /* Something happened to a name in dir; to v itself (DELETE_SELF also ends its watches). */

@@ -45,8 +45,8 @@ struct entries {
 		struct policy_peer *peers;
 	};
 };
-static RO_AFTER_INIT struct entries lists[POLICY_LISTS];
-static RO_AFTER_INIT u8 calls[64];          /* the set of SYSCALLS */
+static RO_AFTER_INIT_ZERO struct entries lists[POLICY_LISTS];
+static RO_AFTER_INIT_ZERO u8 calls[64];          /* the set of SYSCALLS */
 static RO_AFTER_INIT u32 protections;       /* the bits of MMAP */
 RO_AFTER_INIT bool policy_learning;
 

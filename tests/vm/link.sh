@@ -20,6 +20,15 @@ for on in $MACHINES; do
         grep -q "event .*\"call\":\"$call\"" err && ok "link/$on/event-$call" || not_ok "link/$on/event-$call" "$(grep event err | head -n 3)"
     done
 done
+# With all that files may need: /dev, /proc, /sys and /tmp are made at boot, before the program makes a call.
+printf 'program: hello\nsyscalls: [%s, openat, read]\n' "$calls" >files.yaml
+printf 'program: hello\nsyscalls: [%s, openat, read]\ndevices: [/dev/zero]\nfiles:\n  read: [/srv/]\n  write: []\n' "$calls" >device.yaml
+printf 'program: hello\nsyscalls: [%s, socket]\n' "$calls" >sockets.yaml
+for what in files device sockets; do
+    for on in microvm:1 q35:4; do
+        is "link/$on/hello-$what" "$(vm "$on" -M $what.yaml 2>&1)" "hello from a virtual machine"
+    done
+done
 is link/run-trace "$(vm microvm:1 --trace -M hello.yaml 2>&1 >/dev/null | grep -c 'exit_group(0)')" 1
 
 # Servers with kernels for IPv4 and TCP only.
@@ -58,3 +67,11 @@ serve() { # NAME TEXT WHAT...
 }
 serve httpd 'unmodified Linux program' -M httpd.yaml
 serve nginx 'Pith' nginx
+# How large the kernels are; another compiler than gcc 12 may need HTTPD_BYTES and NGINX_BYTES.
+size() { # NAME BYTES WHAT...
+    "$PITH" build -o "$1.img" $3 && "$PITH" inspect --json "$1.img" >"$1.json"
+    bytes=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["kernel_bytes"])' "$1.json")
+    if [ "$bytes" -le "$2" ]; then ok "link/$1-bytes"; else not_ok "link/$1-bytes" "$bytes, for $2"; fi
+}
+size httpd "${HTTPD_BYTES:-294912}" "-M httpd.yaml"
+size nginx "${NGINX_BYTES:-376832}" nginx

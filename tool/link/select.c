@@ -100,7 +100,7 @@ static bool list_touches(const struct rules_list *list, const char *directory)
 static void files_judge(const struct rules *rules, struct selection *s)
 {
 	static const struct { const char *directory; unsigned int need; } places[] = {
-		{ "/proc", NEED_PROC }, { "/sys", NEED_SYS }, { "/dev", NEED_DEV }, { "/tmp", NEED_TMP }, { "/var/tmp", NEED_TMP }, { "/run", NEED_TMP }, { "/var/run", NEED_TMP },
+		{ "/proc", NEED_PROC }, { "/sys", NEED_SYS }, { "/sys/class", NEED_SYS_NET }, { "/sys/devices/virtual", NEED_SYS_NET }, { "/sys/devices/virtio", NEED_SYS_NET }, { "/dev", NEED_DEV }, { "/tmp", NEED_TMP }, { "/var/tmp", NEED_TMP }, { "/run", NEED_TMP }, { "/var/run", NEED_TMP },
 		{ "/etc/resolv.conf", NEED_RESOLV | NEED_TMP }, { "/run/resolv.conf", NEED_RESOLV | NEED_TMP },
 	};
 	bool any = (!rules->read.given && !rules->write.given) || happens(rules, RULES_KIND_FILE);
@@ -131,6 +131,20 @@ static void calls_judge(const struct rules *rules, struct selection *s)
 		s->calls[rules_call_number("rt_sigreturn")] = true;
 	if (HAS_ANY(s, restarted))
 		s->calls[rules_call_number("restart_syscall")] = true;
+}
+
+/* May a command be one of sockets or interfaces (SIOC*)? */
+static bool ioctls_of_net(const struct rules *rules)
+{
+	uint64_t command;
+
+	if (!rules->ioctls.given || happens(rules, RULES_KIND_ARGUMENT))
+		return true;
+	for (size_t i = 0; i < rules->ioctls.items.count; i++) {
+		if (rules_number(RULES_IOCTL, rules->ioctls.items.items[i], &command) && command >> 8 == 0x89)
+			return true;
+	}
+	return false;
 }
 
 /* What departs is to happen all the same: then it must be there. */
@@ -168,8 +182,8 @@ bool selection_make(const struct opts *opts, struct selection *ret_selection)
 		s->needs |= NEED_THREADS;
 	if (HAS_ANY(s, ipc))
 		s->needs |= NEED_IPC;
-	if (s->calls[rules_call_number("ioctl")])
-		s->needs |= NEED_IOCTL;
+	if (s->calls[rules_call_number("ioctl")] && ioctls_of_net(&opts->rules))
+		s->needs |= NEED_IOCTL_NET;
 	if (opts->volume.count)
 		s->needs |= NEED_VOLUME;
 	if (s->needs & (NEED_THREADS | NEED_NETWORK | NEED_VOLUME) || s->calls[rules_call_number("io_uring_setup")])
@@ -212,6 +226,8 @@ bool selection_has(const struct selection *s, const char *name)
 #undef PART_FOR
 	};
 
+	bool found = false;
+
 	if (str_starts(name, "note."))
 		name += strlen("note.");
 	if (str_starts(name, "syscall.")) {
@@ -220,8 +236,11 @@ bool selection_has(const struct selection *s, const char *name)
 		return nr >= 0 && (s->calls[nr] || scan_call_level((unsigned int)nr) == SCAN_REFUSE);
 	}
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-		if (name_matches(parts[i].name, name))
-			return (s->needs & parts[i].needs) == parts[i].needs && (!parts[i].calls || calls_some(s, parts[i].calls));
+		if (!name_matches(parts[i].name, name))
+			continue;
+		if ((s->needs & parts[i].needs) == parts[i].needs && (!parts[i].calls || calls_some(s, parts[i].calls)))
+			return true;
+		found = true;
 	}
-	return true;
+	return !found;
 }

@@ -29,13 +29,14 @@ enum {
 	NEED_VOLUME = 4096,
 	NEED_TRACE = 8192,
 	NEED_NVME = 16384,
-	NEED_IOCTL = 32768,
+	NEED_IOCTL_NET = 32768, /* commands of sockets and interfaces */
 	/* Files below these, as far as the manifest says which files there are; without a list all. */
 	NEED_PROC = 1 << 16,
 	NEED_SYS = 1 << 17,
 	NEED_DEV = 1 << 18,
 	NEED_TMP = 1 << 19,   /* /tmp, /var/tmp, /run */
 	NEED_RESOLV = 1 << 20,
+	NEED_SYS_NET = 1 << 25,
 	NEED_SECRETS = 1 << 21, /* the manifest names some */
 	NEED_THREADS = 1 << 22, /* makes more than one */
 	NEED_CPUS = 1 << 24,    /* more than one: its threads, or those of the network, of io_uring, of volumes */

@@ -11,7 +11,7 @@
 #define TABLES_MAX 64u
 
 COUNTER(acpi_bad_table);
-struct firmware firmware RO_AFTER_INIT;
+struct firmware firmware RO_AFTER_INIT_ZERO;
 
 struct rsdp {
 	char signature[8];

@@ -150,7 +150,7 @@ static u64 mul_div(u64 a, u64 b, u64 c)
 	return lo;
 }
 
-static struct reference ref RO_AFTER_INIT;
+static struct reference ref RO_AFTER_INIT_ZERO;
 static u64 ref_tsc, ref_value;          /* both counters at the first measurement */
 static unsigned refined;                /* how often it was measured again */
 static const u64 refine_after_s[] = { 1, 10, 100 };

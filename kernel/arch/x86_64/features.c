@@ -4,7 +4,7 @@
  */
 #include "arch/x86_64/cpu.h"
 
-struct cpu_features cpu_features RO_AFTER_INIT;
+struct cpu_features cpu_features RO_AFTER_INIT_ZERO;
 static u32 hwcap RO_AFTER_INIT;
 
 #define KVM_LEAF_FEATURES 1u

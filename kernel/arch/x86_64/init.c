@@ -8,8 +8,8 @@
 #include "arch/x86_64/panic.h"
 #include "arch/x86_64/tlb.h"
 
-struct arch_hooks arch_hooks RO_AFTER_INIT;
-struct arch_memory_ops arch_memory_ops RO_AFTER_INIT;
+struct arch_hooks arch_hooks RO_AFTER_INIT_ZERO;
+struct arch_memory_ops arch_memory_ops RO_AFTER_INIT_ZERO;
 struct arch_cpu arch_cpu0;
 struct arch_cpu *arch_cpus[ARCH_MAX_CPUS] RO_AFTER_INIT = { &arch_cpu0 };
 unsigned arch_ncpus = 1;

@@ -26,7 +26,7 @@ static unsigned next_vector RO_AFTER_INIT = VECTOR_FIRST;
 static struct {
 	volatile u32 *regs;
 	u32 gsi_base, nlines;
-} ioapics[FIRMWARE_MAX_IOAPICS] RO_AFTER_INIT;
+} ioapics[FIRMWARE_MAX_IOAPICS] RO_AFTER_INIT_ZERO;
 static unsigned nioapics RO_AFTER_INIT;
 static struct spinlock irq_lock = SPINLOCK_INIT;
 
