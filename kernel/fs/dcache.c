@@ -51,7 +51,7 @@ static inline u32 hash_begin(const struct vnode *dir) { return (u32)((uintptr_t)
 static inline u32 hash_add(u32 h, char c) { return (h ^ (u8)c) * 0x01000193u; }
 static inline u32 hash_end(u32 h) { return h ^ h >> 15; }
 
-static inline u32 dcache_hash(const struct vnode *dir, const char *name, size_t len)
+static NOINLINE u32 dcache_hash(const struct vnode *dir, const char *name, size_t len)
 {
 	u32 h = hash_begin(dir);
 	for (size_t i = 0; i < len; i++)
@@ -61,10 +61,20 @@ static inline u32 dcache_hash(const struct vnode *dir, const char *name, size_t 
 
 /* ---- Under dcache_lock ---- */
 
+/* Names whose hashes are the same: nearly always they are too, and they are short. */
+static inline bool same_name(const char *a, const char *b, size_t len)
+{
+	if (unlikely(len > 16))
+		return memcmp(a, b, len) == 0;
+	while (len && a[len - 1] == b[len - 1])
+		len--;
+	return !len;
+}
+
 static struct dentry *dcache_find_locked(const struct vnode *dir, const char *name, size_t len, u32 hash)
 {
 	for (struct dentry *d = dcache_table[hash % DCACHE_BUCKETS]; d; d = d->next)
-		if (d->hash == hash && d->dir == dir && d->len == len && memcmp(d->name, name, len) == 0)
+		if (d->hash == hash && d->dir == dir && d->len == len && same_name(d->name, name, len))
 			return d;
 	return NULL;
 }
@@ -99,7 +109,7 @@ struct dcache_drop {
 	struct vnode *dir, *vnode;
 };
 
-static void dcache_drop(struct dcache_drop *x)
+static NOINLINE void dcache_drop(struct dcache_drop *x)
 {
 	heap_free(x->dentry);
 	if (x->vnode)
@@ -203,6 +213,40 @@ const char *dcache_descend(struct vnode **at, const char *p)
 		*at = v;
 	}
 	return p;
+}
+
+struct vnode *dcache_resolve(struct vnode *v, const char *path)
+{
+	const char *p = path;
+	spin_lock(&dcache_lock);
+	for (;;) {
+		while (*p == '/')
+			p++;
+		if (!*p)
+			break;
+		const char *name = p;
+		u32 h = hash_begin(v);
+		for (; *p && *p != '/'; p++)
+			h = hash_add(h, *p);
+		size_t len = (size_t)(p - name);
+		struct dentry *d = unlikely(*name == '.') && (fs_name_is_dot(name, len) || fs_name_is_dotdot(name, len)) ? NULL :
+			dcache_find_locked(v, name, len, hash_end(h));
+		/* A file of several names is named anew by the one that is used. */
+		if (!d || !d->vnode || d->vnode->dentry != d || d->vnode->type == VNODE_LINK || (*p && d->vnode->type != VNODE_DIR))
+			goto miss;
+		d->used = 1;
+		v = d->vnode;
+		while (unlikely(v->covered_by != NULL))
+			v = v->covered_by->root;
+	}
+	if (unlikely(p - path >= FS_PATH_MAX))
+		goto miss;
+	vnode_get(v);
+	spin_unlock(&dcache_lock);
+	return v;
+miss:
+	spin_unlock(&dcache_lock);
+	return NULL;
 }
 
 static struct dentry *dentry_new(const char *name, size_t len)

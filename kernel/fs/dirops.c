@@ -16,7 +16,7 @@ static struct mutex rename_lock = MUTEX_INIT(rename_lock);
 /* May the program make, move or remove the name that w leads to? */
 static int name_guard(const struct walk *w)
 {
-	return unlikely(fs_guard != NULL) ? fs_guard->name(w->at, w->name, w->name_len) : 0;
+	return guard_name(w->at, w->name, w->name_len);
 }
 
 /* ---- Making names ---- */
@@ -316,6 +316,8 @@ static int rename_locked(struct rename *x)
 	r = rename_check(x);
 	if (r)
 		return r < 0 ? r : 0;
+	if (x->v->type == VNODE_DIR || (x->victim && x->victim->type == VNODE_DIR))
+		WRITE_ONCE(fs_guard_moved, true);
 	/* Locks on a victim keep readers of a directory that goes away out. */
 	if (x->victim)
 		rwlock_write(&x->victim->lock);

@@ -20,6 +20,11 @@ struct dentry;
 /* Look name up in the cache: 0 and a reference; -ENOENT: known to be absent; -EAGAIN: not known. */
 int dcache_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ret);
 /*
+ * The object of all of path from v on, mounts entered, with a reference, if the cache has it and no symbolic link or ".." is on the
+ * way; else NULL: it has to be walked.
+ */
+struct vnode *dcache_resolve(struct vnode *v, const char *path);
+/*
  * Walk down from *at (whose reference is exchanged) through cached directories, entering mounts, as far as p
  * (which begins with a name) has names that others follow; returns the first name that was not walked.
  */
@@ -68,6 +73,8 @@ struct walk {
 	const char *name;            /* after walk_to_parent: the last component; "" when there is none (the path was "/"); if it failed, where */
 	size_t name_len;
 };
+/* The object that path names, if the cache says so: as dcache_resolve. */
+struct vnode *walk_quick(struct vnode *start, const char *path, u32 flags);
 /* Begin; on success walk_end must follow. -ENOENT for "", -ENAMETOOLONG, -EXDEV. */
 int walk_begin(struct walk *w, struct vnode *start, const char *path, u32 flags);
 void walk_end(struct walk *w);
@@ -85,6 +92,14 @@ int walk_to_end(struct walk *w, struct vnode **ret);
 /* An entry of a directory, cached or asked from the file system; dir->lock must not be held / is held (locked). */
 int namei_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ret);
 int namei_lookup_locked(struct vnode *dir, const char *name, size_t len, struct vnode **ret);
+
+/* May the program make, move or remove this name? */
+static inline int guard_name(struct vnode *dir, const char *name, size_t len)
+{
+	if (likely(!fs_guard) || (READ_ONCE(dir->guarded) & FS_GUARD_NAMES && !READ_ONCE(fs_guard_moved)))
+		return 0;
+	return fs_guard->name(dir, name, len);
+}
 
 /* ---- Mounts (mount.c) ---- */
 

@@ -48,7 +48,7 @@ int walk_begin(struct walk *w, struct vnode *start, const char *path, u32 flags)
 	return 0;
 }
 
-static void walk_pop(struct walk *w)
+static COLD void walk_pop(struct walk *w)
 {
 	struct walk_frame *f = w->frames;
 	w->frames = f->up;
@@ -129,7 +129,7 @@ static COLD int walk_up(struct walk *w)
 }
 
 /* Look name up in w->at, entering mounts. */
-static int walk_lookup(struct walk *w, const char *name, size_t len, struct vnode **ret)
+static NOINLINE int walk_lookup(struct walk *w, const char *name, size_t len, struct vnode **ret)
 {
 	int r = namei_lookup(w->at, name, len, ret);
 	if (r)
@@ -143,7 +143,7 @@ static int walk_lookup(struct walk *w, const char *name, size_t len, struct vnod
 }
 
 /* Go where link says; last: nothing of the path follows it. The reference of link stays the caller's. */
-static int walk_follow(struct walk *w, struct vnode *link, bool last)
+static COLD int walk_follow(struct walk *w, struct vnode *link, bool last)
 {
 	if (w->nlinks++ >= FS_LINKS_MAX)
 		return -ELOOP;
@@ -200,7 +200,7 @@ static int walk_follow(struct walk *w, struct vnode *link, bool last)
 	return 0;
 }
 
-static int walk_step(struct walk *w, const char *name, size_t len)
+static COLD int walk_step(struct walk *w, const char *name, size_t len)
 {
 	struct vnode *v;
 	if (fs_name_is_dot(name, len))
@@ -272,7 +272,7 @@ int walk_lookup_last(struct walk *w, struct vnode **ret)
 	return walk_lookup(w, w->name, w->name_len, ret);
 }
 
-int walk_follow_last(struct walk *w, struct vnode *link)
+COLD int walk_follow_last(struct walk *w, struct vnode *link)
 {
 	int r = walk_follow(w, link, true);
 	if (r)
@@ -285,7 +285,7 @@ int walk_follow_last(struct walk *w, struct vnode *link)
 	return walk_to_parent(w);
 }
 
-int walk_to_end(struct walk *w, struct vnode **ret)
+COLD int walk_to_end(struct walk *w, struct vnode **ret)
 {
 	int r = walk_to_parent(w);
 	while (!r) {
@@ -315,7 +315,16 @@ int walk_to_end(struct walk *w, struct vnode **ret)
 	return r;
 }
 
-int fs_namei(struct vnode *start, const char *path, u32 flags, struct vnode **ret)
+struct vnode *walk_quick(struct vnode *start, const char *path, u32 flags)
+{
+	struct vnode *root = fs_root();
+
+	if (unlikely(!root || !path[0] || flags & (NAMEI_BENEATH | NAMEI_IN_ROOT | NAMEI_NOXDEV)))
+		return NULL;
+	return dcache_resolve(path[0] == '/' || !start ? root : start, path);
+}
+
+static NOINLINE COLD int namei_walk(struct vnode *start, const char *path, u32 flags, struct vnode **ret)
 {
 	struct walk w;
 	int r = walk_begin(&w, start, path, flags);
@@ -324,6 +333,20 @@ int fs_namei(struct vnode *start, const char *path, u32 flags, struct vnode **re
 	r = walk_to_end(&w, ret);
 	walk_end(&w);
 	return r;
+}
+
+int fs_namei(struct vnode *start, const char *path, u32 flags, struct vnode **ret)
+{
+	struct vnode *v = walk_quick(start, path, flags);
+
+	if (unlikely(!v))
+		return namei_walk(start, path, flags, ret);
+	if (flags & NAMEI_DIRECTORY && v->type != VNODE_DIR) {
+		vnode_put(v);
+		return -ENOTDIR;
+	}
+	*ret = v;
+	return 0;
 }
 
 COLD int fs_namei_parent(struct vnode *start, const char *path, u32 flags, struct vnode **ret_dir, char *name, bool *ret_trailing_slash)

@@ -9,6 +9,7 @@
 #include "fs/internal.h"
 
 RO_AFTER_INIT const struct fs_guard *fs_guard;
+bool fs_guard_moved;
 
 static bool open_wants_write(u32 oflags)
 {
@@ -48,10 +49,12 @@ int open_check(struct vnode *v, u32 oflags)
 }
 
 /* The checks on what was found, then O_TRUNC. */
-static int open_existing(const struct walk *w, struct vnode *v, u32 oflags)
+static int open_existing(struct vnode *v, u32 oflags, u32 namei_flags)
 {
-	int r = unlikely(fs_guard != NULL) && !(oflags & LX_O_PATH) && !(w->flags & NAMEI_UNGUARDED) ?
-		fs_guard->open(v, open_wants_write(oflags)) : 0;
+	int r = 0;
+	if (unlikely(fs_guard != NULL) && !(READ_ONCE(v->guarded) & (open_wants_write(oflags) ? FS_GUARD_WRITE : FS_GUARD_READ)) &&
+	    !(oflags & LX_O_PATH) && !(namei_flags & NAMEI_UNGUARDED))
+		r = fs_guard->open(v, open_wants_write(oflags));
 	if (!r)
 		r = open_check(v, oflags);
 	if (r || v->type != VNODE_REG || !(oflags & LX_O_TRUNC) || oflags & LX_O_PATH || !v->object)
@@ -74,7 +77,7 @@ static int open_create(struct walk *w, u32 mode, struct vnode **ret, bool *ret_c
 	rwlock_write(&dir->lock);
 	int r = namei_lookup_locked(dir, name, len, ret);
 	if (r == -ENOENT && !(dir->flags & VNODE_DEAD)) {
-		r = unlikely(fs_guard != NULL) && !(w->flags & NAMEI_UNGUARDED) ? fs_guard->name(dir, name, len) : 0;
+		r = w->flags & NAMEI_UNGUARDED ? 0 : guard_name(dir, name, len);
 		if (r)
 			;
 		else if (fs_is_readonly(dir))
@@ -127,7 +130,7 @@ static int open_with_create(struct walk *w, u32 oflags, u32 mode, struct vnode *
 			vnode_put(v);
 			continue;
 		}
-		r = *ret_created ? 0 : open_existing(w, v, oflags);
+		r = *ret_created ? 0 : open_existing(v, oflags, w->flags);
 		if (r)
 			vnode_put(v);
 		else
@@ -137,7 +140,7 @@ static int open_with_create(struct walk *w, u32 oflags, u32 mode, struct vnode *
 	return r;
 }
 
-static int open_tmpfile(struct vnode *dir, u32 oflags, u32 mode, struct vnode **ret)
+static COLD int open_tmpfile(struct vnode *dir, u32 oflags, u32 mode, struct vnode **ret)
 {
 	if (!dir->ops->tmpfile)
 		return fs_is_readonly(dir) ? -EROFS : -EOPNOTSUPP;
@@ -146,9 +149,38 @@ static int open_tmpfile(struct vnode *dir, u32 oflags, u32 mode, struct vnode **
 	return dir->ops->tmpfile(dir, (mode & 07777) | LX_S_IFREG, !(oflags & LX_O_EXCL), ret);
 }
 
-int fs_open(struct vnode *start, const char *path, u32 oflags, u32 mode, u32 namei_flags, struct vnode **ret, bool *ret_created)
+/* The long way of fs_open. */
+static NOINLINE COLD int open_walk(struct vnode *start, const char *path, u32 oflags, u32 mode, u32 namei_flags, struct vnode **ret, bool *ret_created)
 {
 	struct walk w;
+	struct vnode *v;
+	int r = walk_begin(&w, start, path, namei_flags);
+	if (r)
+		return r;
+	if (oflags & LX_O_CREAT) {
+		r = open_with_create(&w, oflags, mode, ret, ret_created);
+	} else {
+		r = walk_to_end(&w, &v);
+		if (!r && (oflags & LX_O_TMPFILE) == LX_O_TMPFILE) {
+			r = open_tmpfile(v, oflags, mode, ret);
+			vnode_put(v);
+			*ret_created = !r;
+		} else if (!r) {
+			r = open_existing(v, oflags, namei_flags);
+			if (r)
+				vnode_put(v);
+			else
+				*ret = v;
+		}
+	}
+	if (unlikely(fs_guard != NULL) && r == -ENOENT && w.name_len && !(oflags & LX_O_PATH) && !(namei_flags & NAMEI_UNGUARDED))
+		fs_guard->absent(w.at, w.name, open_wants_write(oflags) || oflags & LX_O_CREAT);
+	walk_end(&w);
+	return r;
+}
+
+int fs_open(struct vnode *start, const char *path, u32 oflags, u32 mode, u32 namei_flags, struct vnode **ret, bool *ret_created)
+{
 	struct vnode *v;
 	bool created = false;
 	int r;
@@ -166,28 +198,16 @@ int fs_open(struct vnode *start, const char *path, u32 oflags, u32 mode, u32 nam
 		namei_flags |= NAMEI_FOLLOW;
 	if (oflags & LX_O_DIRECTORY)
 		namei_flags |= NAMEI_DIRECTORY;
-	r = walk_begin(&w, start, path, namei_flags);
-	if (r)
-		return r;
-	if (oflags & LX_O_CREAT) {
-		r = open_with_create(&w, oflags, mode, ret, &created);
-	} else {
-		r = walk_to_end(&w, &v);
-		if (!r && tmpfile) {
-			r = open_tmpfile(v, oflags, mode, ret);
+	v = oflags & LX_O_CREAT || tmpfile ? NULL : walk_quick(start, path, namei_flags);
+	if (v) {
+		r = oflags & LX_O_DIRECTORY && v->type != VNODE_DIR ? -ENOTDIR : open_existing(v, oflags, namei_flags);
+		if (r)
 			vnode_put(v);
-			created = !r;
-		} else if (!r) {
-			r = open_existing(&w, v, oflags);
-			if (r)
-				vnode_put(v);
-			else
-				*ret = v;
-		}
+		else
+			*ret = v;
+	} else {
+		r = open_walk(start, path, oflags, mode, namei_flags, ret, &created);
 	}
-	if (unlikely(fs_guard != NULL) && r == -ENOENT && w.name_len && !(oflags & LX_O_PATH) && !(namei_flags & NAMEI_UNGUARDED))
-		fs_guard->absent(w.at, w.name, open_wants_write(oflags) || oflags & LX_O_CREAT);
-	walk_end(&w);
 	if (ret_created)
 		*ret_created = created;
 	return r;

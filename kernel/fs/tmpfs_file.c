@@ -75,7 +75,7 @@ void tmpfs_pages_give(struct tmpfs *t, u64 n)
 
 /* ---- The object ---- */
 
-static int tmpfs_read_pages(struct vm_object *o, struct page **pages, unsigned npages)
+static COLD int tmpfs_read_pages(struct vm_object *o, struct page **pages, unsigned npages)
 {
 	struct tmpfs_inode *i = &container_of(o, struct tmpfs_file, obj)->i;
 	int r = tmpfs_charge(i, npages);
@@ -158,7 +158,7 @@ static COLD int tmpfs_zero_part(struct tmpfs_inode *i, u64 from, u64 to)
 }
 
 /* The size grows: what a mapping wrote beyond the old end must not show. */
-static void tmpfs_extend(struct tmpfs_inode *i, u64 size)
+static COLD void tmpfs_extend(struct tmpfs_inode *i, u64 size)
 {
 	u64 old = i->v.size;
 	if (old % PAGE_SIZE)
@@ -260,7 +260,7 @@ COLD int tmpfs_truncate(struct tmpfs_inode *i, u64 size)
 	return 0;
 }
 
-static int tmpfs_punch(struct tmpfs_inode *i, u64 off, u64 end)
+static COLD int tmpfs_punch(struct tmpfs_inode *i, u64 off, u64 end)
 {
 	u64 first = ROUND_UP(off, PAGE_SIZE), last = ROUND_DOWN(end, PAGE_SIZE), drop = first;
 	if (first > last)                    /* inside one page */
@@ -281,7 +281,7 @@ static int tmpfs_punch(struct tmpfs_inode *i, u64 off, u64 end)
 }
 
 /* Make all pages of [off, end). All are charged before the first is made: no half-filled range for want of space. */
-static int tmpfs_allocate(struct tmpfs_inode *i, u64 off, u64 end)
+static COLD int tmpfs_allocate(struct tmpfs_inode *i, u64 off, u64 end)
 {
 	u64 first = off / PAGE_SIZE, last = (end - 1) / PAGE_SIZE, absent = 0;
 	struct page *p;

@@ -85,7 +85,7 @@ int fs_getattr(struct vnode *v, struct vattr *ret)
 	return v->ops->getattr ? v->ops->getattr(v, ret) : 0;
 }
 
-int fs_setattr(struct vnode *v, const struct vattr *a, u32 which)
+COLD int fs_setattr(struct vnode *v, const struct vattr *a, u32 which)
 {
 	if (fs_is_readonly(v))
 		return -EROFS;
@@ -175,7 +175,7 @@ COLD int fs_setxattr(struct vnode *v, const char *name, const void *value, size_
 	return r;
 }
 
-ssize_t fs_listxattr(struct vnode *v, char *buf, size_t size)
+COLD ssize_t fs_listxattr(struct vnode *v, char *buf, size_t size)
 {
 	if (!v->ops->listxattr)
 		return 0;
@@ -300,7 +300,7 @@ u32 fs_poll(struct vnode *v, struct poll_table *pt)
 	return POLL_IN | POLL_OUT | POLL_RDNORM | POLL_WRNORM;
 }
 
-int fs_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg)
+COLD int fs_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg)
 {
 	if (dir->type != VNODE_DIR || !dir->ops->readdir)
 		return -ENOTDIR;

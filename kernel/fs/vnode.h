@@ -106,7 +106,7 @@ struct vnode {
 	void *locks;                 /* proc/: advisory record locks */
 	struct list cache_link;      /* the file system's */
 	u16 flags;                   /* VNODE_*; DEAD is set once, under lock, the others are constant */
-	u8 guarded;                  /* atomic: what fs_guard's owner knows of it; 0 at first */
+	u8 guarded;                  /* atomic: FS_GUARD_*, set by fs_guard's owner, who need not be asked that again; 0 at first */
 	/*
 	 * A read of a file with a page cache is one of its pages alone while these are the same: of other files ops->read is told. Who
 	 * changes what it looks at bumps `changes` behind that; ops->read notes the value that it loaded before it looked.
@@ -116,6 +116,7 @@ struct vnode {
 	struct dentry *dentry;       /* dcache.c: the name by which it was last found */
 };
 
+enum { FS_GUARD_READ = 1, FS_GUARD_WRITE = 2, FS_GUARD_NAMES = 4 };   /* vnode.guarded: may be opened so; all names directly below may be made */
 /*
  * Who is asked before a file is opened (not with O_PATH) or a name is made, moved or removed for the program; NULL: nobody.
  * Set at boot by a room above. The directory's lock may be held. May sleep. 0, or the errno of the call.
@@ -127,6 +128,7 @@ struct fs_guard {
 	void (*absent)(struct vnode *dir, const char *name, bool write);
 };
 extern const struct fs_guard *fs_guard;
+extern bool fs_guard_moved;       /* a directory was moved, or is about to be: what may be made below it has to be asked each time */
 
 struct fs_statfs {
 	u64 type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags;

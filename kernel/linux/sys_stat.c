@@ -17,12 +17,26 @@ _Static_assert(sizeof(struct lx_stat) == 144 && offsetof(struct lx_stat, rdev) =
 
 static int stat_out(const struct vattr *a, struct uaddr buf)
 {
-	struct lx_stat st = {
-		.dev = a->dev, .ino = a->ino, .nlink = a->nlink, .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev,
-		.size = (s64)a->size, .blksize = (s64)a->blksize, .blocks = (s64)a->blocks512,
-		.atime = a->atime.sec, .atime_nsec = a->atime.nsec, .mtime = a->mtime.sec, .mtime_nsec = a->mtime.nsec,
-		.ctime = a->ctime.sec, .ctime_nsec = a->ctime.nsec,
-	};
+	NO_AUTO_INIT struct lx_stat st;  /* each member is set here, and there are no bytes between them */
+
+	st.dev = a->dev;
+	st.ino = a->ino;
+	st.nlink = a->nlink;
+	st.mode = a->mode;
+	st.uid = a->uid;
+	st.gid = a->gid;
+	st.pad = 0;
+	st.rdev = a->rdev;
+	st.size = (s64)a->size;
+	st.blksize = (s64)a->blksize;
+	st.blocks = (s64)a->blocks512;
+	st.atime = a->atime.sec;
+	st.atime_nsec = a->atime.nsec;
+	st.mtime = a->mtime.sec;
+	st.mtime_nsec = a->mtime.nsec;
+	st.ctime = a->ctime.sec;
+	st.ctime_nsec = a->ctime.nsec;
+	st.unused[0] = st.unused[1] = st.unused[2] = 0;
 	return copy_to_user(buf, &st, sizeof(st));
 }
 
@@ -52,7 +66,7 @@ static int attr_at(int dirfd, struct uaddr path, int at_flags, struct vattr *ret
 
 static long stat_call(int dirfd, struct uaddr path, struct uaddr buf, int at_flags)
 {
-	struct vattr a;
+	NO_AUTO_INIT struct vattr a;
 	int r = attr_at(dirfd, path, at_flags, &a);
 
 	return r < 0 ? r : stat_out(&a, buf);
@@ -64,7 +78,7 @@ long sys_lstat(struct uaddr path, struct uaddr buf) { return stat_call(LX_AT_FDC
 long sys_fstat(int fd, struct uaddr buf)
 {
 	struct file *f = fd_lookup_any(fd);
-	struct vattr a;
+	NO_AUTO_INIT struct vattr a;
 	int r;
 
 	if (!f)

@@ -113,7 +113,7 @@ static COLD int dir_grow_locked(u32 want)
 	return 0;
 }
 
-static int chunk_get_locked(u32 i, struct fd_chunk **ret)
+static COLD int chunk_get_locked(u32 i, struct fd_chunk **ret)
 {
 	int r;
 

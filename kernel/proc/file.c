@@ -242,6 +242,8 @@ bool file_is_fifo(const struct file *f)
 
 int file_getattr(struct file *f, struct vattr *ret)
 {
+	if (!f->vnode)
+		memset(ret, 0, sizeof *ret);     /* else fs_getattr does */
 	if (f->ops->getattr)
 		return f->ops->getattr(f, ret);
 	file_fill_vattr(ret, 1, 0600, FILE_DEV_ANON, 4096);

@@ -4,7 +4,8 @@
  * Invariants: 1. A file is judged by the path of what was found, not by what was written: links, /proc/self/fd and the like
  * lead to the same answer. What has no name (any more) is the program's own and not judged. 2. A vnode that was allowed
  * is marked and not judged again: it stays the same file whatever its name becomes, and giving it a name is judged
- * as writing. Departures are not marked.
+ * as writing. Departures are not marked. 3. A directory below which every name may be made is marked too; that is forgotten, for
+ * all of them, when a directory is moved (fs_guard_moved).
  *
  * Locks: none. May sleep. What can fail: memory (-ENOMEM), and what departs: -EACCES.
  */
@@ -14,8 +15,6 @@
 #include "base/string.h"
 #include "fs/vnode.h"
 #include "mm/heap.h"
-
-enum { MAY_READ = 1, MAY_WRITE = 2 };
 
 /* ---- Files ---- */
 
@@ -62,7 +61,7 @@ static int path_find(struct vnode *v, char *path)
 
 static int guard_file(struct vnode *v, bool write)
 {
-	u8 mark = write ? MAY_READ | MAY_WRITE : MAY_READ;
+	u8 mark = write ? FS_GUARD_READ | FS_GUARD_WRITE : FS_GUARD_READ;
 	char *path = heap_alloc(FS_PATH_MAX);
 	int r;
 
@@ -81,7 +80,7 @@ static int guard_file(struct vnode *v, bool write)
 
 static int guard_open(struct vnode *v, bool write)
 {
-	return READ_ONCE(v->guarded) & (write ? MAY_WRITE : MAY_READ) ? 0 : guard_file(v, write);
+	return READ_ONCE(v->guarded) & (write ? FS_GUARD_WRITE : FS_GUARD_READ) ? 0 : guard_file(v, write);
 }
 
 /* The path of name in dir, to be freed: NULL if there is no memory, "" if dir has no name. */
@@ -104,11 +103,28 @@ static char *path_below(struct vnode *dir, const char *name, size_t len)
 	return path;
 }
 
+/*
+ * May every name be made directly below the directory that path, with a slash at its end, names? A pattern that fits it so ends there
+ * with a slash or a star, and fits whatever name follows. Where there are canaries each name is looked at.
+ */
+static bool all_allowed(const char *path)
+{
+	unsigned ncanaries;
+
+	(void)policy_texts(POLICY_LIST_CANARY, &ncanaries);
+	return !policy_learning && !ncanaries && (!policy_given(POLICY_LIST_WRITE) || any_fits(POLICY_LIST_WRITE, path));
+}
+
 static int guard_name(struct vnode *dir, const char *name, size_t len)
 {
 	char *path = path_below(dir, name, len);
 	int r = !path ? -ENOMEM : !*path || path_allowed(path, false, true) ? 0 : -EACCES;
 
+	if (r == 0 && *path) {
+		path[strlen(path) - len] = 0;
+		if (all_allowed(path))
+			__atomic_fetch_or(&dir->guarded, FS_GUARD_NAMES, __ATOMIC_RELAXED);
+	}
 	heap_free(path);
 	return r;
 }

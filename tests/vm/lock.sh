@@ -42,6 +42,9 @@ for on in ${LOCK_MACHINES:-microvm:1 q35:4}; do
     printf 'files: { read: ["/srv/"], write: ["/tmp/"] }\ndevices: [/dev/urandom]\n' >good.yaml
     lock "$on" good.yaml open openat ring_open symlink proc_fd create mkdir tmpfile truncate rename memfd device
     is "lock/$on/declared" "$out$(cat told)" "open: ok;openat: ok;ring_open: ok;symlink: ok;proc_fd: ok;create: ok;mkdir: ok;tmpfile: ok;truncate: ok;rename: ok;memfd: ok;device: ok;"
+    printf 'files: { read: ["/srv/"], write: ["/tmp/in", "/tmp/in/", "/tmp/out"] }\n' >moved.yaml
+    lock "$on" moved.yaml moved
+    is "lock/$on/moved" "$out$(cut -d ' ' -f 1,3 told | tr '\n' ';')" "moved: EACCES;undeclared-file /tmp/out/z;"
     printf 'canary: [/srv/secret]\ndevices: [/dev/null]\nfiles: { read: [/], write: [/] }\n' >canary.yaml
     lock "$on" canary.yaml open openat openat2 ring_open ring_openat2 ring_worker symlink dots proc_root proc_fd dev_fd mmap_file
     all "lock/$on/canary" EACCES "canary-file /srv/secret refused"

@@ -115,6 +115,14 @@ static long do_mkfifo(void) { return mkfifo("/tmp/fifo", 0600); }
 static long do_tmpfile(void) { return open("/tmp", O_TMPFILE | O_RDWR, 0600); }
 static long do_unlink(void) { return unlink("/tmp/mine"); }
 static long do_rename(void) { return rename("/tmp/mine", "/tmp/yours"); }
+/* Names below a directory that may have all, until it is moved to where only its own may be. */
+static long do_moved(void)
+{
+	if (mkdir("/tmp/in", 0700) || mkdir("/tmp/in/a", 0700) || close(open("/tmp/in/a/x", O_CREAT | O_WRONLY, 0600)) ||
+	    close(open("/tmp/in/a/y", O_CREAT | O_WRONLY, 0600)) || rename("/tmp/in/a", "/tmp/out"))
+		return -1;
+	return open("/tmp/out/z", O_CREAT | O_WRONLY, 0600);
+}
 static long do_link(void) { return link("/tmp/mine", "/tmp/yours"); }
 static long do_truncate(void) { return truncate("/tmp/mine", 0); }
 static long do_unix(void)
@@ -437,7 +445,7 @@ static const struct {
 	long (*run)(void);
 } things[] = {
 	DO(open), DO(write), DO(absent), DO(absent_write), DO(absent_other), DO(openat), DO(openat2), DO(ring_open), DO(ring_openat2), DO(ring_worker), DO(symlink), DO(dots), DO(proc_root), DO(proc_fd),
-	DO(dev_fd), DO(mmap_file), DO(create), DO(mkdir), DO(mkfifo), DO(tmpfile), DO(unlink), DO(rename), DO(link), DO(truncate), DO(unix), DO(memfd),
+	DO(dev_fd), DO(mmap_file), DO(create), DO(mkdir), DO(mkfifo), DO(tmpfile), DO(unlink), DO(rename), DO(moved), DO(link), DO(truncate), DO(unix), DO(memfd),
 	DO(device), DO(connect), DO(connect_nonblock), DO(connect_any), DO(connect6), DO(connect_mapped), DO(connect_udp), DO(connect_udp6), DO(connect_good),
 	DO(dissolve), DO(sendto), DO(sendto_unspec), DO(sendto6), DO(sendto_cross), DO(sendmsg), DO(sendmmsg), DO(fastopen), DO(ring_connect),
 	DO(ring_sendmsg), DO(ring_socket), DO(answer), DO(bind), DO(bind_udp), DO(bind6), DO(bind_any), DO(listen_unbound), DO(listen_chosen), DO(listen_good),
