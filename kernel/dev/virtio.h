@@ -145,6 +145,8 @@ void virtio_irq_config(struct virtio_device *d);
  * NULL) comes back from virtqueue_get. -EBUSY: no room now; -EINVAL: never; -EIO: broken.
  */
 int virtqueue_add(struct virtqueue *vq, const struct virtio_buf *bufs, unsigned nout, unsigned nin, void *token) MUST_CHECK;
+/* The same of one buffer. */
+int virtqueue_add_one(struct virtqueue *vq, struct virtio_buf buf, bool in, void *token) MUST_CHECK;
 /*
  * The same in one descriptor of the ring, through table (nout + nin entries, direct map, the
  * caller's until token comes back). Only if VIRTIO_F_INDIRECT_DESC was negotiated.

@@ -68,7 +68,7 @@ void virtqueue_destroy(struct virtqueue *vq)
 }
 
 /* Take n descriptors off the free list as the chain that starts at the old free_head, and publish it. */
-static void chain_publish(struct virtqueue *vq, u16 head, u16 after, unsigned n, u32 in_len, void *token)
+static inline void chain_publish(struct virtqueue *vq, u16 head, u16 after, unsigned n, u32 in_len, void *token)
 {
 	struct virtq_chain *c = &vq->chains[head];
 
@@ -112,6 +112,23 @@ int virtqueue_add(struct virtqueue *vq, const struct virtio_buf *bufs, unsigned 
 		d->next = at;
 	}
 	chain_publish(vq, head, at, n, in_len, token);
+	return 0;
+}
+
+int virtqueue_add_one(struct virtqueue *vq, struct virtio_buf buf, bool in, void *token)
+{
+	u16 head = vq->free_head;
+
+	if (unlikely(virtio_is_broken(vq->dev)))
+		return -EIO;
+	if (unlikely(!vq->nfree))
+		return -EBUSY;
+	struct virtq_desc *d = &vq->desc[head];
+
+	d->addr = buf.pa;
+	d->len = buf.len;
+	d->flags = in ? VIRTQ_DESC_WRITE : 0;
+	chain_publish(vq, head, vq->chains[head].next, 1, in ? buf.len : 0, token);
 	return 0;
 }
 

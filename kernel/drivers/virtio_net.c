@@ -145,7 +145,7 @@ static MUST_CHECK bool rx_refill_locked(struct vnet *n)
 			break;
 		struct virtio_buf vb = { (phys_t)(uintptr_t)b->driver + RX_OFF, RX_LEN };
 
-		if (virtqueue_add(n->rxq, &vb, 0, 1, b) < 0) {
+		if (virtqueue_add_one(n->rxq, vb, true, b) < 0) {
 			rx_buf_put_locked(n, b);
 			break;
 		}
@@ -334,21 +334,32 @@ static void hdr_fill(struct vnet_hdr *h, const struct netdev_tx *tx)
 	}
 }
 
-static int tx_queue_locked(struct vnet *n, const struct netdev_tx *tx)
+static int tx_add_chain_locked(struct vnet *n, const struct netdev_tx *tx, struct tx_slot *s)
 {
 	struct virtio_buf bufs[NETDEV_TX_SEGS + 1] NO_AUTO_INIT;
-	struct tx_slot *s = &n->slots[n->free_slot];
 	unsigned k = 0;
 
-	/* Header and data may share a descriptor (section 2.7.4). */
-	struct vnet_hdr *h = tx->room ? (struct vnet_hdr *)((uintptr_t)tx->segs[0].data - sizeof(*h)) : &s->hdr;
-
-	hdr_fill(h, tx);
-	bufs[k++] = (struct virtio_buf){ arch_virt_to_phys(h), sizeof(*h) + (tx->room ? tx->segs[0].len : 0) };
-	for (unsigned i = tx->room; i < tx->nsegs; i++)
+	hdr_fill(&s->hdr, tx);
+	bufs[k++] = (struct virtio_buf){ arch_virt_to_phys(&s->hdr), sizeof(s->hdr) };
+	for (unsigned i = 0; i < tx->nsegs; i++)
 		if (tx->segs[i].len)
 			bufs[k++] = (struct virtio_buf){ arch_virt_to_phys(tx->segs[i].data), tx->segs[i].len };
-	int r = virtqueue_add(n->txq, bufs, k, 0, s);
+	return virtqueue_add(n->txq, bufs, k, 0, s);
+}
+
+/* Header and data share a descriptor (section 2.7.4). */
+static inline int tx_add_one_locked(struct vnet *n, const struct netdev_tx *tx, struct tx_slot *s)
+{
+	struct vnet_hdr *h = (struct vnet_hdr *)((uintptr_t)tx->segs[0].data - sizeof(*h));
+
+	hdr_fill(h, tx);
+	return virtqueue_add_one(n->txq, (struct virtio_buf){ arch_virt_to_phys(h), (u32)sizeof(*h) + tx->segs[0].len }, false, s);
+}
+
+static int tx_queue_locked(struct vnet *n, const struct netdev_tx *tx)
+{
+	struct tx_slot *s = &n->slots[n->free_slot];
+	int r = tx->room && tx->nsegs == 1 ? tx_add_one_locked(n, tx, s) : tx_add_chain_locked(n, tx, s);
 
 	if (r == 0) {
 		n->free_slot = s->next;

@@ -35,6 +35,7 @@
 #define TS_LEN   12u
 #define TS_WORD  PP_HTONL(0x0101080a)    /* NOP, NOP, timestamp of 10 bytes */
 #define DATA_MAX 4096u
+#define COPY_MAX 1536u           /* received: a copy of a packet's data takes less than lwIP's way, and less memory than its page */
 #define NEIGHBOURS 16u
 
 /* Headers are not aligned. */
@@ -279,7 +280,7 @@ bool inet_fast_input(struct netdev_buf *nb)
 	NO_AUTO_INIT struct segment g;
 	struct pbuf *b = NULL;
 
-	if (!nb->csum_valid || nb->next || nb->len > INET_COPY_MAX || !frame_plain(d, nb->len))
+	if (!nb->csum_valid || nb->next || nb->len > COPY_MAX || !frame_plain(d, nb->len))
 		return false;
 	struct tcp_pcb *p = inet_demux_find4(load32(d + IP_OFF + 16), load16(d + TCP_OFF + 2), load32(d + IP_OFF + 12), load16(d + TCP_OFF));
 
@@ -392,9 +393,11 @@ static inline bool may_go(const struct inet_sock *s, const struct tcp_pcb *p, si
 }
 
 /* As one segment on a wire (Nagle's rule; never a large one)? */
-static inline bool may_go_as_one(const struct tcp_pcb *p, size_t n)
+static inline bool may_go_as_one(const struct inet_sock *s, const struct tcp_pcb *p, size_t n)
 {
-	return (!p->unacked || (p->flags & TF_NODELAY)) && n + TS_LEN <= MIN((u32)p->mss, p->snd_wnd_max / 2);
+	u32 mss = s->large ? inet_tcp_peer_mss(s) : p->mss;
+
+	return (!p->unacked || (p->flags & TF_NODELAY)) && n + TS_LEN <= MIN(mss, p->snd_wnd_max / 2);
 }
 
 /* Headers of Ethernet and IP. Returns the sum of the pseudo header, which the device will complete. */
@@ -486,7 +489,7 @@ static size_t send_wire(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, s
 {
 	const struct neighbour *to = neighbour_known(inet_v4(&p->remote_ip));
 
-	if (!to || !may_go_as_one(p, n) || !segment_send(p, to, u, (u32)n, TCP_PSH | TCP_ACK))
+	if (!to || !may_go_as_one(s, p, n) || !segment_send(p, to, u, (u32)n, TCP_PSH | TCP_ACK))
 		return 0;
 	s->segs_out++;
 	s->data_segs_out++;
@@ -604,7 +607,7 @@ size_t inet_fast_send(struct inet_sock *s, struct uio *u)
 {
 	struct tcp_pcb *p = s->tcp;
 
-	if (!p || s->state != INET_OPEN || s->snd_shut || s->cork || s->large || s->path_mss || !socket_plain(s) || READ_ONCE(s->sock.error) || !may_go(s, p, u->resid))
+	if (!p || s->state != INET_OPEN || s->snd_shut || s->cork || s->path_mss || !socket_plain(s) || READ_ONCE(s->sock.error) || !may_go(s, p, u->resid))
 		return 0;
 	if (inet_addr_is_own4(inet_v4(&p->remote_ip)))
 		return send_here(s, p, u, u->resid);
