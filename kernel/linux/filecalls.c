@@ -6,15 +6,16 @@
 #include "linux/filecalls.h"
 #include "mm/heap.h"
 
-static int iov_check(struct uio_seg *segs, unsigned n)
+/* What is wrong with one of these, the first of them maybe: a negative length counts before an address. */
+static COLD int iov_refuse(const struct uio_seg *segs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		if ((ssize_t)segs[i].len < 0)
 			return -EINVAL;
 	for (unsigned i = 0; i < n; i++)
 		if (!user_range_ok(uaddr_make(segs[i].base), segs[i].len))
-			return -EFAULT;
-	return 0;
+			break;
+	return -EFAULT;
 }
 
 _Static_assert(sizeof(struct lx_iovec) == sizeof(struct uio_seg) && offsetof(struct uio_seg, len) == 8, "iovec is a uio_seg");
@@ -35,11 +36,11 @@ int user_iov_get(struct user_iov *v, struct uaddr iov, u64 count)
 	}
 	v->n = (unsigned)count;
 	r = v->n ? copy_from_user(v->segs, iov, v->n * sizeof(*v->segs)) : 0;
-	if (r == 0)
-		r = iov_check(v->segs, v->n);
-	for (unsigned i = 0; r == 0 && i < v->n; i++) {
-		v->segs[i].len = MIN(v->segs[i].len, LX_MAX_RW_COUNT - v->total);
-		v->total += v->segs[i].len;
+	for (struct uio_seg *s = v->segs; r == 0 && s < v->segs + v->n; s++) {
+		if (unlikely(s->len > ARCH_USER_TOP || s->base > ARCH_USER_TOP - s->len))
+			return iov_refuse(s, v->n - (unsigned)(s - v->segs));
+		s->len = MIN(s->len, LX_MAX_RW_COUNT - v->total);
+		v->total += s->len;
 	}
 	return r;
 }
