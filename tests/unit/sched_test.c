@@ -101,6 +101,46 @@ static void woken_for_nothing(void **state)
 	level = 0;
 }
 
+/* A wake between queueing and sleeping is not slept over: the entry goes back first, and the caller looks again. */
+static void woken_before_the_sleep(void **state)
+{
+	struct waiter w;
+
+	waitq_prepare(&q, &w, false);
+	waitq_wake_all(&q);
+	assert_null(w.entry.queue);
+	assert_int_equal(waitq_block(&w, true, WAIT_FOREVER), 0);
+	assert_ptr_equal(w.entry.queue, &q);
+	assert_ptr_equal(q.entries.next, &w.entry.link);
+	assert_int_equal(waitq_block(&w, true, arch_clock_mono_ns() + NSEC_PER_MSEC), -ETIMEDOUT);
+	waitq_finish(&w);
+	assert_true(list_empty(&q.entries));
+}
+
+/* Without a queue: it ends when the word is NULL, at once if it is already. */
+static void *held;
+
+static void let_go(void *arg)
+{
+	struct thread *t = arg;
+
+	__atomic_store_n(&held, NULL, __ATOMIC_SEQ_CST);
+	thread_wake(t);
+	thread_put(t);
+}
+
+static void asleep_while_held(void **state)
+{
+	struct thread *self = thread_current();
+
+	held = &held;
+	assert_int_equal(sched_sleep_while(&held, false, arch_clock_mono_ns() + NSEC_PER_MSEC), -ETIMEDOUT);
+	thread_get(self);
+	assert_int_equal(thread_spawn("waker", let_go, self), 0);
+	assert_int_equal(sched_sleep_while(&held, false, WAIT_FOREVER), 0);
+	assert_int_equal(sched_sleep_while(&held, false, WAIT_FOREVER), 0);
+}
+
 /* A waker may hold the last reference while interrupts are masked: the thread is freed later. */
 static void last_reference(void **state)
 {
@@ -343,7 +383,8 @@ static void generator(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(wake_one_and_all), cmocka_unit_test(woken_for_nothing), cmocka_unit_test(last_reference),
+		cmocka_unit_test(wake_one_and_all), cmocka_unit_test(woken_for_nothing), cmocka_unit_test(woken_before_the_sleep),
+		cmocka_unit_test(asleep_while_held), cmocka_unit_test(last_reference),
 		cmocka_unit_test(timeouts), cmocka_unit_test(signals_end_sleeps),
 		cmocka_unit_test(mutual_exclusion), cmocka_unit_test(readers_and_writers), cmocka_unit_test(timers_in_order), cmocka_unit_test(deadline_zero),
 		cmocka_unit_test(nothing_leaks), cmocka_unit_test(generator), cmocka_unit_test(lock_up),
