@@ -7,7 +7,7 @@
  *
  * A struct of operations of which a program may need some only says LINK_SLOT(fn) for one: fn, which is not static, or NULL where the
  * script has no line for it. LINK_SLOT_OF(fn) declares it at file scope. Only for data: the compiler takes the address of a function for
- * true, so code reads it from a volatile variable.
+ * true, so code reads it from a volatile variable, RO_AFTER_INIT.
  */
 #ifndef BASE_LINK_H
 #define BASE_LINK_H

@@ -149,7 +149,7 @@ bool bootconf_net(struct bootconf *c, char key, const char *v)
 }
 
 LINK_SLOT_OF(bootconf_net);
-static __typeof__(&bootconf_net) const volatile net_take = LINK_SLOT(bootconf_net);
+static __typeof__(&bootconf_net) const volatile net_take RO_AFTER_INIT = LINK_SLOT(bootconf_net);
 
 static bool parse_root(struct bootconf *c, const char *v)
 {
@@ -183,7 +183,7 @@ bool bootconf_volume(struct bootconf *c, const char *v)
 }
 
 LINK_SLOT_OF(bootconf_volume);
-static __typeof__(&bootconf_volume) const volatile volume_take = LINK_SLOT(bootconf_volume);
+static __typeof__(&bootconf_volume) const volatile volume_take RO_AFTER_INIT = LINK_SLOT(bootconf_volume);
 
 /* len hexadecimal digits, two for each of at most max bytes. */
 static bool parse_hex(const char *v, size_t len, u8 *ret, size_t max)

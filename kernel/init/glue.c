@@ -59,7 +59,7 @@ void glue_cpus_start(void)
 }
 
 LINK_SLOT_OF(glue_cpus_start);
-static __typeof__(&glue_cpus_start) const volatile cpus_start = LINK_SLOT(glue_cpus_start);
+static __typeof__(&glue_cpus_start) const volatile cpus_start RO_AFTER_INIT = LINK_SLOT(glue_cpus_start);
 
 void glue_cpus(void)
 {

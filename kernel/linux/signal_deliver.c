@@ -86,7 +86,7 @@ void signal_handler_run(struct user_regs *regs, const struct signal_action *a, c
 }
 
 LINK_SLOT_OF(signal_handler_run);
-static __typeof__(&signal_handler_run) const volatile handler_run = LINK_SLOT(signal_handler_run);
+static __typeof__(&signal_handler_run) const volatile handler_run RO_AFTER_INIT = LINK_SLOT(signal_handler_run);
 
 static void deliver(struct user_regs *regs)
 {

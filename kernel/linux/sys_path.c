@@ -30,7 +30,7 @@ void notify_at_slow(struct vnode *start, const char *path, u32 mask, struct vnod
 }
 
 LINK_SLOT_OF(notify_at_slow);
-__typeof__(&notify_at_slow) const volatile notify_at_hook = LINK_SLOT(notify_at_slow);
+__typeof__(&notify_at_slow) const volatile notify_at_hook RO_AFTER_INIT = LINK_SLOT(notify_at_slow);
 
 /* The vnode that path names before it goes away, if anybody watches. */
 static struct vnode *watched_at(struct vnode *start, const char *path)

@@ -155,7 +155,7 @@ static int set_ip_value(struct inet_sock *s, int name, int v, u32 len)
 }
 
 LINK_SLOT_OF(inet_mcast_set);
-static __typeof__(&inet_mcast_set) const volatile mcast = LINK_SLOT(inet_mcast_set);
+static __typeof__(&inet_mcast_set) const volatile mcast RO_AFTER_INIT = LINK_SLOT(inet_mcast_set);
 
 /* Groups; a kernel without datagrams does without. -ENOPROTOOPT: another option, or that. */
 static int set_mcast(struct inet_sock *s, int level, int name, const void *val, u32 len)

@@ -189,7 +189,7 @@ void notify_vnode_slow(struct vnode *v, u32 mask)
 }
 
 LINK_SLOT_OF(notify_vnode_slow);
-__typeof__(&notify_vnode_slow) const volatile notify_vnode_hook = LINK_SLOT(notify_vnode_slow);
+__typeof__(&notify_vnode_slow) const volatile notify_vnode_hook RO_AFTER_INIT = LINK_SLOT(notify_vnode_slow);
 
 /* ---- The instance as a file ---- */
 
