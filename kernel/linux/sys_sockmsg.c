@@ -55,7 +55,7 @@ static void rights_drop(struct sock_rights *r)
 
 /* ---- Control data of the program ---- */
 
-static NOINLINE COLD int take_rights(const u8 *data, size_t len, struct sock_msg *m)
+static int take_rights(const u8 *data, size_t len, struct sock_msg *m)
 {
 	size_t n = len / sizeof(s32);
 	const s32 *fds = (const s32 *)data;
@@ -81,7 +81,7 @@ static NOINLINE COLD int take_rights(const u8 *data, size_t len, struct sock_msg
 	return 0;
 }
 
-static COLD int take_credentials(const u8 *data, size_t len)
+static int take_credentials(const u8 *data, size_t len)
 {
 	const struct lx_ucred *c = (const struct lx_ucred *)data;
 
@@ -90,7 +90,7 @@ static COLD int take_credentials(const u8 *data, size_t len)
 	return c->pid == PROC_PID && c->uid == fs_owner_uid && c->gid == fs_owner_gid ? 0 : -EPERM;
 }
 
-static COLD int take_value(const u8 *data, size_t len, int low, int high, s32 *ret)
+static int take_value(const u8 *data, size_t len, int low, int high, s32 *ret)
 {
 	s32 v;
 
@@ -103,7 +103,7 @@ static COLD int take_value(const u8 *data, size_t len, int low, int high, s32 *r
 	return 0;
 }
 
-static COLD int take_ip(int type, const u8 *data, size_t len, struct sock_control *c)
+static int take_ip(int type, const u8 *data, size_t len, struct sock_control *c)
 {
 	struct lx_in_pktinfo p;
 	int r;
@@ -136,7 +136,7 @@ static COLD int take_ip(int type, const u8 *data, size_t len, struct sock_contro
 	}
 }
 
-static COLD int take_ipv6(int type, const u8 *data, size_t len, struct sock_control *c)
+static int take_ipv6(int type, const u8 *data, size_t len, struct sock_control *c)
 {
 	s32 v;
 	int r;
@@ -171,7 +171,7 @@ static COLD int take_ipv6(int type, const u8 *data, size_t len, struct sock_cont
 	}
 }
 
-static COLD int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size_t len, struct sock_msg *m)
+static int take_one(int family, const struct lx_cmsghdr *h, const u8 *data, size_t len, struct sock_msg *m)
 {
 	if (h->level == LX_SOL_SOCKET && h->type == SCM_RIGHTS)
 		return family == LX_AF_UNIX ? take_rights(data, len, m) : -EINVAL;
@@ -187,7 +187,7 @@ static COLD int take_one(int family, const struct lx_cmsghdr *h, const u8 *data,
 }
 
 /* Parse the control buffer; what was taken so far is in m even after an error. */
-static NOINLINE COLD int control_parse(int family, const u8 *buf, size_t len, struct sock_msg *m)
+static int control_parse(int family, const u8 *buf, size_t len, struct sock_msg *m)
 {
 	size_t at = 0;
 
@@ -255,7 +255,7 @@ static int control_put(struct control_out *c, int level, int type, const void *d
 }
 
 /* Files become descriptors as far as there is room for their numbers; the rest is dropped. */
-static NOINLINE COLD int rights_put(struct control_out *c, struct sock_rights *r, bool cloexec)
+static int rights_put(struct control_out *c, struct sock_rights *r, bool cloexec)
 {
 	s32 fds[SCM_MAX_FD];
 	unsigned n = 0, fit = c->room > sizeof(struct lx_cmsghdr) ? (unsigned)((c->room - sizeof(struct lx_cmsghdr)) / sizeof(s32)) : 0;
@@ -275,7 +275,7 @@ static NOINLINE COLD int rights_put(struct control_out *c, struct sock_rights *r
 }
 
 /* A timeval or a timespec, as the option that asked for it says. */
-static COLD int stamp_put(struct control_out *c, u8 option, u64 ns)
+static int stamp_put(struct control_out *c, u8 option, u64 ns)
 {
 	bool fine = option == LX_SO_TIMESTAMPNS || option == LX_SO_TIMESTAMPNS_NEW;
 	s64 stamp[2] = { (s64)(ns / NSEC_PER_SEC), (s64)(fine ? ns % NSEC_PER_SEC : ns % NSEC_PER_SEC / NSEC_PER_USEC) };
@@ -284,7 +284,7 @@ static COLD int stamp_put(struct control_out *c, u8 option, u64 ns)
 }
 
 /* The error, and who sent it: a sockaddr behind it. */
-static NOINLINE COLD int error_put(struct control_out *c, const struct sock_control *k)
+static int error_put(struct control_out *c, const struct sock_control *k)
 {
 	struct {
 		struct lx_sock_extended_err err;
@@ -298,7 +298,7 @@ static NOINLINE COLD int error_put(struct control_out *c, const struct sock_cont
 }
 
 /* In Linux's order. */
-static NOINLINE COLD int ip_controls_put(struct control_out *c, const struct sock_control *k)
+static int ip_controls_put(struct control_out *c, const struct sock_control *k)
 {
 	int r = 0;
 
@@ -436,7 +436,7 @@ long sys_sendmsg(int fd, struct uaddr msg, int flags)
 	return r;
 }
 
-COLD long sys_sendmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags)
+long sys_sendmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags)
 {
 	struct file *f;
 	unsigned done = 0;
@@ -486,7 +486,7 @@ size_t sock_call_head(const struct sock_call *call)
 }
 
 /* The same in front of n bytes of data. */
-static NOINLINE COLD int out_put(struct uaddr at, const struct sock_call *call, const struct sock_addr *a, const struct control_out *c, size_t n, u32 flags)
+static int out_put(struct uaddr at, const struct sock_call *call, const struct sock_addr *a, const struct control_out *c, size_t n, u32 flags)
 {
 	struct lx_recvmsg_out o = { call->name_room ? a->len : 0, (u32)c->used, (u32)n, flags };
 
@@ -561,7 +561,7 @@ long sys_recvmsg(int fd, struct uaddr msg, int flags)
 
 #define MSG_WAITFORONE 0x10000u
 
-COLD long sys_recvmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags, struct uaddr timeout)
+long sys_recvmmsg(int fd, struct uaddr msgs, unsigned vlen, int flags, struct uaddr timeout)
 {
 	struct file *f;
 	unsigned done = 0;

@@ -10,6 +10,8 @@
 #include "net/netinfo.h"
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
+#include "lwip/igmp.h"
+#include "lwip/mld6.h"
 #include "lwip/prot/dhcp.h"
 #include "lwip/priv/nd6_priv.h"
 #include "lwip/nd6.h"
@@ -368,6 +370,46 @@ int netinfo_neigh(unsigned i, struct netinfo_neigh *ret)
 	unsigned n4 = neigh4(i, ret, &found);
 	if (!found)
 		found = neigh6(i - n4, ret);
+	inet_unlock();
+	return found ? 0 : -ENOENT;
+}
+
+/* ---- Groups ---- */
+
+static void group_tell(struct netinfo_group *ret, u32 users, u32 timer, bool reporter)
+{
+	ret->users = users;
+	ret->timer_ms = timer * 100;
+	ret->reporter = reporter;
+}
+
+int netinfo_group(unsigned i, struct netinfo_group *ret)
+{
+	bool found = false;
+
+	*ret = (struct netinfo_group){ 0 };
+	inet_lock();
+	for (unsigned k = 0; k < 4 && !found; k++) {
+		const struct netif *n = k & 1 ? &inet_eth : &inet_lo;
+		const struct igmp_group *g = k < 2 ? netif_igmp_data(n) : NULL;
+		const struct mld_group *g6 = k < 2 ? NULL : netif_mld6_data(n);
+
+		ret->index = 1 + (k & 1);
+		ret->family = k < 2 ? LX_AF_INET : LX_AF_INET6;
+		while ((g || g6) && i) {
+			i--;
+			g = g ? g->next : NULL;
+			g6 = g6 ? g6->next : NULL;
+		}
+		found = g || g6;
+		if (g) {
+			group_tell(ret, g->use, g->timer, g->last_reporter_flag);
+			memcpy(ret->addr, &g->group_address, 4);
+		} else if (g6) {
+			group_tell(ret, g6->use, g6->timer, g6->last_reporter_flag);
+			memcpy(ret->addr, g6->group_address.addr, 16);
+		}
+	}
 	inet_unlock();
 	return found ? 0 : -ENOENT;
 }

@@ -49,10 +49,20 @@ struct netinfo_neigh {
 	u8 addr[16];
 };
 
+/* A multicast group that an interface listens to. */
+struct netinfo_group {
+	u32 index;
+	u32 users;           /* memberships of sockets and of the stack itself */
+	u32 timer_ms;        /* until the report that is due; 0: none is */
+	u8 family, addr[16];
+	bool reporter;       /* the last report on the link was ours */
+};
+
 int netinfo_link(unsigned i, struct netinfo_link *ret);
 int netinfo_addr(unsigned i, struct netinfo_addr *ret);
 int netinfo_route(unsigned i, struct netinfo_route *ret);
 int netinfo_neigh(unsigned i, struct netinfo_neigh *ret);
+int netinfo_group(unsigned i, struct netinfo_group *ret);  /* by interface; IPv4's first; all-nodes of IPv6 are not among them */
 
 u32 netinfo_generation(void);
 

@@ -129,6 +129,56 @@ static int show_arp(struct pseudo_text *t, u64 arg)
 	return 0;
 }
 
+/* ---- Groups ---- */
+
+/* In the first form the interface comes first, with how many groups it has; IGMP here is version 2. */
+static int show_igmp(struct pseudo_text *t, u64 arg)
+{
+	struct netinfo_group g, other;
+	struct netinfo_link l;
+	u32 index = 0;
+
+	pseudo_printf(t, "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n");
+	for (unsigned i = 0; netinfo_group(i, &g) == 0 && g.family == LX_AF_INET; i++) {
+		if (g.index != index) {
+			unsigned n = 0;
+			for (unsigned k = i; netinfo_group(k, &other) == 0 && other.family == LX_AF_INET && other.index == g.index; k++)
+				n++;
+			index = g.index;
+			pseudo_printf(t, "%u\t%-10s: %5u %7s\n", index, name_of(index, &l), n, "V2");
+		}
+		pseudo_printf(t, "\t\t\t\t%08X %5u %u:%08X\t\t%u\n", word(g.addr), g.users, g.timer_ms != 0, g.timer_ms / 10, g.reporter);
+	}
+	return 0;
+}
+
+static void igmp6_line(struct pseudo_text *t, u32 index, const u8 *addr, u32 users, u32 flags, u32 timer_ms)
+{
+	struct netinfo_link l;
+
+	pseudo_printf(t, "%-4u %-15s ", index, name_of(index, &l));
+	procnet_put_hex(t, addr, 16);
+	pseudo_printf(t, " %5u %08X %u\n", users, flags, timer_ms / 10);
+}
+
+/* Of all nodes each interface is a member without saying so. */
+static int show_igmp6(struct pseudo_text *t, u64 arg)
+{
+	static const u8 nodes[2][16] = { { 0xff, 2, [15] = 1 }, { 0xff, 1, [15] = 1 } };
+	enum { TIMER_RUNNING = 1, LAST_REPORTER = 2, LOADED = 4, NO_REPORT = 8 };
+	struct netinfo_group g;
+	struct netinfo_link l;
+
+	for (unsigned k = 0; netinfo_link(k, &l) == 0; k++) {
+		for (unsigned i = 0; netinfo_group(i, &g) == 0; i++)
+			if (g.family == LX_AF_INET6 && g.index == l.index)
+				igmp6_line(t, g.index, g.addr, g.users, LOADED | (g.timer_ms ? TIMER_RUNNING : 0) | (g.reporter ? LAST_REPORTER : 0), g.timer_ms);
+		igmp6_line(t, l.index, nodes[0], 1, NO_REPORT | LOADED, 0);
+		igmp6_line(t, l.index, nodes[1], 1, NO_REPORT, 0);
+	}
+	return 0;
+}
+
 /* ---- Tables ---- */
 
 static const struct pseudo_file files[] = {
@@ -137,6 +187,8 @@ static const struct pseudo_file files[] = {
 	{ .path = "net/route", .mode = 0444, .show = show_route },
 	{ .path = "net/ipv6_route", .mode = 0444, .show = show_ipv6_route },
 	{ .path = "net/arp", .mode = 0444, .show = show_arp },
+	{ .path = "net/igmp", .mode = 0444, .show = show_igmp },
+	{ .path = "net/igmp6", .mode = 0444, .show = show_igmp6 },
 	{ .path = "net/tcp", .mode = 0444, .show = procnet_show_tcp, .arg = LX_AF_INET },
 	{ .path = "net/tcp6", .mode = 0444, .show = procnet_show_tcp, .arg = LX_AF_INET6 },
 	{ .path = "net/udp", .mode = 0444, .show = procnet_show_udp, .arg = LX_AF_INET },

@@ -190,6 +190,57 @@ static void lo(void)
 	NOTE("statistics", "%u numbers of %u", good, count);
 }
 
+/* The row of a group on lo without what timers do; nothing if there is none. */
+static void group_row(const char *what, const char *path, const char *group, unsigned words)
+{
+	int on_lo = 0, shown = 0;
+
+	slurp(path);
+	for (char *line = strtok(buf, "\n"); line && !shown; line = strtok(NULL, "\n")) {
+		char name[20];
+		unsigned index;
+		if (sscanf(line, "%u %19s", &index, name) == 2 && line[0] != '\t')
+			on_lo = !strcmp(name, "lo");
+		char *at = strstr(line, group);
+		if (!on_lo || !at)
+			continue;
+		char *end = at;
+		for (unsigned i = 0; i < words; i++)
+			end += strspn(end, " ") + strcspn(end + strspn(end, " "), " ");
+		NOTE(what, "%.*s|", (int)(end - line), line);
+		shown = 1;
+	}
+	if (!shown)
+		NOTE(what, "absent");
+}
+
+static void groups(void)
+{
+	struct ip_mreqn m = { .imr_ifindex = 1 };
+	struct ipv6_mreq m6 = { .ipv6mr_interface = 1 };
+	int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET, SOCK_DGRAM, 0), c = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	header("/proc/net/igmp", 1);
+	group_row("all systems", "/proc/net/igmp", "010000E0", 2);
+	group_row("all nodes", "/proc/net/igmp6", "ff020000000000000000000000000001", 3);
+	group_row("all nodes of the interface", "/proc/net/igmp6", "ff010000000000000000000000000001", 3);
+	inet_pton(AF_INET, "239.1.2.3", &m.imr_multiaddr);
+	inet_pton(AF_INET6, "ff12::77", &m6.ipv6mr_multiaddr);
+	group_row("not joined", "/proc/net/igmp", "030201EF", 2);
+	CHECK("join", setsockopt(a, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof m));
+	group_row("joined", "/proc/net/igmp", "030201EF", 2);
+	CHECK("join", setsockopt(b, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof m));
+	group_row("joined twice", "/proc/net/igmp", "030201EF", 2);
+	CHECK("join", setsockopt(c, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof m6));
+	group_row("joined", "/proc/net/igmp6", "ff120000000000000000000000000077", 2);
+	close(a);
+	group_row("left once", "/proc/net/igmp", "030201EF", 2);
+	close(b);
+	group_row("left", "/proc/net/igmp", "030201EF", 2);
+	close(c);
+	group_row("left", "/proc/net/igmp6", "ff120000000000000000000000000077", 2);
+}
+
 int main(void)
 {
 	char *p;
@@ -233,5 +284,6 @@ int main(void)
 	sockets();
 	sockets6();
 	lo();
+	groups();
 	return 0;
 }
