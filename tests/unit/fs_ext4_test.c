@@ -213,6 +213,31 @@ static void test_many_names(void **state)
 	}
 }
 
+/* Blocks that were freed and not yet committed are there for whoever asks: by write, by a store into a mapping, by fallocate. */
+static void test_space_of_the_removed(void **state)
+{
+	struct disk d;
+	struct vnode *v;
+
+	volume_make(&d, 16 * MB, "-t ext4 -b 4096 -J size=4");
+	struct mount *m = volume_mount(&d);
+	for (unsigned k = 0; k < 3; k++) {
+		v = file_open("/a", LX_O_CREAT | LX_O_RDWR);
+		assert_non_null(v);
+		assert_int_equal(fs_fallocate(v, k ? LX_FALLOC_ZERO_RANGE : LX_FALLOC_KEEP_SIZE, 0, 8 * MB), 0);
+		vnode_put(v);
+		assert_int_equal(fs_unlink(NULL, "/a"), 0);
+	}
+	write_file("/b", 8 * MB, 1);
+	/* What is really full stays so. */
+	v = file_open("/a", LX_O_CREAT | LX_O_RDWR);
+	assert_int_equal(fs_fallocate(v, 0, 0, 8 * MB), -ENOSPC);
+	vnode_put(v);
+	assert_int_equal(volume_unmount(m), 0);
+	assert_int_equal(volume_check(d.data, d.size), 0);
+	disk_free(&d);
+}
+
 static void test_unlinked_open_file(void **state)
 {
 	struct disk d;
@@ -414,7 +439,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mount_unmount), cmocka_unit_test(test_new_inodes_read_nothing), cmocka_unit_test(test_files_stay), cmocka_unit_test(test_sparse_punch_truncate),
-		cmocka_unit_test(test_many_names), cmocka_unit_test(test_unlinked_open_file), cmocka_unit_test(test_full_volume),
+		cmocka_unit_test(test_many_names), cmocka_unit_test(test_space_of_the_removed), cmocka_unit_test(test_unlinked_open_file), cmocka_unit_test(test_full_volume),
 		cmocka_unit_test(test_log_tail), cmocka_unit_test(test_failing_disk), cmocka_unit_test(test_discard), cmocka_unit_test(test_discard_full_and_refused),
 	};
 	return cmocka_run_group_tests_name("fs_ext4", tests, fixture_setup, NULL);

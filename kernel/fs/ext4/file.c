@@ -671,12 +671,20 @@ static int allocate(struct ext4_inode *i, u64 off, u64 end)
 	return r;
 }
 
+/* The blocks; what is done already is found so when it is tried again. */
+static int range_change(struct ext4_inode *i, u32 mode, u64 off, u64 end)
+{
+	int r = mode & (LX_FALLOC_PUNCH_HOLE | LX_FALLOC_ZERO_RANGE) ? punch(i, off, end) : 0;
+
+	return r || mode & LX_FALLOC_PUNCH_HOLE ? r : allocate(i, off, end);
+}
+
 static int ext4_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 {
 	struct ext4_inode *i = ext4_inode(v);
 	struct ext4 *e = ext4_of(v);
 	u64 end = off + len;
-	int r = 0;
+	int r;
 
 	if (!(i->flags & EXT4_FL_EXTENTS) && !(mode & LX_FALLOC_PUNCH_HOLE))
 		return -EOPNOTSUPP;
@@ -684,10 +692,9 @@ static int ext4_fallocate(struct vnode *v, u32 mode, u64 off, u64 len)
 		return -EFBIG;
 	if (i->deleted)
 		return -EIO;
-	if (mode & (LX_FALLOC_PUNCH_HOLE | LX_FALLOC_ZERO_RANGE))
-		r = punch(i, off, end);
-	if (!r && !(mode & LX_FALLOC_PUNCH_HOLE))
-		r = allocate(i, off, end);
+	r = range_change(i, mode, off, end);
+	if (r == -ENOSPC && !ext4_settle_space(e))
+		r = range_change(i, mode, off, end);
 	if (!r && !(mode & LX_FALLOC_KEEP_SIZE) && end > v->size)
 		r = zero_tail(i);
 	if (!r)

@@ -189,7 +189,7 @@ static int ext4_tmpfile(struct vnode *v, u32 mode, bool linkable, struct vnode *
 	return r;
 }
 
-static int ext4_link(struct vnode *v, const char *name, size_t len, struct vnode *target)
+static int link_once(struct vnode *v, const char *name, size_t len, struct vnode *target)
 {
 	struct ext4_inode *dir = ext4_inode(v), *i = ext4_inode(target);
 	struct ext4 *e = ext4_of(v);
@@ -212,6 +212,13 @@ static int ext4_link(struct vnode *v, const char *name, size_t len, struct vnode
 	int s = dir_touched(dir);
 	ext4_end(e);
 	return r ? r : s;
+}
+
+static int ext4_link(struct vnode *v, const char *name, size_t len, struct vnode *target)
+{
+	int r = link_once(v, name, len, target);
+
+	return r == -ENOSPC && !ext4_settle_space(ext4_of(v)) ? link_once(v, name, len, target) : r;
 }
 
 /* ---- Removing ---- */
@@ -328,11 +335,28 @@ static int rename_replace(struct rename_args *a)
 	return r;
 }
 
+static int rename_once(struct rename_args *a, u32 flags)
+{
+	struct ext4 *e = ext4_of(&a->odir->v);
+	int r = ext4_begin(e);
+
+	if (r)
+		return r;
+	r = flags & LX_RENAME_EXCHANGE ? rename_exchange(a) : rename_replace(a);
+	if (!r) {
+		fs_now(&a->i->ctime);
+		r = ext4_inode_store(a->i, true);
+	}
+	int s = dir_touched(a->odir), t = dir_touched(a->ndir);
+	r = r ? r : s ? s : t;
+	ext4_end(e);
+	return r;
+}
+
 static int ext4_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *ndir, const char *nname, size_t nlen, struct vnode *victim, u32 flags)
 {
 	struct rename_args a = { .odir = ext4_inode(odir), .ndir = ext4_inode(ndir), .oname = oname, .nname = nname, .olen = olen, .nlen = nlen,
 				 .victim = victim ? ext4_inode(victim) : NULL };
-	struct ext4 *e = ext4_of(odir);
 	struct vnode *v;
 
 	if (nlen > EXT4_NAME_MAX)
@@ -341,17 +365,9 @@ static int ext4_rename(struct vnode *odir, const char *oname, size_t olen, struc
 	if (r)
 		return r;
 	a.i = ext4_inode(v);
-	r = ext4_begin(e);
-	if (!r) {
-		r = flags & LX_RENAME_EXCHANGE ? rename_exchange(&a) : rename_replace(&a);
-		if (!r) {
-			fs_now(&a.i->ctime);
-			r = ext4_inode_store(a.i, true);
-		}
-		int s = dir_touched(a.odir), t = dir_touched(a.ndir);
-		r = r ? r : s ? s : t;
-		ext4_end(e);
-	}
+	r = rename_once(&a, flags);
+	if (r == -ENOSPC && !ext4_settle_space(ext4_of(odir)))
+		r = rename_once(&a, flags);
 	vnode_put(v);
 	return r;
 }
