@@ -16,7 +16,7 @@ from meter import CLEAN_CPU, TOP, counters, vmm
 
 GUEST, ADDRESS = "10.9.0.2", "ip=10.9.0.2::10.9.0.1:255.255.255.0:pith:eth0:off"
 SETUP = "ip link set lo up; ip tuntap add tap0 mode tap; ip addr add 10.9.0.1/24 dev tap0; ip link set tap0 up; exec "
-RUNS = int(os.environ.get("PITH_BENCH_RUNS", "5"))
+RUNS = int(os.environ.get("PITH_BENCH_RUNS", "11"))
 TABLES = ["--tables=2", "--table-size=10000"]
 USER = ["--mysql-user=test", "--mysql-password=secret", "--mysql-db=test"]
 

@@ -9,7 +9,7 @@ import os, re, shutil, subprocess, time
 import guest, machine, mariadb, meter
 from meter import CLEAN_CPU, counters, symbols, vmm
 
-RUNS = int(os.environ.get("PITH_BENCH_RUNS", "5"))
+RUNS = int(os.environ.get("PITH_BENCH_RUNS", "11"))
 
 # Beside the marks of programs/storage.c: name, operations.
 ROWS = {0: ("sequential read, 64 KiB, not cached, a MB", 16), 1: ("random read, 4 KiB, not cached", 1000), 2: ("sequential read, 64 KiB, cached, a MB", 16),
