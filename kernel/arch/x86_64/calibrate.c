@@ -1,7 +1,8 @@
 /*
  * calibrate.c - rate of the time-stamp counter, and the wall clock at boot.
  *
- * Rate, in order: kvmclock's scale; CPUID leaves 0x40000010 and 0x15; the hint of the boot configuration; measured for
+ * Rate, in order: kvmclock's scale; CPUID leaves 0x40000010 and 0x15; the hint of the boot configuration, unless the local
+ * APIC's timer contradicts it (a command line written on another host, or a VMM whose clock counts instructions); measured for
  * MEASURE_NS against the HPET, the ACPI PM timer, or PIT channel 0 (latched; the speaker's port 0x61 is not there
  * on every machine), or the local APIC's timer, which counts nanoseconds under QEMU and KVM; CPUID 0x16; 1 GHz.
  * All are checked for plausibility: they come from outside.
@@ -18,7 +19,9 @@
 #define KHZ_MIN 10000ull         /* a plausible counter: 10 MHz to 100 GHz */
 #define KHZ_MAX 100000000ull
 #define MEASURE_NS 200000ull
+#define CHECK_NS 3000ull
 #define STILL_MAX 4000u           /* readings without a change: it does not run */
+#define LAPIC_TIMER 3u            /* the last of the references */
 #define REFERENCES 4u
 #define MSR_KVM_WALL_CLOCK 0x4b564d00u
 #define MSR_KVM_SYSTEM_TIME 0x4b564d01u
@@ -112,7 +115,7 @@ static bool reference_open(unsigned i, struct reference *r)
 		arch_out8(0x40, 0);
 		arch_out8(0x40, 0);
 		*r = (struct reference){ pit_read, 1193182, 0xffff };
-	} else if (i == 3 && (cpu_features.tcg || cpu_features.kvm)) {
+	} else if (i == LAPIC_TIMER && (cpu_features.tcg || cpu_features.kvm)) {
 		lapic_count_start();
 		*r = (struct reference){ lapic_count, NSEC_PER_SEC, 0xffffffff };
 	} else {
@@ -188,6 +191,22 @@ static u64 measure_khz(void)
 	return 0;
 }
 
+/* Whether the hint is the counter's rate to a quarter, as far as CHECK_NS of the timer that counts nanoseconds tell. */
+static bool hint_holds(u64 khz)
+{
+	struct reference r;
+	u64 t0, t1, want = khz * CHECK_NS / 1000000, value;
+
+	if (!reference_open(LAPIC_TIMER, &r))
+		return true;
+	value = read_pair(&r, &t0);
+	while (x86_rdtsc() - t0 < want)
+		continue;
+	value = (read_pair(&r, &t1) - value) & r.mask;
+	want = (t1 - t0) * 1000000 / khz;
+	return value < want + want / 4 && value > want - want / 4;
+}
+
 u64 calibrate_refine(u64 khz)
 {
 	u64 tsc, value = read_pair(&ref, &tsc), elapsed = tsc - ref_tsc;
@@ -214,7 +233,7 @@ u64 calibrate_tsc_khz(u64 hint_khz)
 		return khz;
 	if (plausible(khz = cpuid_khz()))
 		return khz;
-	if (plausible(hint_khz))
+	if (plausible(hint_khz) && hint_holds(hint_khz))
 		return hint_khz;
 	khz = measure_khz();
 	if (plausible(khz)) {

@@ -4,7 +4,7 @@
 
 #include "base/types.h"
 
-/* kHz, never 0. What the hypervisor or the CPU states, else the hint, else measured (a fifth of a millisecond). */
+/* kHz, never 0. What the hypervisor or the CPU states, else the hint if it holds (some microseconds), else measured (a fifth of a millisecond). */
 u64 calibrate_tsc_khz(u64 hint_khz);
 /* When the counter passes this, calibrate_refine wants to be called (with interrupts masked, on one CPU at a time): the rate, measured better. */
 extern u64 calibrate_refine_tsc;
