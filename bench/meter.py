@@ -14,9 +14,13 @@ def row(name, value, unit="", goal=None, linux=None, ratio=None, ratio_goal=None
     """A row of the table: less is better. goal: at most so much; ratio: Linux's by Pith's; ratio_goal: at least so much."""
     ratio = ratio or (linux / value if linux and value else None)
     rows.append((name, unit, value, linux, ratio, goal, ratio_goal))
-    met = [value is not None and value <= goal] if goal is not None else [ratio >= ratio_goal] if ratio_goal and ratio else []
-    wanted = f"goal {goal:,g}" if goal is not None else f"goal {ratio_goal} x" if ratio_goal else ""
-    print(f"{name:62s} {shown(value):>12s} {shown(linux):>12s} {unit:14s} {'' if ratio is None else f'{ratio:.2f} x':>8s}  {wanted}{'' if not met else '  ok' if met[0] else '  OVER'}", flush=True)
+    asked = []
+    if goal is not None:
+        asked.append((f"goal {goal:,g}", value is not None and value <= goal))
+    if ratio_goal:
+        asked.append((f"goal {ratio_goal:.3g} x", ratio is not None and ratio >= ratio_goal))
+    wanted = "  ".join(f"{what}  {'ok' if met else 'OVER'}" for what, met in asked)
+    print(f"{name:62s} {shown(value):>12s} {shown(linux):>12s} {unit:14s} {'' if ratio is None else f'{ratio:.2f} x':>8s}  {wanted}", flush=True)
 
 def counters(path):
     """What bench/plugin/count.c keeps: the counters now, and those at each mark."""

@@ -75,7 +75,8 @@ def bench_start(tmp):
         return seconds_of(hellos[kind])
     hellos = {kind: command(kind, linux, f"{meter.BUILD}/bench/hello") for kind in KINDS}
     p, l, ratio = in_turn(answer)
-    row("microvm: VMM's start to first HTTP answer: time", p, "ms", 80, l, ratio)
+    # 80 ms were asked for where Linux took 308; on another host the ratio tells more.
+    row("microvm: VMM's start to first HTTP answer: time", p, "ms", 80, l, ratio, 308 / 80)
     p, l, ratio = in_turn(hello)
     row("microvm: VMM's start to hello's end: time", p, "ms", None, l, ratio, 1.3)
     row("the VMM alone, started and ended: time", floor(tmp), "ms")
