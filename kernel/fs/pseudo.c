@@ -158,6 +158,16 @@ static struct pnode *pseudo_alias(struct pnode *dir, const char *name, size_t le
 	return NULL;
 }
 
+/*
+ * The directory of the path that was added last, and that part of the path: tables name neighbours one after the other, and a
+ * program's first look into /proc or /sys adds all that they have. Guarded by pseudo_lock.
+ */
+static struct {
+	const char *path;
+	size_t len;
+	struct pnode *dir;
+} last_added;
+
 static int pseudo_add(enum pseudo_fs fs, const char *path, enum pnode_kind kind, const void *what)
 {
 	struct pnode *dir = pseudo_root(fs);
@@ -165,18 +175,13 @@ static int pseudo_add(enum pseudo_fs fs, const char *path, enum pnode_kind kind,
 	int r = 0;
 	if (!dir)
 		return fs > PSEUDO_SYS ? -EINVAL : -ENOMEM;
-	if (fs == PSEUDO_PROC && str_has_prefix(path, "net/")) {
-		/* /proc/net is a link to self/net */
-		spin_lock(&pseudo_lock);
-		dir = pnode_child_locked(pseudo_self, "net", 3);
-		if (!dir && (dir = pnode_new(pseudo_self, fs, PNODE_DIR, "net", 3)))
-			list_append(&pseudo_self->children, &dir->siblings);
-		spin_unlock(&pseudo_lock);
-		if (!dir)
-			return -ENOMEM;
-		p += 4;
-	}
 	spin_lock(&pseudo_lock);
+	if (last_added.dir && last_added.dir->fs == fs && strncmp(path, last_added.path, last_added.len) == 0) {
+		dir = last_added.dir;
+		p += last_added.len;
+	} else if (fs == PSEUDO_PROC && str_has_prefix(path, "net/")) {
+		dir = pseudo_self;       /* /proc/net is a link to self/net */
+	}
 	for (;;) {
 		const char *end = strchr(p, '/');
 		size_t len = end ? (size_t)(end - p) : strlen(p);
@@ -198,8 +203,12 @@ static int pseudo_add(enum pseudo_fs fs, const char *path, enum pnode_kind kind,
 				n->file = NULL;
 			list_append(&dir->children, &n->siblings);
 		}
-		if (!end)
+		if (!end) {
+			last_added.path = path;
+			last_added.len = (size_t)(p - path);
+			last_added.dir = dir;
 			break;
+		}
 		dir = n;
 		p = end + 1;
 	}

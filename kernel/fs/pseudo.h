@@ -72,7 +72,8 @@ int pseudo_add_dev(const struct pseudo_dev *d);
 
 /*
  * Files that are registered only when somebody lists a directory of fs (PROC, SYS) or asks for a name that is
- * not there yet: populate is called once then, and may sleep. At boot. -ENOMEM when there are too many.
+ * not there yet: populate is called once then, and may sleep; for a name only if those that were given before
+ * it did not bring it. At boot. -ENOMEM when there are too many.
  */
 int pseudo_on_look(enum pseudo_fs fs, int (*populate)(void)) MUST_CHECK;
 

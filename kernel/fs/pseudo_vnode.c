@@ -36,8 +36,8 @@ struct pseudo_handle {
 
 static struct mutex populate_lock = MUTEX_INIT(populate_lock);
 #define POPULATE_MAX 4u
-static int (*populate_fns[2][POPULATE_MAX])(void) RO_AFTER_INIT_ZERO;
-static unsigned populate_pending[2];     /* atomic: how many are still to be called */
+static int (*populate_fns[2][POPULATE_MAX + 1])(void) RO_AFTER_INIT_ZERO;  /* ends with NULL */
+static unsigned populate_done[2];        /* atomic: how many of them have been called */
 
 LINK_SLOT_OF(pseudo_readdir);
 static const struct vnode_ops dir_ops, proc_dir_ops, file_ops, file_ro_ops, link_ops, magic_ops;
@@ -178,24 +178,23 @@ static int lookup_number_file(struct vnode *dir, const char *name, size_t len, s
 
 /*
  * Register what rooms show besides what they registered at boot. That is put off until somebody lists a directory or asks for a name that is
- * not there yet: many programs read /proc/self/exe and nothing else.
+ * not there yet, and then done room by room until the name is there: many programs read /proc/self/exe and nothing else, or one setting.
  */
-static void pseudo_populate(struct pnode *root)
+static COLD void pseudo_populate(struct pnode *root)
 {
 	mutex_lock(&populate_lock);
-	unsigned n = populate_pending[root->fs];
-	for (unsigned i = 0; i < n; i++) {
-		int r = populate_fns[root->fs][i]();
-		if (r)
-			log_error("fs: generated files could not be made (%d)\n", r);
-	}
-	__atomic_store_n(&populate_pending[root->fs], 0u, __ATOMIC_RELEASE);
+	int (*populate)(void) = populate_fns[root->fs][populate_done[root->fs]];
+	int r = populate ? populate() : 0;
+	if (r)
+		log_error("fs: generated files could not be made (%d)\n", r);
+	if (populate)
+		__atomic_store_n(&populate_done[root->fs], populate_done[root->fs] + 1, __ATOMIC_RELEASE);
 	mutex_unlock(&populate_lock);
 }
-/* True if it was done just now. */
+/* False when there is nothing more to register; true when something was just now, by whomever. */
 static inline bool pseudo_look(struct pseudo_inode *d)
 {
-	if (likely(!__atomic_load_n(&populate_pending[d->node->fs], __ATOMIC_ACQUIRE)))
+	if (likely(!populate_fns[d->node->fs][__atomic_load_n(&populate_done[d->node->fs], __ATOMIC_ACQUIRE)]))
 		return false;
 	pseudo_populate(d->node);
 	return true;
@@ -221,9 +220,9 @@ static int pseudo_lookup(struct vnode *dir, const char *name, size_t len, struct
 		return lookup_number_file(dir, name, len, ret);
 	if (d->node->kind == PNODE_NUMDIR)
 		return lookup_number(dir, name, len, ret);
-	struct pnode *found = pnode_child(d->node, name, len);
-	if (!found && pseudo_look(d))
-		found = pnode_child(d->node, name, len);
+	struct pnode *found;
+	while (!(found = pnode_child(d->node, name, len)) && pseudo_look(d))
+		;
 	if (!found)
 		return -ENOENT;
 	*ret = pseudo_vnode(dir->mount, found);
@@ -283,7 +282,8 @@ int pseudo_readdir(struct vnode *dir, u64 off, vnode_dirent_fn fn, void *arg)
 {
 	struct pseudo_inode *d = pseudo_inode(dir);
 	struct pnode *n;
-	(void)pseudo_look(d);
+	while (pseudo_look(d))
+		;
 	if (off == 0) {
 		if (!fn(arg, ".", 1, dir->ino, VNODE_DIR, 1))
 			return 0;
@@ -327,7 +327,8 @@ static int pseudo_getattr(struct vnode *v, struct vattr *ret)
 	} else if (v->type == VNODE_LINK) {
 		ret->mode |= 0777;
 	} else {
-		pseudo_look(i);
+		while (pseudo_look(i))
+			;
 		ret->mode |= 0555;
 		ret->nlink = 2 + (i->kind == PSEUDO_NODE ? pnode_subdirs(i->node) : 0);
 	}
@@ -473,12 +474,12 @@ static int pseudo_statfs(struct mount *m, struct fs_statfs *ret)
 
 int pseudo_on_look(enum pseudo_fs fs, int (*populate)(void))
 {
-	unsigned n = populate_pending[fs];
-	if (n == POPULATE_MAX)
-		return -ENOMEM;
-	populate_fns[fs][n] = populate;
-	populate_pending[fs] = n + 1;
-	return 0;
+	for (unsigned n = 0; n < POPULATE_MAX; n++)
+		if (!populate_fns[fs][n]) {
+			populate_fns[fs][n] = populate;
+			return 0;
+		}
+	return -ENOMEM;
 }
 
 int pseudo_mount(enum pseudo_fs fs, const char *fstype, const char *path, u64 magic, int (*populate)(void))

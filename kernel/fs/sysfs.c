@@ -135,7 +135,13 @@ static int sysfs_add_node_link(unsigned cpu)
 
 static int sysfs_populate(void)
 {
-	int r = pseudo_add_files(PSEUDO_SYS, files, ARRAY_SIZE(files));
+	return pseudo_add_files(PSEUDO_SYS, files, ARRAY_SIZE(files));
+}
+
+/* By itself, since most programs ask for none of these. */
+static int sysfs_populate_cpus(void)
+{
+	int r = 0;
 	for (unsigned c = 0; !r && c < arch_cpu_count(); c++) {
 		r = sysfs_add_cpu(c);
 		if (!r)
@@ -148,5 +154,6 @@ static int sysfs_populate(void)
 
 int fs_mount_sysfs(const char *path)
 {
-	return pseudo_mount(PSEUDO_SYS, "sysfs", path, LX_SYSFS_MAGIC, sysfs_populate);
+	int r = pseudo_mount(PSEUDO_SYS, "sysfs", path, LX_SYSFS_MAGIC, sysfs_populate);
+	return r ? r : pseudo_on_look(PSEUDO_SYS, sysfs_populate_cpus);
 }

@@ -5,6 +5,7 @@
 #include "fs_fixture.h"
 #include "base/print.h"
 #include "fs/procfs.h"
+#include "fs/pseudo_node.h"
 #include "vm/aspace.h"
 
 static char buf[65536];
@@ -58,6 +59,20 @@ static int count_show(struct pseudo_text *t, u64 arg)
 static const struct pseudo_file count_file = { .path = "self/count", .mode = 0444, .show = count_show, .arg = 1000 };
 static const struct pseudo_file net_file = { .path = "net/if_inet6", .mode = 0444, .show = count_show, .arg = 0 };
 
+static const struct pseudo_file late_files[] = {
+	{ .path = "late/one/file", .mode = 0400, .show = count_show },
+	{ .path = "late/one/file2", .mode = 0400, .show = count_show },
+	{ .path = "late/other/file", .mode = 0400, .show = count_show },
+	{ .path = "net/late", .mode = 0400, .show = count_show },
+	{ .path = "self/late", .mode = 0400, .show = count_show },
+};
+static unsigned late_calls;
+static int late_populate(void)
+{
+	late_calls++;
+	return pseudo_add_files(PSEUDO_PROC, late_files, ARRAY_SIZE(late_files));
+}
+
 static int machine(void **state)
 {
 	static const struct vm_area_ops no_files;
@@ -69,7 +84,7 @@ static int machine(void **state)
 		if (fs_mkdir(NULL, dirs[k], 0755))
 			return -1;
 	pseudo_set_pid(2);
-	return fs_mount_procfs("/proc") || procfs_init() || fs_mount_sysfs("/sys") || fs_mount_devfs("/dev") || fs_mount_tmpfs("/tmp", 01777, 64 * PAGE_SIZE) ||
+	return fs_mount_procfs("/proc") || procfs_init() || pseudo_on_look(PSEUDO_PROC, late_populate) || fs_mount_sysfs("/sys") || fs_mount_devfs("/dev") || fs_mount_tmpfs("/tmp", 01777, 64 * PAGE_SIZE) ||
 	       pseudo_add_dir(PSEUDO_PROC, &fd_dir) || pseudo_add_dir(PSEUDO_PROC, &task_dir) || pseudo_add_file(PSEUDO_PROC, &count_file) ||
 	       pseudo_add_file(PSEUDO_PROC, &net_file) || fixture_write("/data/real", "contents");
 }
@@ -598,6 +613,27 @@ static void removed_directories(void **state)
 	assert_int_equal(fs_rmdir(NULL, "/data/rest"), 0);
 }
 
+/* Rooms register their files in turn until the name that is asked for is there, each once. */
+static void registered_on_look(void **state)
+{
+	static const struct pseudo_file below = { .path = "late/one/file/x", .mode = 0400 }, shorter = { .path = "late/one/fil", .mode = 0400 };
+	struct vnode *v;
+	assert_int_equal(mode_of("/proc/self/count", NAMEI_FOLLOW), LX_S_IFREG | 0444);
+	assert_int_equal(mode_of("/proc/uptime", 0), LX_S_IFREG | 0444);
+	assert_int_equal(late_calls, 0);
+	assert_int_equal(mode_of("/proc/late/other/file", 0), LX_S_IFREG | 0400);
+	assert_int_equal(fs_namei(NULL, "/proc/nothing", 0, &v), -ENOENT);
+	assert_int_equal(late_calls, 1);
+	for (unsigned k = 0; k < ARRAY_SIZE(late_files); k++) {
+		snprintf(buf, sizeof buf, "/proc/%s", late_files[k].path);
+		assert_int_equal(mode_of(buf, NAMEI_FOLLOW), LX_S_IFREG | 0400);
+		assert_int_equal(pseudo_add_file(PSEUDO_PROC, &late_files[k]), -EEXIST);
+	}
+	assert_int_equal(pseudo_add_file(PSEUDO_PROC, &below), -EEXIST);
+	assert_int_equal(pseudo_add_file(PSEUDO_PROC, &shorter), 0);
+	assert_path("/proc/late/one/fil", "/proc/late/one/fil");
+}
+
 /* Names of what is in use survive any pressure; what is idle goes. */
 static void pressure(void **state)
 {
@@ -629,7 +665,8 @@ static void pressure(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mounts_and_paths), cmocka_unit_test(scoped_walks), cmocka_unit_test(link_limits), cmocka_unit_test(numbered_directories),
+		cmocka_unit_test(registered_on_look), cmocka_unit_test(mounts_and_paths), cmocka_unit_test(scoped_walks), cmocka_unit_test(link_limits),
+		cmocka_unit_test(numbered_directories),
 		cmocka_unit_test(snapshots), cmocka_unit_test(generated_files), cmocka_unit_test(devices), cmocka_unit_test(size_limit),
 		cmocka_unit_test(memory_files), cmocka_unit_test(memory_runs_out), cmocka_unit_test(pages_run_out), cmocka_unit_test(pressure),
 		cmocka_unit_test(allocate_too_much), cmocka_unit_test(removed_directories),
