@@ -185,6 +185,8 @@ enum {
  * other CPUs; callers end a batch with arch_tlb_flush.
  */
 int arch_user_map(uintptr_t va, phys_t pa, unsigned pte_flags) MUST_CHECK;
+/* Map pa[i], unless it is 0, at the i-th page from va if nothing is there; i < n <= 32. Bit i of the result: it was. Ends early without memory. */
+u32 arch_user_map_absent(uintptr_t va, const phys_t *pa, unsigned n, unsigned pte_flags);
 /* Remove; returns false if nothing was there. */
 bool arch_user_unmap(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags);
 bool arch_user_lookup(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags);

@@ -13,6 +13,7 @@
  */
 #include "base/radix.h"
 #include "base/errno.h"
+#include "base/string.h"
 
 #define RADIX_MAX_HEIGHT 11u  /* 6 * 11 = 66 bits */
 
@@ -114,18 +115,9 @@ static struct radix_node *radix_leaf(const struct radix *r, u64 index)
 	return n;
 }
 
-int radix_insert(struct radix *r, u64 index, void *item)
+/* Where there is no leaf for index yet, or no node at all. */
+static NOINLINE int radix_insert_slow(struct radix *r, u64 index, void *item)
 {
-	struct radix_node *leaf = radix_leaf(r, index);
-
-	if (likely(leaf != NULL)) {
-		void **place = &leaf->slots[radix_slot(index, 0)];
-		if (*place)
-			return -EEXIST;
-		*place = item;
-		leaf->count++;
-		return 0;
-	}
 	if (radix_grow(r, index))
 		return -ENOMEM;
 	if (r->height == 0) {
@@ -161,6 +153,20 @@ int radix_insert(struct radix *r, u64 index, void *item)
 	return 0;
 }
 
+int radix_insert(struct radix *r, u64 index, void *item)
+{
+	struct radix_node *leaf = radix_leaf(r, index);
+
+	if (unlikely(!leaf))
+		return radix_insert_slow(r, index, item);
+	void **place = &leaf->slots[radix_slot(index, 0)];
+	if (*place)
+		return -EEXIST;
+	*place = item;
+	leaf->count++;
+	return 0;
+}
+
 void radix_get_run(const struct radix *r, u64 index, unsigned n, void **ret_items)
 {
 	for (unsigned i = 0, run; i < n; i += run) {
@@ -171,8 +177,10 @@ void radix_get_run(const struct radix *r, u64 index, unsigned n, void **ret_item
 			leaf = NULL;
 		for (u32 level = r->height; leaf && level-- > 1;)
 			leaf = leaf->slots[radix_slot(index + i, level)];
-		for (unsigned k = 0; k < run; k++)
-			ret_items[i + k] = leaf ? leaf->slots[slot + k] : NULL;
+		if (leaf)
+			memcpy(&ret_items[i], &leaf->slots[slot], run * sizeof *ret_items);
+		else
+			memset(&ret_items[i], 0, run * sizeof *ret_items);
 		if (r->height == 0 && index + i == 0)
 			ret_items[i] = r->root;
 	}

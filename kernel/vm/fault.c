@@ -218,6 +218,22 @@ static int shared_write(struct vm_area *a, uintptr_t va, u64 index)
 	return r;
 }
 
+/* Map those of n pages from va on that are the object's where nothing is: our references become the entries', and leave pages[]. P held. */
+static void show_around_locked(struct vm_area *a, uintptr_t va, struct page **pages, unsigned n, bool writable)
+{
+	UNINITIALISED phys_t pa[FAULT_AROUND];
+
+	if (unlikely(a->flags & VM_AREA_HIDDEN))
+		return;                      /* some may be aside: each comes with its own fault */
+	for (unsigned i = 0; i < n; i++)
+		pa[i] = pages[i] && pages[i]->object == a->object ? page_to_phys(pages[i]) : 0;  /* keeps (I2) */
+	u32 made = arch_user_map_absent(va, pa, n, area_pte_flags(a, writable));
+	for (; made; made &= made - 1) {
+		pages[__builtin_ctz(made)] = NULL;
+		vm_as.file_pages++;
+	}
+}
+
 /* The pages of the object around index that are cached, mapped in one go. */
 static int object_read(struct vm_area *a, uintptr_t va, u64 index)
 {
@@ -249,9 +265,8 @@ static int object_read(struct vm_area *a, uintptr_t va, u64 index)
 	spin_lock(&vm_as.pt_lock);
 	if (r == 0)
 		r = show_page_locked(a, va, pages[at], writable);
-	for (unsigned i = 0; i < n && r == 0; i++)
-		if (i != at && pages[i] && show_page_locked(a, va - ((u64)at << PAGE_SHIFT) + ((u64)i << PAGE_SHIFT), pages[i], writable) == -ENOMEM)
-			break;
+	if (r == 0)
+		show_around_locked(a, va - ((u64)at << PAGE_SHIFT), pages, n, writable);
 	spin_unlock(&vm_as.pt_lock);
 	for (unsigned i = 0; i < n; i++)
 		if (pages[i])

@@ -61,6 +61,17 @@ int arch_user_map(uintptr_t va, phys_t pa, unsigned pte_flags)
 	return 0;
 }
 
+u32 arch_user_map_absent(uintptr_t va, const phys_t *pa, unsigned count, unsigned pte_flags)
+{
+	u32 made = 0;
+
+	ASSERT(count <= 32);
+	for (unsigned i = 0; i < count; i++, va += PAGE_SIZE)
+		if (pa[i] && !find(va) && arch_user_map(va, pa[i], pte_flags) == 0)
+			made |= 1u << i;
+	return made;
+}
+
 bool arch_user_lookup(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags)
 {
 	struct entry *e = find(va & PAGE_MASK);

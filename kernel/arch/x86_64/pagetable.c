@@ -129,6 +129,26 @@ int arch_user_map(uintptr_t va, phys_t pa, unsigned pte_flags)
 	return 0;
 }
 
+u32 arch_user_map_absent(uintptr_t va, const phys_t *pa, unsigned n, unsigned pte_flags)
+{
+	u64 bits = leaf_bits(pte_flags);
+	u32 made = 0;
+
+	for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
+		if (!pa[i])
+			continue;
+		if (unlikely(last.tag != (va >> SHIFT_PD) + 1) && walk_make(va))
+			break;
+		u64 *pte = slot(last.table, va, SHIFT_PT);
+		if (*pte & PTE_P)
+			continue;
+		*last.pde += COUNT_ONE;
+		WRITE_ONCE(*pte, pa[i] | bits);
+		made |= 1u << i;
+	}
+	return made;
+}
+
 bool arch_user_unmap(uintptr_t va, phys_t *ret_pa, unsigned *ret_flags)
 {
 	u64 *pte = walk(va), e;
