@@ -244,7 +244,7 @@ bench-quick: all            ## instructions of boot, operations and HTTP beside 
 	bench/budget --build $(B)
 bench: all                  ## measure Pith and the tuned Linux guest in turn, write tables and plots into bench/results/ (scripts/setup bench); root
 	bench/run
-	bench/compare
+	bench/compare --memory-new
 	bench/plot
 install: all                ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(B)/pith $(DESTDIR)$(PREFIX)/bin/pith
