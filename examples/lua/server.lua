@@ -3,6 +3,7 @@
 -- GET /hello     a line of text
 -- POST /sum      Adler-32 of the body
 -- GET /check     what Lua and LuaSocket do here, a line for each part
+-- GET /refused   what a machine of one process refuses
 local socket = require 'socket'
 local url = require 'socket.url'
 local mime = require 'mime'
@@ -75,6 +76,11 @@ local function check()
     return table.concat(out)
 end
 
+local function refused()
+    local _, why, errno = os.execute('true')
+    return ('execute: %s %d\npopen: %s\n'):format(why, errno, io.popen('true'))
+end
+
 local function adler32(text)
     local a, b = 1, 0
     for i = 1, #text do
@@ -121,6 +127,7 @@ local function connection(client)
         if path == '/hello' then text = 'hello from Lua\n'
         elseif path == '/sum' then text = adler32(body)
         elseif path == '/check' then text = check()
+        elseif path == '/refused' then text = refused()
         else status, text = '404 Not Found', 'nothing here\n' end
         if not send(client, ('HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s'):format(status, #text, text)) then return end
     end

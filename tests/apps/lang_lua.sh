@@ -3,5 +3,7 @@
 . tests/apps/langs
 example_copy
 export expect_sum=adler32 expect_stop=143
+export expect_refused='execute: Operation not permitted 1
+popen: nil'
 on_linux lua5.4 lua/server.lua PORT
 in_pith

@@ -35,3 +35,9 @@ for on in $MACHINES; do
     is "$at/order" "$(value last)" 'row 5000'
     is "$at/after-vacuum" "$(value class)" 1
 done
+
+# Its server wants a process for each connection, and for each of its helpers: the line names the call, where it is made, and what works.
+for on in $MACHINES; do
+    vm "$on" --stop-timeout 5 -M "$example/pith.yaml" /usr/lib/postgresql/15/bin/postgres -D /run/postgresql/data </dev/null >got 2>&1
+    has "apps/$app/$on/server/says" "$(cat got)" '^pith: postgres: a second process \([a-z0-9]+\) is refused at [A-Za-z_.0-9+-]+.*postgres.*; its server needs a process for each connection; only --single works'
+done
