@@ -59,7 +59,7 @@ KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c chacha20
             $(addprefix kernel/dev/,virtqueue.c virtio.c port.c) $(addprefix kernel/drivers/,virtio_net.c virtio_blk.c) \
             $(addprefix kernel/vm/,aspace.c area.c fault.c map.c object.c object_fill.c object_io.c object_map.c place.c uio.c usercopy.c zap.c) \
             $(addprefix kernel/fs/,namei.c dcache.c open.c vnode.c tmpfs_file.c erofs_data.c erofs_dir.c crc32c.c) \
-            $(addprefix kernel/net/,socket.c inet.c inet_demux.c inet_fast.c inet_mem.c inet_send.c inet_sock.c inet_tcp_io.c) \
+            $(addprefix kernel/net/,socket.c inet_demux.c inet_fast.c inet_mem.c inet_send.c inet_tcp_io.c) \
             $(addprefix kernel/proc/,file.c file_socket.c file_vnode.c file_port.c fdtable.c futex.c epoll.c poll_wait.c pipe.c eventfd.c) \
             $(addprefix kernel/linux/,dispatch.c filecalls.c sys_io.c sys_futex.c sys_socket.c sys_epoll.c sys_mm.c)
 speed_or_size = $(if $(filter $(2),$(1)),$(KSPEED),$(KSMALL))

@@ -53,6 +53,7 @@ struct netdev_buf {
 	u16 gso_size;                /* the frame was merged from segments of this size, 0 if not */
 	void *driver;                /* the driver's own */
 	struct netdev *dev;
+	u64 stack[7];                /* net/'s own, while it has the buffer */
 };
 
 struct netdev_ops {

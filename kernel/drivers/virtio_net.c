@@ -337,11 +337,12 @@ static void hdr_fill(struct vnet_hdr *h, const struct netdev_tx *tx)
 static int tx_add_chain_locked(struct vnet *n, const struct netdev_tx *tx, struct tx_slot *s)
 {
 	struct virtio_buf bufs[NETDEV_TX_SEGS + 1] NO_AUTO_INIT;
+	struct vnet_hdr *h = tx->room ? (struct vnet_hdr *)((uintptr_t)tx->segs[0].data - sizeof(*h)) : &s->hdr;
 	unsigned k = 0;
 
-	hdr_fill(&s->hdr, tx);
-	bufs[k++] = (struct virtio_buf){ arch_virt_to_phys(&s->hdr), sizeof(s->hdr) };
-	for (unsigned i = 0; i < tx->nsegs; i++)
+	hdr_fill(h, tx);
+	bufs[k++] = (struct virtio_buf){ arch_virt_to_phys(h), (u32)sizeof(*h) + (tx->room ? tx->segs[0].len : 0) };
+	for (unsigned i = tx->room; i < tx->nsegs; i++)
 		if (tx->segs[i].len)
 			bufs[k++] = (struct virtio_buf){ arch_virt_to_phys(tx->segs[i].data), tx->segs[i].len };
 	return virtqueue_add(n->txq, bufs, k, 0, s);

@@ -191,7 +191,7 @@ static void list_restore(struct tcp_pcb **list, struct tcp_pcb *head, const stru
 }
 
 /* No connection: lwIP needs to look at listeners only. What it adds comes before what was hidden. */
-static void input_new(struct pbuf *p, struct netif *in)
+static COLD void input_new(struct pbuf *p, struct netif *in)
 {
 	struct tcp_pcb *active = tcp_active_pcbs, *tw = tcp_tw_pcbs, **end = &tcp_active_pcbs;
 
@@ -207,7 +207,7 @@ static void input_new(struct pbuf *p, struct netif *in)
 	*end = tw;
 }
 
-static void input_known(struct pbuf *p, struct netif *in, struct tcp_pcb *f)
+static COLD void input_known(struct pbuf *p, struct netif *in, struct tcp_pcb *f)
 {
 	struct tcp_pcb *active = tcp_active_pcbs, *tw = tcp_tw_pcbs;
 
@@ -228,7 +228,7 @@ static void input_known(struct pbuf *p, struct netif *in, struct tcp_pcb *f)
 }
 
 /* The handshake: how much may come in is decided while lwIP reads the SYN. */
-static void input_syn(struct pbuf *p, struct netif *in, struct tcp_pcb *f, u16 lport)
+static COLD void input_syn(struct pbuf *p, struct netif *in, struct tcp_pcb *f, u16 lport)
 {
 	u32 more = inet_tcp_wnd_more;
 
@@ -250,7 +250,7 @@ static inline bool is_it(const struct tcp_pcb *f, u16 lport, u16 rport)
 	return ip_addr_cmp(&f->remote_ip, ip_current_src_addr()) && ip_addr_cmp(&f->local_ip, ip_current_dest_addr());
 }
 
-void tcp_input(struct pbuf *p, struct netif *in)
+COLD void tcp_input(struct pbuf *p, struct netif *in)
 {
 	const struct tcp_hdr *h = p->payload;
 	struct tcp_pcb *f = tcp_active_pcbs;

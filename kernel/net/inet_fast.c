@@ -3,8 +3,9 @@
  * that may leave at once; the end of the handshake and those of a connection; and that of datagrams out.
  *
  * Nearly all segments of a connection that goes well are of few kinds: in order on an established connection, with
- * data, with an acknowledgement of what is in flight or with a FIN; what acknowledges our SYN or our last FIN; and out, one
- * segment made of one write, or of close, with nothing queued before it. For these lwIP's way through Ethernet, IP, TCP and back again costs several times of what is to be done.
+ * data (several packets that the device merged, too), with an acknowledgement of what is in flight or with a FIN; what
+ * acknowledges our SYN or our last FIN; and out, one segment made of one write, or of close, or large ones of a long write
+ * (inet_tcp_io.c), with nothing queued before them, and acknowledgements by themselves. For these lwIP's way through Ethernet, IP, TCP and back again costs several times of what is to be done.
  * Here the conditions are looked at first; whatever is not as expected (options but the timestamp, flags but ACK,
  * PSH and FIN, repetitions, repairs, windows that are closed, sockets with something special) goes lwIP's way, untouched. What
  * is done to the connection is what lwIP does in the same case (tcp_in.c: tcp_process, tcp_receive; tcp_out.c:
@@ -17,7 +18,8 @@
  * Invariants:
  *  (I1) until everything is checked and allocated nothing is changed: "no" leaves no trace.
  *  (I2) a frame made here lies in one block: struct pbuf, what is kept of the request, the driver's room, headers, data. It is a
- *       PBUF_RAM with all headers before its data, as lwIP leaves a segment that it sent, and can be repeated by lwIP.
+ *       PBUF_RAM with all headers before its data, as lwIP leaves a segment that it sent, and can be repeated by lwIP. The data of a
+ *       large one is a PBUF_ROM behind it, in a chunk.
  *
  * Locks: inet_core. Can fail: memory; then lwIP's way is tried.
  */
@@ -34,8 +36,7 @@
 #define DATA_OFF (TCP_OFF + UDP_HLEN)    /* of a datagram */
 #define TS_LEN   12u
 #define TS_WORD  PP_HTONL(0x0101080a)    /* NOP, NOP, timestamp of 10 bytes */
-#define DATA_MAX 4096u
-#define COPY_MAX 1536u           /* received: a copy of a packet's data takes less than lwIP's way, and less memory than its page */
+#define COPY_MAX 1536u           /* received: a copy of a packet's data takes less than a page that is lent, and less memory */
 #define NEIGHBOURS 16u
 
 /* Headers are not aligned. */
@@ -43,20 +44,6 @@ static inline u16 load16(const u8 *p) { u16 v; __builtin_memcpy(&v, p, 2); retur
 static inline u32 load32(const u8 *p) { u32 v; __builtin_memcpy(&v, p, 4); return v; }
 static inline void store16(u8 *p, u16 v) { __builtin_memcpy(p, &v, 2); }
 static inline void store32(u8 *p, u32 v) { __builtin_memcpy(p, &v, 4); }
-
-/* A plain pbuf of PBUF_RAM. Each field by itself: clearing it first takes as long again. */
-static inline void pbuf_dress(struct pbuf *b, void *payload, u16 len)
-{
-	b->next = NULL;
-	b->payload = payload;
-	b->tot_len = b->len = len;
-	b->type_internal = (u8)PBUF_RAM;
-	b->flags = 0;
-	b->ref = 1;
-	b->if_idx = 0;
-	b->queue_next = NULL;
-	b->peer_mss = 0;
-}
 
 /* ---- In ---- */
 
@@ -134,7 +121,7 @@ static inline bool turn_expected(const struct tcp_pcb *p, const struct segment *
 /* Nobody but the reader and poll wants to know. */
 static inline bool socket_plain(const struct inet_sock *s)
 {
-	return s && !s->nospace && !s->timing && !s->deferred_to;
+	return !s->nospace && !s->timing && !s->deferred_to;
 }
 
 static inline void window_take(struct tcp_pcb *p, const struct segment *g)
@@ -249,11 +236,10 @@ static inline void fin_take(struct tcp_pcb *p, struct inet_sock *s)
 	p->recv(s, p, NULL, ERR_OK);
 }
 
-static inline void frame_taken(struct netdev_buf *nb)
+static inline void frame_taken(u32 len)
 {
 	inet_eth_stats.rx_packets++;
-	inet_eth_stats.rx_bytes += nb->len;
-	nb->dev->ops->release(nb->dev, nb);
+	inet_eth_stats.rx_bytes += len;
 }
 
 static inline struct pbuf *data_alloc(u16 len)
@@ -261,17 +247,41 @@ static inline struct pbuf *data_alloc(u16 len)
 	struct pbuf *b = mem_malloc((mem_size_t)(sizeof(*b) + len));
 
 	if (likely(b))
-		pbuf_dress(b, b + 1, len);
+		inet_pbuf_dress(b, PBUF_RAM, 0, b + 1, len);
 	return b;
 }
 
-static inline void data_take(struct tcp_pcb *p, struct inet_sock *s, struct pbuf *b)
+static inline void data_take(struct tcp_pcb *p, struct inet_sock *s, struct pbuf *b, struct pbuf *tail, u32 len)
 {
-	p->rcv_nxt += b->len;
-	p->rcv_wnd -= b->len;
+	p->rcv_nxt += len;
+	p->rcv_wnd -= len;
 	(void)tcp_update_rcv_ann_wnd(p);
 	tcp_ack(p);
-	inet_tcp_deliver(s, b);
+	inet_tcp_deliver(s, b, tail, len);
+}
+
+/* The data of a large frame, in the device's buffers. */
+static NOINLINE struct pbuf *data_lend(struct netdev_buf *nb, u32 len, u32 headers, struct pbuf **ret_tail)
+{
+	struct pbuf *b = inet_eth_lend(nb, len, ret_tail);
+
+	b->payload = (u8 *)b->payload + headers;
+	b->len = (u16)(b->len - headers);
+	return b;
+}
+
+/* How long is the frame? 0: of several buffers, the first without all headers. */
+static inline u32 frame_bytes(const struct netdev_buf *nb)
+{
+	u32 len = nb->len;
+
+	if (likely(!nb->next))
+		return len;
+	if (len <= OPT_OFF + TS_LEN)
+		return 0;
+	while ((nb = nb->next) != NULL)
+		len += nb->len;
+	return len;
 }
 
 bool inet_fast_input(struct netdev_buf *nb)
@@ -279,8 +289,10 @@ bool inet_fast_input(struct netdev_buf *nb)
 	const u8 *d = nb->data;
 	NO_AUTO_INIT struct segment g;
 	struct pbuf *b = NULL;
+	NO_AUTO_INIT struct pbuf *tail;
+	u32 len = frame_bytes(nb);
 
-	if (!nb->csum_valid || nb->next || nb->len > COPY_MAX || !frame_plain(d, nb->len))
+	if (!nb->csum_valid || !frame_plain(d, len))
 		return false;
 	struct tcp_pcb *p = inet_demux_find4(load32(d + IP_OFF + 16), load16(d + TCP_OFF + 2), load32(d + IP_OFF + 12), load16(d + TCP_OFF));
 
@@ -289,25 +301,40 @@ bool inet_fast_input(struct netdev_buf *nb)
 	if (unlikely(p->state != ESTABLISHED)) {
 		if (!turn_expected(p, &g))
 			return false;
-		frame_taken(nb);
+		frame_taken(len);
+		nb->dev->ops->release(nb->dev, nb);
 		turn_take(p, &g);
 		return true;
 	}
 	struct inet_sock *s = inet_tcp_sock_of(p);
 
-	if (!segment_expected(p, &g) || !socket_plain(s) || (g.len && !(b = data_alloc(g.len))))
+	if (!segment_expected(p, &g) || !s || s->deferred_to)
 		return false;
-	if (b)
-		memcpy(b->payload, d + TCP_OFF + g.off, g.len);
-	frame_taken(nb);
+	if (unlikely(len > COPY_MAX || nb->next)) {
+		if (len != TCP_OFF + g.off + g.len)      /* what is lent has nothing behind its data */
+			return false;
+		b = data_lend(nb, len, TCP_OFF + g.off, &tail);
+	} else {
+		if (g.len) {
+			b = data_alloc(g.len);
+			if (unlikely(!b))
+				return false;
+			memcpy(b->payload, d + TCP_OFF + g.off, g.len);
+		}
+		tail = b;
+		nb->dev->ops->release(nb->dev, nb);
+	}
+	frame_taken(len);
 	s->fast_segs_in++;
 	segment_heard(p, &g);
+	if (unlikely(s->nospace || s->timing))
+		p->sent(s, p, 0);
 	if (b)
-		data_take(p, s, b);
+		data_take(p, s, b, tail, g.len);
 	else if (g.fin)
 		fin_take(p, s);
 	if (p->unsent || (p->flags & TF_ACK_NOW))
-		tcp_output(p);
+		inet_fast_output(p);
 	return true;
 }
 
@@ -330,6 +357,14 @@ void inet_fast_learn(const void *eth, u32 addr)
 	n->addr = addr;
 	n->epoch = epoch;
 	memcpy(n->eth, eth, sizeof(n->eth));
+}
+
+/* Who has this address, if frames may go to it past lwIP. */
+static inline const struct neighbour *neighbour_known(u32 addr)
+{
+	const struct neighbour *to = neighbour_at(addr);
+
+	return to->epoch == epoch && to->addr == addr && !inet_send_waiting() ? to : NULL;
 }
 
 /* ---- Out ---- */
@@ -364,7 +399,7 @@ static struct fast_frame *frame_make(u32 hlen, u32 len, struct uio *u)
 		mem_free(f);
 		return NULL;
 	}
-	pbuf_dress(&f->pbuf, f->data, (u16)len);
+	inet_pbuf_dress(&f->pbuf, PBUF_RAM, 0, f->data, (u16)len);
 	return f;
 }
 
@@ -372,9 +407,19 @@ static struct fast_frame *frame_make(u32 hlen, u32 len, struct uio *u)
 static void frame_send(struct fast_frame *f, u16 sum_at)
 {
 	struct inet_tx *t = (struct inet_tx *)(void *)f->tx;
-	struct netdev_seg seg = { f->data, f->pbuf.len };
-	struct netdev_tx req = { .segs = &seg, .nsegs = 1, .room = true, .needs_csum = sum_at != 0, .csum_start = TCP_OFF, .csum_offset = sum_at };
+	const struct pbuf *data = f->pbuf.next;
+	NO_AUTO_INIT struct netdev_seg segs[2];
+	struct netdev_tx req = { .segs = segs, .nsegs = 1, .room = true, .needs_csum = sum_at != 0, .csum_start = TCP_OFF, .csum_offset = sum_at };
 
+	segs[0] = (struct netdev_seg){ f->data, f->pbuf.len };
+	if (data) {
+		u16 unit = (u16)(f->pbuf.peer_mss - (f->pbuf.len - OPT_OFF));
+
+		segs[1] = (struct netdev_seg){ data->payload, data->len };
+		req.nsegs = 2;
+		req.gso_size = data->len > unit ? unit : 0;
+		req.gso_hdr_len = f->pbuf.len;
+	}
 	t->npbufs = 1;
 	t->embedded = true;
 	t->pbufs[0] = &f->pbuf;
@@ -388,7 +433,7 @@ static inline bool may_go(const struct inet_sock *s, const struct tcp_pcb *p, si
 	u32 used = TCP_SND_BUF - p->snd_buf, flight = p->snd_nxt - p->lastack;
 
 	return p->state == ESTABLISHED && !p->unsent && p->snd_nxt == p->snd_lbb && !IP_IS_V6_VAL(p->remote_ip) && p->netif_idx == NETIF_NO_INDEX &&
-	       !(p->flags & (TF_INFR | TF_RTO | TF_FIN | TF_CLOSEPEND | TF_NAGLEMEMERR)) && !p->persist_backoff && n - 1 < DATA_MAX &&
+	       !(p->flags & (TF_INFR | TF_RTO | TF_FIN | TF_CLOSEPEND | TF_NAGLEMEMERR)) && !p->persist_backoff &&
 	       flight + n <= MIN(p->snd_wnd, p->cwnd) && n <= p->snd_buf && used + n <= s->sndlimit / 2 && p->snd_queuelen < TCP_SND_QUEUELEN - 64;
 }
 
@@ -405,7 +450,7 @@ static u32 headers_ip(struct fast_frame *f, const struct neighbour *to, u8 proto
 {
 	static u16 id;
 	u8 *ip = f->data + IP_OFF;
-	u16 len = (u16)(f->pbuf.len - IP_OFF);
+	u16 len = (u16)(f->pbuf.tot_len - IP_OFF);
 	u32 w0 = PP_HTONL(0x45000000u) | (u32)tos << 8 | (u32)lwip_htons(len) << 16, w2 = (u32)proto << 8 | ttl;
 	u64 ends = (u64)src + to->addr;
 
@@ -419,7 +464,7 @@ static u32 headers_ip(struct fast_frame *f, const struct neighbour *to, u8 proto
 	return inet_sum_fold(ends + lwip_htons((u16)(len - IP_HLEN)) + ((u32)proto << 8));
 }
 
-static void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 sum, u32 flags)
+static ALWAYS_INLINE void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 sum, u32 flags)
 {
 	store16(tcp, lwip_htons(p->local_port));
 	store16(tcp + 2, lwip_htons(p->remote_port));
@@ -435,8 +480,18 @@ static void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 sum, u32
 	}
 }
 
-/* The segment is made: what tcp_write and tcp_output keep of it. */
-static void segment_sent(struct tcp_pcb *p, struct tcp_seg *g)
+static inline u32 tcp_bytes(const struct tcp_pcb *p) { return p->flags & TF_TIMESTAMP ? TCP_HLEN + TS_LEN : TCP_HLEN; }
+
+/* A segment tells all that came. */
+static inline void acked_now(struct tcp_pcb *p)
+{
+	p->rcv_ann_right_edge = p->rcv_nxt + p->rcv_ann_wnd;
+	p->ts_lastacksent = p->rcv_nxt;
+	p->flags &= (tcpflags_t)~(TF_ACK_DELAY | TF_ACK_NOW);
+}
+
+/* The segment, of so many pbufs, is made: what tcp_write and tcp_output keep of it. */
+static inline void segment_sent(struct tcp_pcb *p, struct tcp_seg *g, u16 npbufs)
 {
 	struct tcp_seg **at = &p->unacked;
 	u32 seq = p->snd_nxt;
@@ -446,56 +501,142 @@ static void segment_sent(struct tcp_pcb *p, struct tcp_seg *g)
 	*at = g;
 	p->snd_nxt = p->snd_lbb = seq + TCP_TCPLEN(g);
 	p->snd_buf -= g->len;
-	p->snd_queuelen++;
-	p->rcv_ann_right_edge = p->rcv_nxt + p->rcv_ann_wnd;
-	p->ts_lastacksent = p->rcv_nxt;
+	p->snd_queuelen = (u16)(p->snd_queuelen + npbufs);
+	acked_now(p);
 	if (p->rtime < 0)
 		p->rtime = 0;
 	if (!p->rttest) {
 		p->rttest = tcp_ticks;
 		p->rtseq = seq;
 	}
-	p->flags &= (tcpflags_t)~(TF_ACK_DELAY | TF_ACK_NOW);
 }
 
-/* Who has this address, if frames may go to it past lwIP. */
-static inline const struct neighbour *neighbour_known(u32 addr)
+/* An acknowledgement leaves by itself. */
+static COLD NOINLINE bool ack_send(struct tcp_pcb *p)
 {
-	const struct neighbour *to = neighbour_at(addr);
+	const struct neighbour *to = neighbour_known(inet_v4(&p->remote_ip));
+	u32 hlen = tcp_bytes(p);
+	struct inet_sock *s = inet_tcp_sock_of(p);
+	struct fast_frame *f;
 
-	return to->epoch == epoch && to->addr == addr && !inet_send_waiting() ? to : NULL;
+	if (p->unsent || p->ooseq || p->state < ESTABLISHED || !s || IP_IS_V6_VAL(p->remote_ip) || p->netif_idx != NETIF_NO_INDEX || !to)
+		return false;
+	f = frame_make(TCP_OFF + hlen, TCP_OFF + hlen, NULL);
+	if (!f)
+		return false;
+	headers_tcp(f->data + TCP_OFF, p, hlen, headers_ip(f, to, IP_PROTO_TCP, p->tos, p->ttl, inet_v4(&p->local_ip)), TCP_ACK);
+	acked_now(p);
+	s->segs_out++;
+	frame_send(f, 16);
+	return true;
 }
 
-/* One segment of what is left of u leaves: false, and nothing happened, if there is no memory, or at a fault. */
-static bool segment_send(struct tcp_pcb *p, const struct neighbour *to, struct uio *u, u32 n, u32 flags)
+void inet_fast_output(struct tcp_pcb *p)
 {
-	u32 hlen = p->flags & TF_TIMESTAMP ? TCP_HLEN + TS_LEN : TCP_HLEN;
+	if (!(p->flags & TF_ACK_NOW) || !ack_send(p))
+		tcp_output(p);
+}
+
+/* The next n bytes of u in pages of their own, or less if there is no memory for so much; NULL: no memory, or a fault. */
+static COLD NOINLINE struct pbuf *data_make(struct uio *u, u32 n)
+{
+	struct inet_chunk *c = inet_chunk_alloc(n);
+	struct pbuf *b = NULL;
+
+	if (unlikely(!c))
+		return NULL;
+	n = MIN(n, c->size);
+	if (likely(get_all(u, c->data, n))) {
+		inet_chunk_current = c;
+		b = memp_malloc(MEMP_PBUF);
+		inet_chunk_current = NULL;
+		if (likely(b))
+			inet_pbuf_dress(b, PBUF_ROM, 0, c->data, (u16)n);
+		else
+			uio_revert(u, n);
+	}
+	inet_chunk_put(c);
+	return b;
+}
+
+/*
+ * A segment of at most n of the bytes left of u leaves: how many (with mss, of large segments, less than n when memory is short; the
+ * device cuts it to the peer's mss), or a negative number, and nothing happened: no memory, or a fault.
+ */
+static s32 segment_send(struct tcp_pcb *p, const struct neighbour *to, struct uio *u, u32 n, u16 mss, u32 flags)
+{
+	u32 hlen = tcp_bytes(p);
 	struct tcp_seg *g = memp_malloc(MEMP_TCP_SEG);
-	struct fast_frame *f = g ? frame_make(TCP_OFF + hlen, TCP_OFF + hlen + n, u) : NULL;
+	struct pbuf *data = mss && likely(g) ? data_make(u, n) : NULL;
+	struct fast_frame *f = likely(g && (data || !mss)) ? frame_make(TCP_OFF + hlen, TCP_OFF + hlen + (mss ? 0 : n), u) : NULL;
 
 	if (unlikely(!f)) {
 		memp_free(MEMP_TCP_SEG, g);
-		return false;
+		if (data)
+			uio_revert(u, data->len);
+		memp_free(MEMP_PBUF, data);
+		return -1;
+	}
+	if (mss) {
+		n = data->len;
+		f->pbuf.next = data;
+		f->pbuf.tot_len = (u16)(f->pbuf.tot_len + n);
+		f->pbuf.peer_mss = mss;
 	}
 	f->pbuf.ref = 2;
 	headers_tcp(f->data + TCP_OFF, p, hlen, headers_ip(f, to, IP_PROTO_TCP, p->tos, p->ttl, inet_v4(&p->local_ip)), flags);
 	*g = (struct tcp_seg){ .p = &f->pbuf, .len = (u16)n, .flags = p->flags & TF_TIMESTAMP ? TF_SEG_OPTS_TS : 0, .tcphdr = (struct tcp_hdr *)(void *)(f->data + TCP_OFF) };
-	segment_sent(p, g);
+	segment_sent(p, g, mss ? 2 : 1);
 	frame_send(f, 16);
-	return true;
+	return (s32)n;
+}
+
+/* A segment of n bytes of s is out. */
+static inline void sent_count(struct inet_sock *s, const struct tcp_pcb *p, u32 n)
+{
+	s->segs_out++;
+	s->data_segs_out++;
+	s->bytes_sent += n;
+	if (unlikely(s->timing))
+		inet_tcp_count_data(s, n, p->snd_nxt - n);
+	s->snd_high = p->snd_nxt;
 }
 
 static size_t send_wire(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, size_t n)
 {
 	const struct neighbour *to = neighbour_known(inet_v4(&p->remote_ip));
 
-	if (!to || !may_go_as_one(s, p, n) || !segment_send(p, to, u, (u32)n, TCP_PSH | TCP_ACK))
+	if (!to || !may_go_as_one(s, p, n) || segment_send(p, to, u, (u32)n, 0, TCP_PSH | TCP_ACK) < 0)
 		return 0;
-	s->segs_out++;
-	s->data_segs_out++;
-	s->snd_high = p->snd_nxt;
-	s->bytes_sent += n;
+	sent_count(s, p, (u32)n);
 	return n;
+}
+
+COLD size_t inet_fast_send_large(struct inet_sock *s, struct uio *u)
+{
+	struct tcp_pcb *p = s->tcp;
+	const struct neighbour *to = neighbour_known(inet_v4(&p->remote_ip));
+	u32 mss = inet_tcp_peer_mss(s), unit = mss - (tcp_bytes(p) - TCP_HLEN), most = MIN(p->mss, p->snd_wnd_max / 2) / unit * unit;
+	size_t done = 0;
+
+	if (!to || s->state != INET_OPEN || s->path_mss)
+		return 0;
+	while (u->resid >= mss && most >= mss && !inet_send_waiting()) {
+		u32 n = (u32)MIN(u->resid, (size_t)most);
+
+		/* What is left is a segment of its own, not less: Nagle's rule has nothing to say. */
+		if (n < u->resid && u->resid - n < mss && n > unit)
+			n -= unit;
+		s32 sent = may_go(s, p, n) ? segment_send(p, to, u, n, (u16)mss, n < u->resid ? TCP_ACK : TCP_PSH | TCP_ACK) : -1;
+
+		if (sent < 0)
+			break;
+		done += (u32)sent;
+		sent_count(s, p, (u32)sent);
+	}
+	if (done)
+		inet_send_reap();
+	return done;
 }
 
 bool inet_fast_close(struct tcp_pcb *p)
@@ -506,7 +647,7 @@ bool inet_fast_close(struct tcp_pcb *p)
 	if ((p->state != ESTABLISHED && p->state != CLOSE_WAIT) || p->unsent || p->snd_nxt != p->snd_lbb || p->refused_data || p->rcv_wnd != TCP_WND_MAX(p) ||
 	    IP_IS_V6_VAL(p->remote_ip) || p->netif_idx != NETIF_NO_INDEX || p->persist_backoff || (p->flags & (TF_INFR | TF_RTO | TF_FIN | TF_CLOSEPEND | TF_NAGLEMEMERR)) ||
 	    p->snd_nxt - p->lastack > MIN(p->snd_wnd, p->cwnd) || inet_addr_is_own4(addr) || !(to = neighbour_known(addr)) ||
-	    !segment_send(p, to, NULL, 0, TCP_FIN | TCP_ACK))
+	    segment_send(p, to, NULL, 0, 0, TCP_FIN | TCP_ACK) < 0)
 		return false;
 	p->flags |= TF_FIN | TF_RXCLOSED;
 	p->state = p->state == CLOSE_WAIT ? LAST_ACK : FIN_WAIT_1;
@@ -582,7 +723,7 @@ static size_t send_here(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, s
 	struct tcp_pcb *q = inet_demux_find4(inet_v4(&p->remote_ip), lwip_htons(p->remote_port), inet_v4(&p->local_ip), lwip_htons(p->local_port));
 	struct inet_sock *to = q ? inet_tcp_sock_of(q) : NULL;
 
-	if (!to || q == p || !socket_plain(to) || q->state != ESTABLISHED || q->rcv_nxt != p->snd_nxt || p->rcv_nxt != q->snd_nxt ||
+	if (!to || q == p || !socket_plain(s) || !socket_plain(to) || q->state != ESTABLISHED || q->rcv_nxt != p->snd_nxt || p->rcv_nxt != q->snd_nxt ||
 	    n > q->rcv_wnd || q->unsent || q->ooseq || q->refused_data || p->ooseq || q->persist_backoff || p->nrtx || q->nrtx ||
 	    ((p->flags | q->flags) & (TF_INFR | TF_RTO | TF_FIN | TF_CLOSEPEND | TF_RXCLOSED | TF_NAGLEMEMERR | TF_BACKLOGPEND)))
 		return 0;
@@ -599,7 +740,7 @@ static size_t send_here(struct inet_sock *s, struct tcp_pcb *p, struct uio *u, s
 	settle(q, p);
 	moved_here(p, q, (u32)n);
 	count_here(s, to, p, (u32)n);
-	inet_tcp_deliver(to, b);
+	inet_tcp_deliver(to, b, b, (u32)n);
 	return n;
 }
 
@@ -607,7 +748,7 @@ size_t inet_fast_send(struct inet_sock *s, struct uio *u)
 {
 	struct tcp_pcb *p = s->tcp;
 
-	if (!p || s->state != INET_OPEN || s->snd_shut || s->cork || s->path_mss || !socket_plain(s) || READ_ONCE(s->sock.error) || !may_go(s, p, u->resid))
+	if (!p || s->state != INET_OPEN || s->snd_shut || s->cork || s->path_mss || READ_ONCE(s->sock.error) || !may_go(s, p, u->resid))
 		return 0;
 	if (inet_addr_is_own4(inet_v4(&p->remote_ip)))
 		return send_here(s, p, u, u->resid);

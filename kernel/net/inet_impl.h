@@ -73,6 +73,20 @@ static inline bool inet_mac_same(const void *a, const void *b)
 	return x == y && u == v;
 }
 
+/* A plain pbuf, alone. Each field by itself: clearing it first takes as long again. */
+static inline void inet_pbuf_dress(struct pbuf *b, unsigned type, unsigned flags, void *payload, u16 len)
+{
+	b->next = NULL;
+	b->payload = payload;
+	b->tot_len = b->len = len;
+	b->type_internal = (u8)type;
+	b->flags = (u8)flags;
+	b->ref = 1;
+	b->if_idx = 0;
+	b->queue_next = NULL;
+	b->peer_mss = 0;
+}
+
 /* ---- To the device (inet_send.c) ---- */
 
 /* lwIP's linkoutput: queue the frame; it goes out at the end of this hold of the lock. C. */
@@ -98,8 +112,13 @@ struct inet_sock;
 
 /* A frame for an established connection that is just what was expected: taken, and given back to the driver. Else false. C. */
 bool inet_fast_input(struct netdev_buf *nb);
-/* All that is left of u goes as one segment, at once: how many bytes; or 0, and nothing happened. C. */
+#define INET_FAST_MAX 4096u              /* bytes of one segment that are copied behind its headers */
+/* All that is left of u, at most so much, goes as one segment, at once: how many bytes; or 0, and nothing happened. C. */
 size_t inet_fast_send(struct inet_sock *s, struct uio *u);
+/* The same of a write that s->large was chosen for: as large segments, as long as they may go. Bytes, or 0. C. */
+size_t inet_fast_send_large(struct inet_sock *s, struct uio *u);
+/* As tcp_output. C. */
+void inet_fast_output(struct tcp_pcb *p);
 /* As tcp_close, at once and for good: p's FIN is out; or false, and nothing happened. Nobody has p any more. C. */
 bool inet_fast_close(struct tcp_pcb *p);
 /* A datagram of all that is left of u goes to port dport of dst at once; or false, and nothing happened. C. */
@@ -122,6 +141,14 @@ struct inet_if_stats {
 extern struct inet_if_stats inet_lo_stats, inet_eth_stats;
 void inet_lo_init(void);
 int inet_eth_init(struct netdev *d);
+/*
+ * The buffers of a received frame as a chain of pbufs that lends their pages: each goes back to the driver when its pbuf is
+ * freed. len: of all. *ret_tail: the last one. Cannot fail.
+ */
+struct pbuf *inet_eth_lend(struct netdev_buf *nb, u32 len, struct pbuf **ret_tail);
+/* Free p, which is alone: if it lends a page that nobody else refers to, that goes onto *chain instead, for one call of release. */
+void inet_eth_put_back(struct pbuf *p, struct netdev_buf **chain);
+void inet_eth_release(struct netdev_buf *chain);
 /* Take received frames into lwIP, at most max; true if there may be more. Interrupts are on again when it returns false. C. */
 bool inet_eth_receive(unsigned max);
 /* Hand queued frames to the driver; deliver the loopback's. True if anything was delivered (and more may be queued). C. */
@@ -446,9 +473,10 @@ void inet_tcp_pcb_detach(struct inet_sock *s);
 void inet_tcp_pcb_abort(struct inet_sock *s);
 void inet_tcp_rx_purge(struct inet_sock *s);
 /* In order: the socket has p from now on, and its reader is woken. C. */
-void inet_tcp_deliver(struct inet_sock *s, struct pbuf *p);
+void inet_tcp_deliver(struct inet_sock *s, struct pbuf *p, struct pbuf *tail, u32 len);
 /* Whose pcb is it? NULL: it is half-open, or its socket is closed. */
-struct inet_sock *inet_tcp_sock_of(const struct tcp_pcb *p);
+void inet_tcp_on_err(void *arg, err_t err);
+static inline struct inet_sock *inet_tcp_sock_of(const struct tcp_pcb *p) { return p->errf == inet_tcp_on_err ? p->callback_arg : NULL; }
 int inet_tcp_connect(struct socket *sock, const struct sock_addr *a, bool nonblock);
 int inet_tcp_listen(struct socket *sock, int backlog);
 int inet_tcp_accept(struct socket *sock, bool nonblock, struct socket **ret);

@@ -2,7 +2,7 @@
  * inet_netif.c - the two interfaces, lo, and eth0 over a struct netdev; IPv4 packets before lwIP sees them.
  *
  * Receiving. A frame of some size is lent to lwIP as a chain of custom pbufs, one for each
- * driver buffer, which go back to the driver when lwIP or the socket's reader frees them. Small
+ * driver buffer and in it, which go back to the driver when lwIP or the socket's reader frees them. Small
  * frames are copied, so that a slow reader of small packets cannot hold the whole ring.
  *
  * The loopback hands a packet over as a copy of its headers plus references to its data.
@@ -108,13 +108,12 @@ static struct pbuf *lo_share(struct pbuf *p, u16 headers)
 			pbuf_free(h);
 			return NULL;
 		}
-		memset(r, 0, sizeof(*r));
+		inet_pbuf_dress(&r->pc.pbuf, PBUF_REF, PBUF_FLAG_IS_CUSTOM, (u8 *)q->payload + skip, (u16)(q->len - skip));
 		r->pc.custom_free_function = lo_ref_free;
 		r->of = p;
 		pbuf_ref(p);
-		struct pbuf *c = pbuf_alloced_custom(PBUF_RAW, q->len - skip, PBUF_REF, &r->pc, (u8 *)q->payload + skip, q->len - skip);
 		skip = 0;
-		pbuf_cat(h, c);
+		pbuf_cat(h, &r->pc.pbuf);
 	}
 	return h;
 }
@@ -237,17 +236,57 @@ void inet_flush(void)
 
 /* ---- Receiving ---- */
 
-struct rxbuf {
-	struct pbuf_custom pc;
-	struct netdev_buf *nb;
-};
-static void rxbuf_free(struct pbuf *p)
-{
-	struct rxbuf *r = (struct rxbuf *)(void *)p;
-	struct netdev_buf *nb = r->nb;
+_Static_assert(sizeof(struct pbuf_custom) <= sizeof(((struct netdev_buf *)0)->stack), "a received buffer has its pbuf in it");
 
-	nb->dev->ops->release(nb->dev, nb);
-	mem_free(r);
+static inline struct netdev_buf *buf_of(struct pbuf *p)
+{
+	return container_of((u64 (*)[7])(void *)p, struct netdev_buf, stack);
+}
+
+void inet_eth_release(struct netdev_buf *chain)
+{
+	if (chain)
+		chain->dev->ops->release(chain->dev, chain);
+}
+
+static void buf_free(struct pbuf *p)
+{
+	struct netdev_buf *nb = buf_of(p);
+
+	nb->next = NULL;
+	inet_eth_release(nb);
+}
+
+void inet_eth_put_back(struct pbuf *p, struct netdev_buf **chain)
+{
+	if (!(p->flags & PBUF_FLAG_IS_CUSTOM) || p->ref != 1 || ((struct pbuf_custom *)p)->custom_free_function != buf_free) {
+		pbuf_free(p);
+		return;
+	}
+	struct netdev_buf *nb = buf_of(p);
+
+	nb->next = *chain;
+	*chain = nb;
+}
+
+struct pbuf *inet_eth_lend(struct netdev_buf *nb, u32 len, struct pbuf **ret_tail)
+{
+	struct pbuf *head = (struct pbuf *)(void *)nb->stack;
+
+	for (;;) {
+		struct pbuf_custom *pc = (struct pbuf_custom *)(void *)nb->stack;
+
+		inet_pbuf_dress(&pc->pbuf, PBUF_REF, PBUF_FLAG_IS_CUSTOM, nb->data, (u16)nb->len);
+		pc->custom_free_function = buf_free;
+		pc->pbuf.tot_len = (u16)len;
+		len -= nb->len;
+		nb = nb->next;
+		if (!nb) {
+			*ret_tail = &pc->pbuf;
+			return head;
+		}
+		pc->pbuf.next = (struct pbuf *)(void *)nb->stack;
+	}
 }
 
 static struct pbuf *frame_copy(struct netdev_buf *nb, u32 total)
@@ -266,7 +305,7 @@ static struct pbuf *frame_copy(struct netdev_buf *nb, u32 total)
 static struct pbuf *frame_wrap(struct netdev_buf *nb)
 {
 	struct netdev *d = nb->dev;
-	struct pbuf *head = NULL;
+	struct pbuf *head;
 	u32 total = 0;
 
 	for (struct netdev_buf *b = nb; b; b = b->next)
@@ -288,29 +327,9 @@ static struct pbuf *frame_wrap(struct netdev_buf *nb)
 		}
 		return head;
 	}
-	while (nb) {
-		struct netdev_buf *next = nb->next;
-		struct rxbuf *r = mem_malloc(sizeof(*r));
-		if (!r) {
-			counter_bump(inet_rx_nomem);
-			inet_eth_stats.rx_dropped++;
-			d->ops->release(d, nb);
-			if (head)
-				pbuf_free(head);
-			return NULL;
-		}
-		memset(r, 0, sizeof(*r));
-		nb->next = NULL;
-		r->nb = nb;
-		r->pc.custom_free_function = rxbuf_free;
-		struct pbuf *p = pbuf_alloced_custom(PBUF_RAW, (u16)nb->len, PBUF_REF, &r->pc, nb->data, (u16)nb->len);
-		if (head)
-			pbuf_cat(head, p);
-		else
-			head = p;
-		nb = next;
-	}
-	return head;
+	struct pbuf *tail;
+
+	return inet_eth_lend(nb, total, &tail);
 }
 
 static void frame_input(struct netdev_buf *nb)

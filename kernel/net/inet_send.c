@@ -99,7 +99,7 @@ struct frame_headers {
 };
 
 /* Look at a frame of ours: true if it is TCP or UDP right behind the IP header. */
-static bool frame_parse(struct pbuf *p, struct frame_headers *f)
+static NOINLINE bool frame_parse(struct pbuf *p, struct frame_headers *f)
 {
 	if (p->len < SIZEOF_ETH_HDR + IP_HLEN + 8)
 		return false;
@@ -139,7 +139,7 @@ static bool frame_parse(struct pbuf *p, struct frame_headers *f)
 }
 
 /* Do two IP headers say the same, lengths and identification aside? */
-static bool ip_alike(const struct frame_headers *a, const struct frame_headers *b)
+static COLD bool ip_alike(const struct frame_headers *a, const struct frame_headers *b)
 {
 	if (a->v6 != b->v6)
 		return false;
@@ -150,7 +150,7 @@ static bool ip_alike(const struct frame_headers *a, const struct frame_headers *
 }
 
 /* May b follow a in one request, when the next expected sequence number is seq? */
-static bool frame_mergeable(const struct frame_headers *a, const struct frame_headers *b, u32 seq)
+static COLD bool frame_mergeable(const struct frame_headers *a, const struct frame_headers *b, u32 seq)
 {
 	const struct tcp_hdr *x = a->tcp, *y = b->tcp;
 
@@ -162,7 +162,7 @@ static bool frame_mergeable(const struct frame_headers *a, const struct frame_he
 }
 
 /* How many frames from p on can go as one, and the total payload. */
-static unsigned run_length(struct pbuf *p, const struct frame_headers *first, u32 *ret_payload)
+static COLD NOINLINE unsigned run_length(struct pbuf *p, const struct frame_headers *first, u32 *ret_payload)
 {
 	struct frame_headers f;
 	u32 total = first->payload, seq = lwip_ntohl(first->tcp->seqno) + first->payload;
@@ -198,7 +198,7 @@ static unsigned seg_add(struct netdev_seg *segs, unsigned n, const void *data, u
 }
 
 /* Leave to the device what it completes: store the sum of the pseudo header. */
-static inline __attribute__((always_inline)) void csum_prepare(struct netdev_tx *r, const struct frame_headers *f, const void *ip_header, void *tcp, u32 l4_len)
+static NOINLINE void csum_prepare(struct netdev_tx *r, const struct frame_headers *f, const void *ip_header, void *tcp, u32 l4_len)
 {
 	u64 s = lwip_htons((u16)l4_len) + PP_HTONS(IP_PROTO_TCP);
 
@@ -254,7 +254,7 @@ static struct inet_tx *tx_single(struct netdev_tx *req, struct pbuf *p, const st
 }
 
 /* One request for the run of count frames that begins with p. NULL: no memory, or too scattered. */
-static struct inet_tx *tx_merged(struct netdev_tx *req, struct pbuf *p, const struct frame_headers *f, unsigned count, u32 payload, unsigned *ret_used)
+static COLD NOINLINE struct inet_tx *tx_merged(struct netdev_tx *req, struct pbuf *p, const struct frame_headers *f, unsigned count, u32 payload, unsigned *ret_used)
 {
 	struct inet_tx *t = tx_alloc(req, count, f->hdr_len);
 	unsigned used = 0;
@@ -342,11 +342,11 @@ void inet_send_now(struct inet_tx *t, struct netdev_tx *req)
 
 	if (likely(r == 0)) {
 		inet_eth_stats.tx_packets++;
-		inet_eth_stats.tx_bytes += req->segs[0].len;
+		inet_eth_stats.tx_bytes += t->pbufs[0]->tot_len;
 		tx_collect();
 		return;
 	}
-	if (req->needs_csum)
+	if (req->needs_csum && req->nsegs == 1)
 		csum_complete(req);
 	/* The ring is full: it waits its turn. Otherwise it is lost, as on a wire. */
 	if (r != -EBUSY || inet_send_frame(&inet_eth, t->pbufs[0]) != ERR_OK) {
@@ -358,7 +358,7 @@ void inet_send_now(struct inet_tx *t, struct netdev_tx *req)
 
 bool inet_send_waiting(void) { return tx_head != NULL; }
 
-void inet_send_flush(void)
+COLD void inet_send_flush(void)
 {
 	bool sent = false, much = false;
 

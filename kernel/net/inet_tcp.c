@@ -64,17 +64,13 @@ static void become_dead(struct inet_sock *s)
 
 /* ---- lwIP's callbacks ---- */
 
-void inet_tcp_deliver(struct inet_sock *s, struct pbuf *p)
+void inet_tcp_deliver(struct inet_sock *s, struct pbuf *p, struct pbuf *tail, u32 n)
 {
-	u32 n = p->tot_len;
-
 	if (s->rx_tail)
 		s->rx_tail->next = p;
 	else
 		s->rx_head = p;
-	while (p->next)
-		p = p->next;
-	s->rx_tail = p;
+	s->rx_tail = tail;
 	s->rx_len += n;
 	s->bytes_received += n;
 	if (unlikely(s->timing))
@@ -90,7 +86,11 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 	u32 key = SOCK_WAKE_IN | POLL_RDHUP;
 
 	if (likely(p)) {
-		inet_tcp_deliver(s, p);
+		struct pbuf *tail = p;
+
+		while (tail->next)
+			tail = tail->next;
+		inet_tcp_deliver(s, p, tail, p->tot_len);
 		return ERR_OK;
 	}
 	s->peer_fin = true;
@@ -123,7 +123,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16 len)
 	return ERR_OK;
 }
 
-static void on_err(void *arg, err_t err)
+void inet_tcp_on_err(void *arg, err_t err)
 {
 	struct inet_sock *s = arg;
 	int e = 0;
@@ -156,14 +156,12 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
-struct inet_sock *inet_tcp_sock_of(const struct tcp_pcb *p) { return p->errf == on_err ? p->callback_arg : NULL; }
-
 void inet_tcp_pcb_adopt(struct inet_sock *s)
 {
 	tcp_arg(s->tcp, s);
 	tcp_recv(s->tcp, on_recv);
 	tcp_sent(s->tcp, on_sent);
-	tcp_err(s->tcp, on_err);
+	tcp_err(s->tcp, inet_tcp_on_err);
 }
 
 /* Has this connection waited too long: TCP_USER_TIMEOUT, TCP_SYNCNT? */
@@ -206,6 +204,9 @@ void inet_tcp_tick(void)
 		next = p->next;
 		/* A peer that answered late once does not make the wait for what it does not answer endless. */
 		p->rto = MIN(p->rto, (s16)RTO_MAX_TICKS);
+		/* A large segment goes again when the size is small: the window is never less than the segment that is next. */
+		if (unlikely(p->unsent && p->cwnd < p->unsent->len))
+			p->cwnd = p->unsent->len;
 		/* A peer may take what probed its closed window and leave it closed: lwIP would probe with nothing. */
 		if (unlikely(p->persist_backoff) && (!p->unsent || p->unacked))
 			p->persist_backoff = 0;

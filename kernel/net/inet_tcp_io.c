@@ -22,6 +22,7 @@
 
 #define SMALL_WRITE 2048u
 #define LARGE_UNITS 10u
+#define LARGE_MAX   32640u               /* fits a chunk */
 #define TCP_MSS_LEAST 536u               /* RFC 9293, 3.7.1 */
 
 static u8 bounce[SMALL_WRITE];
@@ -86,16 +87,29 @@ static ssize_t queue_bytes(struct inet_sock *s, struct uio *u, u32 n, bool more)
 }
 
 /* Before n bytes are queued: choose the size of segments. */
-static void segments_choose(struct inet_sock *s, size_t n)
+static COLD NOINLINE void segments_choose(struct inet_sock *s, size_t n)
 {
 	struct tcp_pcb *p = s->tcp;
 	bool calm = !(p->flags & (TF_INFR | TF_RTO)) && p->nrtx == 0;
 	u16 mss = inet_tcp_peer_mss(s), options = p->flags & TF_TIMESTAMP ? LWIP_TCP_OPT_LEN_TS_OUT : 0;
 
+	/* What is repeated may be longer than the size is by now: lwIP would not see that there is no room behind it. */
+	const struct tcp_seg *last = calm ? NULL : p->unsent;
+
+	while (last && last->next)
+		last = last->next;
+	if (last && last->len + options > p->mss) {
+		p->mss = (u16)(last->len + options);
+		s->large = true;
+	}
 	if (s->large) {
+		u32 twice = 2u * (p->mss - options) + options;
+
 		if (!calm && !p->unsent) {
 			p->mss = mss;
 			s->large = false;
+		} else if (calm && twice <= LARGE_MAX && p->cwnd >= 4 * twice) {
+			p->mss = (u16)twice;
 		}
 		return;
 	}
@@ -113,7 +127,7 @@ static void segments_choose(struct inet_sock *s, size_t n)
 /* Few bytes make no large segment. */
 static inline void size_segments(struct inet_sock *s, size_t n)
 {
-	if (unlikely(s->large || n >= 4u * TCP_MSS_LEAST))
+	if (unlikely(s->large || n >= 4u * TCP_MSS_LEAST || s->tcp->nrtx || (s->tcp->flags & (TF_INFR | TF_RTO))))
 		segments_choose(s, n);
 }
 
@@ -158,6 +172,8 @@ static int send_check(struct inet_sock *s)
 static int send_some(struct inet_sock *s, struct uio *u, bool more, size_t *done)
 {
 	size_segments(s, u->resid);
+	if (s->large)
+		*done += inet_fast_send_large(s, u);
 	while (u->resid) {
 		u32 room = send_room(s);
 		if (room == 0)
@@ -186,7 +202,7 @@ static bool send_may_go_on(const struct inet_sock *s)
 	return READ_ONCE(s->state) != INET_CONNECTING && !READ_ONCE(s->nospace);
 }
 
-ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
+static COLD NOINLINE ssize_t send_slow(struct socket *sock, struct sock_msg *m)
 {
 	struct inet_sock *s = inet_sock_of(sock);
 	bool nonblock = m->nonblock || (m->flags & LX_MSG_DONTWAIT), more = m->flags & LX_MSG_MORE;
@@ -200,10 +216,6 @@ ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
 		return -EOPNOTSUPP;
 	for (;;) {
 		inet_lock();
-		if (likely(!more && !done) && (done = inet_fast_send(s, m->uio)) != 0) {
-			inet_unlock();
-			return (ssize_t)done;
-		}
 		r = send_check(s);
 		if (r == 0 && s->state == INET_CONNECTING) {
 			r = 1;
@@ -241,6 +253,18 @@ ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
 		looked = false;
 	}
 	return done ? (ssize_t)done : r;
+}
+
+ssize_t inet_tcp_send(struct socket *sock, struct sock_msg *m)
+{
+	if (likely(m->uio->resid - 1 < INET_FAST_MAX && !(m->flags & (LX_MSG_OOB | LX_MSG_MORE)))) {
+		inet_lock();
+		size_t done = inet_fast_send(inet_sock_of(sock), m->uio);
+		inet_unlock();
+		if (likely(done))
+			return (ssize_t)done;
+	}
+	return send_slow(sock, m);
 }
 
 /* ---- Receiving ---- */
@@ -286,7 +310,7 @@ static size_t take_bytes(struct inet_sock *s, struct uio *u, size_t len, size_t 
  * A window that SO_RCVBUF made smaller than what lwIP thinks in (a segment, an eighth of the full window): the
  * peer is told when a quarter of it is free again, or it would wait for ever.
  */
-static void window_tell(struct inet_sock *s, struct tcp_pcb *p)
+static COLD NOINLINE void window_tell(struct inet_sock *s, struct tcp_pcb *p)
 {
 	u32 free = p->rcv_nxt + p->rcv_wnd - p->rcv_ann_right_edge;
 
@@ -297,17 +321,20 @@ static void window_tell(struct inet_sock *s, struct tcp_pcb *p)
 	tcp_output(p);
 }
 
+/* The reader has taken n bytes: as tcp_recved. */
 static void window_free(struct inet_sock *s, size_t n)
 {
-	size_t left = n;
+	struct tcp_pcb *p = s->tcp;
 
-	while (left && s->tcp) {
-		u16 k = (u16)MIN(left, (size_t)0xffff);
-		tcp_recved(s->tcp, k);
-		left -= k;
+	if (!n || !p)
+		return;
+	p->rcv_wnd = (u32)MIN(p->rcv_wnd + n, (size_t)TCP_WND_MAX(p));
+	if (tcp_update_rcv_ann_wnd(p) >= TCP_WND_UPDATE_THRESHOLD) {
+		tcp_ack_now(p);
+		inet_fast_output(p);
 	}
-	if (unlikely(n && s->tcp && (s->rcvbuf_set || s->window_clamp)))
-		window_tell(s, s->tcp);
+	if (unlikely(s->rcvbuf_set || s->window_clamp))
+		window_tell(s, p);
 }
 
 /* Nothing is queued: what does recv say? 1 = wait. */
@@ -329,7 +356,7 @@ static int recv_empty(struct inet_sock *s)
 	return 1;
 }
 
-static NOINLINE ssize_t recv_slow(struct socket *sock, struct sock_msg *m)
+static COLD NOINLINE ssize_t recv_slow(struct socket *sock, struct sock_msg *m)
 {
 	struct inet_sock *s = inet_sock_of(sock);
 	bool nonblock = m->nonblock || (m->flags & LX_MSG_DONTWAIT);
@@ -393,6 +420,7 @@ static NOINLINE ssize_t recv_slow(struct socket *sock, struct sock_msg *m)
 /* read() of what is there already: its bytes, or 0 when there is more to it. */
 static size_t recv_plain(struct inet_sock *s, struct uio *u)
 {
+	struct netdev_buf *back = NULL;
 	size_t done = 0;
 
 	inet_lock();
@@ -409,24 +437,43 @@ static size_t recv_plain(struct inet_sock *s, struct uio *u)
 			s->rx_tail = NULL;
 		p->next = NULL;
 		p->tot_len = 0;
-		pbuf_free(p);
+		inet_eth_put_back(p, &back);
 	}
 	s->rx_len -= (u32)done;
+	inet_eth_release(back);
 	window_free(s, done);
 	inet_unlock();
 	return done;
 }
 
+/* Nothing is there, but something may come. Read without the lock; rx_len first: a FIN or an error does not overtake data. */
+static inline bool may_come(const struct inet_sock *s)
+{
+	return !READ_ONCE(s->rx_len) && READ_ONCE(s->state) == INET_OPEN && !READ_ONCE(s->peer_fin) && !READ_ONCE(s->rcv_shut) && !READ_ONCE(s->sock.error);
+}
+
 ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
 {
 	struct inet_sock *s = inet_sock_of(sock);
+	u64 deadline = 0;
 
-	if (likely(!(m->flags & ~(LX_MSG_DONTWAIT | LX_MSG_NOSIGNAL)) && !m->addr && READ_ONCE(s->rx_len) && sock->rcvlowat <= 1)) {
-		size_t n = recv_plain(s, m->uio);
+	if (unlikely((m->flags & ~(LX_MSG_DONTWAIT | LX_MSG_NOSIGNAL)) || m->addr || sock->rcvlowat > 1))
+		return recv_slow(sock, m);
+	if (!READ_ONCE(s->rx_len))
+		inet_drain();
+	for (;;) {
+		size_t n = likely(READ_ONCE(s->rx_len)) ? recv_plain(s, m->uio) : 0;
 		if (likely(n))
 			return (ssize_t)n;
+		if (unlikely(!m->uio->resid || !may_come(s)))
+			return recv_slow(sock, m);
+		if (m->nonblock || (m->flags & LX_MSG_DONTWAIT))
+			return -EAGAIN;
+		deadline = deadline ? deadline : socket_deadline(sock->rcvtimeo_ns);
+		int r = WAIT_EVENT_INTR(&sock->waitq, !may_come(s), deadline);
+		if (unlikely(r < 0))
+			return r == -ETIMEDOUT ? -EAGAIN : socket_interrupted(sock->rcvtimeo_ns);
 	}
-	return recv_slow(sock, m);
 }
 
 /* ---- Readiness ---- */
@@ -468,7 +515,7 @@ static u32 unacknowledged(const struct inet_sock *s)
 	return n && (s->tcp->state == FIN_WAIT_1 || s->tcp->state == CLOSING || s->tcp->state == LAST_ACK) ? n - 1 : n;
 }
 
-int inet_tcp_pending(struct socket *sock, bool output)
+COLD int inet_tcp_pending(struct socket *sock, bool output)
 {
 	struct inet_sock *s = inet_sock_of(sock);
 	int r;

@@ -123,7 +123,7 @@ static void receive_plain(void **state)
 static void receive_merged(void **state)
 {
 	static const u8 hdr[12] = { 1, 1, 66, 0, 0xb4, 5, 34, 0, 16, 0, 3, 0 };
-	static u8 data[4000];
+	static u8 data[3900];
 	struct netdev_buf *b[4];
 	struct fake_chain c[3];
 
@@ -132,16 +132,16 @@ static void receive_merged(void **state)
 		assert_true(fake_pop(&f, RX, &c[i]));
 	memcpy(c[0].in[0].p, hdr, 12);
 	memcpy(c[0].in[0].p + 12, data, 2000);
-	memcpy(c[1].in[0].p, data, 4000);
+	memcpy(c[1].in[0].p, data, 3900);
 	memcpy(c[2].in[0].p, data, 100);
 	fake_push(&f, RX, &c[0], 2012);
-	fake_push(&f, RX, &c[1], 4000);
+	fake_push(&f, RX, &c[1], 3900);
 	fake_push(&f, RX, &c[2], 100);
 	assert_int_equal(nd->ops->receive(nd, b, 4, true), 1);
 	assert_true(b[0]->csum_valid);
 	assert_int_equal(b[0]->gso_size, 1460);
 	assert_int_equal(b[0]->len, 2000);
-	assert_int_equal(b[0]->next->len, 4000);
+	assert_int_equal(b[0]->next->len, 3900);
 	assert_int_equal(b[0]->next->next->len, 100);
 	assert_null(b[0]->next->next->next);
 	assert_int_equal(((u8 *)b[0]->next->next->data)[99], 7);
@@ -253,6 +253,18 @@ static void send(void **state)
 	assert_int_equal(nd->ops->transmit(nd, &tx, true), 0);
 	assert_true(fake_pop(&f, TX, &c));
 	assert_int_equal(c.out[0].p[0] | c.out[0].p[1] | c.out[0].p[2], 0);
+	/* With room in front of the first piece the header needs no descriptor of its own. */
+	segs[0].data = memory + 32;
+	tx.room = tx.needs_csum = true;
+	tx.gso_size = 1448;
+	tx.gso_ipv6 = false;
+	assert_int_equal(nd->ops->transmit(nd, &tx, true), 0);
+	assert_true(fake_pop(&f, TX, &c));
+	assert_int_equal(c.nout, 2);
+	assert_ptr_equal(c.out[0].p, memory + 32 - NETDEV_TX_ROOM);
+	assert_int_equal(fake_gather(&c, got, sizeof(got)), 12 + 1054);
+	assert_memory_equal(got, want, 12);
+	assert_int_equal(got[12 + 54], 2);
 	assert_int_equal(transmit(segs, 0, true), -EINVAL);
 	assert_int_equal(transmit(segs, 35, true), -EINVAL);
 }

@@ -251,6 +251,35 @@ static void bad_wire(void **state)
 	let_run(5000);
 }
 
+/* A large segment is lost, and again after the size of segments was made small: it goes again all the same. */
+static void large_lost_twice(void **state)
+{
+	struct socket *c, *s;
+	static u8 b[14000], got[sizeof b + 100];
+	size_t taken = 0;
+	ssize_t n;
+
+	random_bytes(b, sizeof b);
+	for (unsigned k = 0; k < 2; k++) {
+		tcp_pair(PEER, &c, &s);
+		lose_percent = 100;
+		assert_int_equal(send_flags(c, b, sizeof b, 0), sizeof b);
+		let_run(2500);           /* sent again, alone */
+		assert_int_equal(send_flags(c, b, 100, 0), 100);
+		let_run(k ? 2500 : 20000);
+		lose_percent = 0;
+		for (unsigned i = 0; i < 2000 && taken < sizeof got; i++, let_run(100))
+			while ((n = recv_flags(s, got + taken, sizeof got - taken, LX_MSG_DONTWAIT)) > 0)
+				taken += (size_t)n;
+		assert_int_equal(taken, sizeof got);
+		assert_memory_equal(got, b, sizeof b);
+		assert_memory_equal(got + sizeof b, b, 100);
+		taken = 0;
+		sock_close(c);
+		sock_close(s);
+	}
+}
+
 static void full_ring(void **state)
 {
 	struct socket *c, *s;
@@ -766,7 +795,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(small_exchanges), cmocka_unit_test(small_until_full), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(full_ring), cmocka_unit_test(datagrams), cmocka_unit_test(group_queries), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(ends), cmocka_unit_test(probe_taken), cmocka_unit_test(peers_mss), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(large_lost_twice), cmocka_unit_test(full_ring), cmocka_unit_test(datagrams), cmocka_unit_test(group_queries), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(ends), cmocka_unit_test(probe_taken), cmocka_unit_test(peers_mss), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(slow_then_silent), cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
