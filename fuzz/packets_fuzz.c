@@ -18,11 +18,12 @@
 #include "net/lx_socket.h"
 #include "net/socket.h"
 #include "sched/thread.h"
+#include "tests/unit/wire_bytes.h"
 
 enum step { RAW, IP4, IP6, TCP4, TCP6, UDP4, ARP, ICMP4, ICMP6, DHCP, TIME, PROGRAM, STEPS };
 enum { FRAME_MAX = 9000, FRAMES = 64, PORT = 80 };
 
-static const u8 mac[6] = { 2, 0, 0, 0, 0, 1 }, peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
+static const u8 mac[6] = { 2, 0, 0, 0, 0, 1 };
 static const u8 me4[4] = { 10, 0, 0, 1 }, peer4[4] = { 10, 0, 0, 2 };
 static const u8 me6[16] = { 0xfd, [15] = 1 }, peer6[16] = { 0xfd, [15] = 2 };
 
@@ -33,22 +34,6 @@ static void must_be(bool ok, const char *what)
 		return;
 	fprintf(stderr, "panic: not so: %s\n", what);
 	abort();
-}
-
-static void put16(u8 *p, unsigned v) { p[0] = (u8)(v >> 8); p[1] = (u8)v; }
-static void put32(u8 *p, u32 v) { put16(p, v >> 16); put16(p + 2, v & 0xffff); }
-static unsigned get16(const u8 *p) { return (unsigned)(p[0] << 8 | p[1]); }
-static u32 get32(const u8 *p) { return (u32)get16(p) << 16 | get16(p + 2); }
-
-static u16 sum(const u8 *p, size_t n, u32 s)
-{
-	for (size_t i = 0; i + 1 < n; i += 2)
-		s += get16(p + i);
-	if (n & 1)
-		s += (u32)p[n - 1] << 8;
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return (u16)~s;
 }
 
 /* ---- The device ---- */
@@ -128,16 +113,9 @@ static void ip6_frame(u8 next, u8 hops, u8 *packet, u32 len, bool fix, bool vouc
 
 static void answer_arp(const u8 *d)
 {
-	u8 r[42];
+	u8 r[ARP_LEN];
 
-	memcpy(r, d + 6, 6);
-	memcpy(r + 6, peer_mac, 6);
-	memcpy(r + 12, d + 12, 8);
-	put16(r + 20, 2);
-	memcpy(r + 22, peer_mac, 6);
-	memcpy(r + 28, d + 38, 4);
-	memcpy(r + 32, d + 22, 10);
-	if (get16(d + 20) == 1 && d[41] != me4[3])
+	if (arp_answer(r, d) && d[41] != me4[3])
 		frame_add(r, sizeof(r), false);
 }
 
@@ -223,11 +201,11 @@ static void ip4_frame(u8 protocol, unsigned fragment, u8 *packet, u32 len, bool 
 	ip[9] = protocol;
 	memcpy(ip + 12, peer4, 4);
 	memcpy(ip + 16, me4, 4);
-	put16(ip + 10, sum(ip, 20, 0));
+	put16(ip + 10, (u16)~sum(ip, 20, 0));
 	memcpy(ip + 20, packet, len);
 	if (fix && at && at + 2 <= len) {
 		put16(ip + 20 + at, 0);
-		put16(ip + 20 + at, sum(ip + 20, len, protocol == 1 ? 0 : protocol + len + get16(ip + 12) + get16(ip + 14) + get16(ip + 16) + get16(ip + 18)));
+		put16(ip + 20 + at, (u16)~sum(ip + 20, len, protocol == 1 ? 0 : protocol + len + get16(ip + 12) + get16(ip + 14) + get16(ip + 16) + get16(ip + 18)));
 	}
 	frame_add(frame, 34 + len, vouched);
 }
@@ -250,7 +228,7 @@ static void ip6_frame(u8 next, u8 hops, u8 *packet, u32 len, bool fix, bool vouc
 		pseudo += get16(ip + i);
 	if (fix && at && at + 2 <= len) {
 		put16(ip + 40 + at, 0);
-		put16(ip + 40 + at, sum(ip + 40, len, pseudo));
+		put16(ip + 40 + at, (u16)~sum(ip + 40, len, pseudo));
 	}
 	frame_add(frame, 54 + len, vouched);
 }

@@ -7,11 +7,10 @@
 #define UNIT_FAKE_WIRE_H
 
 #include "net_util.h"
+#include "wire_bytes.h"
 #include "dev/netdev.h"
 
 #define QUEUE 4096
-
-static const u8 peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
 
 struct frame {
 	u32 len;
@@ -21,22 +20,6 @@ struct frame {
 static struct frame *queue[QUEUE];
 static unsigned head, tail, lent, released, gso_frames, largest_gso;
 static struct netdev dev;
-
-static void put16(u8 *p, unsigned v) { p[0] = (u8)(v >> 8); p[1] = (u8)v; }
-static unsigned get16(const u8 *p) { return (unsigned)(p[0] << 8 | p[1]); }
-static u32 get32(const u8 *p) { return (u32)get16(p) << 16 | get16(p + 2); }
-static void put32(u8 *p, u32 v) { put16(p, v >> 16); put16(p + 2, v & 0xffff); }
-
-static u16 sum(const u8 *p, size_t n, u32 s)
-{
-	for (size_t i = 0; i + 1 < n; i += 2)
-		s += get16(p + i);
-	if (n & 1)
-		s += (u32)p[n - 1] << 8;
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return (u16)s;
-}
 
 static void enqueue(const u8 *data, u32 len, bool valid)
 {

@@ -43,18 +43,10 @@ static void reorder(void)
 
 static void answer_arp(const u8 *d, u32 len)
 {
-	u8 r[42];
+	u8 r[ARP_LEN];
 
-	if (get16(d + 20) != 1 || memcmp(d + 38, &(u32){ PEER }, 4) != 0)
-		return;
-	memcpy(r, d + 6, 6);
-	memcpy(r + 6, peer_mac, 6);
-	memcpy(r + 12, d + 12, 8);
-	put16(r + 20, 2);
-	memcpy(r + 22, peer_mac, 6);
-	memcpy(r + 28, d + 38, 4);
-	memcpy(r + 32, d + 22, 10);
-	enqueue(r, 42, false);
+	if (arp_answer(r, d) && memcmp(d + 38, &(u32){ PEER }, 4) == 0)
+		enqueue(r, sizeof r, false);
 }
 
 static void answer_dhcp(const u8 *d, u32 len)
