@@ -464,7 +464,7 @@ static u32 headers_ip(struct fast_frame *f, const struct neighbour *to, u8 proto
 	return inet_sum_fold(ends + lwip_htons((u16)(len - IP_HLEN)) + ((u32)proto << 8));
 }
 
-static ALWAYS_INLINE void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 sum, u32 flags)
+static void headers_tcp(u8 *tcp, const struct tcp_pcb *p, u32 hlen, u32 sum, u32 flags)
 {
 	store16(tcp, lwip_htons(p->local_port));
 	store16(tcp + 2, lwip_htons(p->remote_port));
@@ -502,39 +502,12 @@ static inline void segment_sent(struct tcp_pcb *p, struct tcp_seg *g, u16 npbufs
 	p->snd_nxt = p->snd_lbb = seq + TCP_TCPLEN(g);
 	p->snd_buf -= g->len;
 	p->snd_queuelen = (u16)(p->snd_queuelen + npbufs);
-	acked_now(p);
 	if (p->rtime < 0)
 		p->rtime = 0;
 	if (!p->rttest) {
 		p->rttest = tcp_ticks;
 		p->rtseq = seq;
 	}
-}
-
-/* An acknowledgement leaves by itself. */
-static COLD NOINLINE bool ack_send(struct tcp_pcb *p)
-{
-	const struct neighbour *to = neighbour_known(inet_v4(&p->remote_ip));
-	u32 hlen = tcp_bytes(p);
-	struct inet_sock *s = inet_tcp_sock_of(p);
-	struct fast_frame *f;
-
-	if (p->unsent || p->ooseq || p->state < ESTABLISHED || !s || IP_IS_V6_VAL(p->remote_ip) || p->netif_idx != NETIF_NO_INDEX || !to)
-		return false;
-	f = frame_make(TCP_OFF + hlen, TCP_OFF + hlen, NULL);
-	if (!f)
-		return false;
-	headers_tcp(f->data + TCP_OFF, p, hlen, headers_ip(f, to, IP_PROTO_TCP, p->tos, p->ttl, inet_v4(&p->local_ip)), TCP_ACK);
-	acked_now(p);
-	s->segs_out++;
-	frame_send(f, 16);
-	return true;
-}
-
-void inet_fast_output(struct tcp_pcb *p)
-{
-	if (!(p->flags & TF_ACK_NOW) || !ack_send(p))
-		tcp_output(p);
 }
 
 /* The next n bytes of u in pages of their own, or less if there is no memory for so much; NULL: no memory, or a fault. */
@@ -561,14 +534,16 @@ static COLD NOINLINE struct pbuf *data_make(struct uio *u, u32 n)
 
 /*
  * A segment of at most n of the bytes left of u leaves: how many (with mss, of large segments, less than n when memory is short; the
- * device cuts it to the peer's mss), or a negative number, and nothing happened: no memory, or a fault.
+ * device cuts it to the peer's mss), or a negative number, and nothing happened: no memory, or a fault. Without data and FIN it is
+ * not kept, for nobody acknowledges it.
  */
 static s32 segment_send(struct tcp_pcb *p, const struct neighbour *to, struct uio *u, u32 n, u16 mss, u32 flags)
 {
 	u32 hlen = tcp_bytes(p);
-	struct tcp_seg *g = memp_malloc(MEMP_TCP_SEG);
+	bool keep = n || (flags & TCP_FIN);
+	struct tcp_seg *g = likely(keep) ? memp_malloc(MEMP_TCP_SEG) : NULL;
 	struct pbuf *data = mss && likely(g) ? data_make(u, n) : NULL;
-	struct fast_frame *f = likely(g && (data || !mss)) ? frame_make(TCP_OFF + hlen, TCP_OFF + hlen + (mss ? 0 : n), u) : NULL;
+	struct fast_frame *f = likely((g || !keep) && (data || !mss)) ? frame_make(TCP_OFF + hlen, TCP_OFF + hlen + (mss ? 0 : n), u) : NULL;
 
 	if (unlikely(!f)) {
 		memp_free(MEMP_TCP_SEG, g);
@@ -583,12 +558,34 @@ static s32 segment_send(struct tcp_pcb *p, const struct neighbour *to, struct ui
 		f->pbuf.tot_len = (u16)(f->pbuf.tot_len + n);
 		f->pbuf.peer_mss = mss;
 	}
-	f->pbuf.ref = 2;
 	headers_tcp(f->data + TCP_OFF, p, hlen, headers_ip(f, to, IP_PROTO_TCP, p->tos, p->ttl, inet_v4(&p->local_ip)), flags);
-	*g = (struct tcp_seg){ .p = &f->pbuf, .len = (u16)n, .flags = p->flags & TF_TIMESTAMP ? TF_SEG_OPTS_TS : 0, .tcphdr = (struct tcp_hdr *)(void *)(f->data + TCP_OFF) };
-	segment_sent(p, g, mss ? 2 : 1);
+	acked_now(p);
+	if (likely(keep)) {
+		f->pbuf.ref = 2;
+		*g = (struct tcp_seg){ .p = &f->pbuf, .len = (u16)n, .flags = p->flags & TF_TIMESTAMP ? TF_SEG_OPTS_TS : 0, .tcphdr = (struct tcp_hdr *)(void *)(f->data + TCP_OFF) };
+		segment_sent(p, g, mss ? 2 : 1);
+	}
 	frame_send(f, 16);
 	return (s32)n;
+}
+
+/* An acknowledgement leaves by itself. */
+static COLD NOINLINE bool ack_send(struct tcp_pcb *p)
+{
+	const struct neighbour *to = neighbour_known(inet_v4(&p->remote_ip));
+	struct inet_sock *s = inet_tcp_sock_of(p);
+
+	if (p->unsent || p->ooseq || p->state < ESTABLISHED || !s || IP_IS_V6_VAL(p->remote_ip) || p->netif_idx != NETIF_NO_INDEX || !to ||
+	    segment_send(p, to, NULL, 0, 0, TCP_ACK) < 0)
+		return false;
+	s->segs_out++;
+	return true;
+}
+
+void inet_fast_output(struct tcp_pcb *p)
+{
+	if (!(p->flags & TF_ACK_NOW) || !ack_send(p))
+		tcp_output(p);
 }
 
 /* A segment of n bytes of s is out. */

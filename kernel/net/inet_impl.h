@@ -102,7 +102,8 @@ struct inet_tx {
 void inet_send_now(struct inet_tx *t, struct netdev_tx *req);
 /* Let go of what the device has sent by now: lwIP does not repeat a segment that somebody still refers to. C. */
 void inet_send_reap(void);
-bool inet_send_waiting(void);
+extern struct pbuf *inet_send_head;      /* the first queued frame. C. */
+static inline bool inet_send_waiting(void) { return inet_send_head != NULL; }
 /* Everything queued goes to the driver; what the ring cannot take stays. C. */
 void inet_send_flush(void);
 

@@ -10,7 +10,7 @@
  * memory and holds a reference until the driver says done.
  *
  * Invariants:
- *  (I1) a frame is on tx_queue or in a request, with a reference of its own.
+ *  (I1) a frame is on the queue (inet_send_head) or in a request, with a reference of its own.
  *  (I2) done callbacks come from any context: they only push onto tx_done; the pbufs are freed
  *       under the core lock.
  *
@@ -28,7 +28,8 @@
 #define SMALL_FRAME   1514u
 
 static struct netdev_seg tx_segs[NETDEV_TX_SEGS + 1];    /* of the request that is being made */
-static struct pbuf *tx_head, *tx_tail;
+struct pbuf *inet_send_head;
+static struct pbuf *tx_tail;
 static unsigned tx_count;
 
 COUNTER(inet_tx_dropped);
@@ -81,7 +82,7 @@ err_t inet_send_frame(struct netif *n, struct pbuf *p)
 	if (tx_tail)
 		tx_tail->queue_next = p;
 	else
-		tx_head = p;
+		inet_send_head = p;
 	tx_tail = p;
 	tx_count++;
 	return ERR_OK;
@@ -308,12 +309,12 @@ static COLD NOINLINE struct inet_tx *tx_merged(struct netdev_tx *req, struct pbu
 static void tx_pop(unsigned n)
 {
 	while (n--) {
-		struct pbuf *p = tx_head;
-		tx_head = p->queue_next;
+		struct pbuf *p = inet_send_head;
+		inet_send_head = p->queue_next;
 		p->queue_next = NULL;
 		tx_count--;
 	}
-	if (!tx_head)
+	if (!inet_send_head)
 		tx_tail = NULL;
 }
 
@@ -356,19 +357,17 @@ void inet_send_now(struct inet_tx *t, struct netdev_tx *req)
 	pbuf_free(t->pbufs[0]);
 }
 
-bool inet_send_waiting(void) { return tx_head != NULL; }
-
 COLD void inet_send_flush(void)
 {
 	bool sent = false, much = false;
 
-	if (!tx_head)
+	if (!inet_send_head)
 		return;
 	tx_collect();
-	while (tx_head) {
+	while (inet_send_head) {
 		struct frame_headers f;
 		struct netdev_tx req;
-		struct pbuf *p = tx_head;
+		struct pbuf *p = inet_send_head;
 		struct inet_tx *t = NULL;
 		unsigned used = 1;
 		u32 payload;
@@ -392,7 +391,7 @@ COLD void inet_send_flush(void)
 			inet_eth_stats.tx_dropped++;
 			continue;
 		}
-		struct pbuf *after = tx_head;
+		struct pbuf *after = inet_send_head;
 		u64 bytes = 0;
 		for (unsigned i = 0; i < used; i++, after = after->queue_next)
 			bytes += after->tot_len;

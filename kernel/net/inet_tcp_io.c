@@ -452,6 +452,12 @@ static inline bool may_come(const struct inet_sock *s)
 	return !READ_ONCE(s->rx_len) && READ_ONCE(s->state) == INET_OPEN && !READ_ONCE(s->peer_fin) && !READ_ONCE(s->rcv_shut) && !READ_ONCE(s->sock.error);
 }
 
+/* The peer's FIN was the last thing that came. Read without the lock: what came before it is seen before it. */
+static inline bool ended(const struct inet_sock *s)
+{
+	return READ_ONCE(s->peer_fin) && READ_ONCE(s->connected) && !READ_ONCE(s->sock.error) && !READ_ONCE(s->rx_len);
+}
+
 ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
 {
 	struct inet_sock *s = inet_sock_of(sock);
@@ -459,12 +465,14 @@ ssize_t inet_tcp_recv(struct socket *sock, struct sock_msg *m)
 
 	if (unlikely((m->flags & ~(LX_MSG_DONTWAIT | LX_MSG_NOSIGNAL)) || m->addr || sock->rcvlowat > 1))
 		return recv_slow(sock, m);
-	if (!READ_ONCE(s->rx_len))
+	if (!READ_ONCE(s->rx_len) && inet_dev)
 		inet_drain();
 	for (;;) {
 		size_t n = likely(READ_ONCE(s->rx_len)) ? recv_plain(s, m->uio) : 0;
 		if (likely(n))
 			return (ssize_t)n;
+		if (ended(s) && m->uio->resid)
+			return 0;
 		if (unlikely(!m->uio->resid || !may_come(s)))
 			return recv_slow(sock, m);
 		if (m->nonblock || (m->flags & LX_MSG_DONTWAIT))
