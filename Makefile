@@ -119,14 +119,21 @@ $(B)/pith.elf.stripped: $(B)/pith.elf
 # What `pith build` links a kernel from (docs/decisions/linking.md): the objects without what only a debugger reads, with
 # their folders in their names.
 KIP6     := $(filter $(B)/kernel/net/inet_ip6% $(B)/lwip-obj/core/ipv6/%,$(KOBJ) $(LWIP_OBJ))
+# All but the IP stack and ext4 once more, for size and for one CPU: programs of one thread that use neither.
+KSMALLOBJ := $(patsubst %,$(B)/small/%.o,$(basename $(filter-out kernel/arch/x86_64/smp.c kernel/fs/ext4/% kernel/net/inet% kernel/net/lwip/% kernel/net/netlink% \
+            kernel/drivers/virtio_net.c,$(KSRC)))) $(filter-out %/trampoline.S.o,$(KASM:%.S=$(B)/%.S.o))
+$(B)/small/kernel/%.o: kernel/%.c $(B)/.cmd-kernel
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(KCFLAGS) $(KSMALL) -g0 -DPITH_SMALL $(if $(filter kernel/boot/% kernel/arch/x86_64/early%,$<),$(KCFLAGS_EARLY)) -MMD -MP -c -o $@ $<
 define archive
 	$(call say,AR,$@)
 	$(Q)rm -rf $@ $@.d && mkdir -p $@.d
 	$(Q)printf '%s\n' $(filter %.o,$^) | awk '{ n = $$0; sub("^$(B)/", "", n); gsub("/", "+", n); print "strip --strip-debug -o $@.d/" n " " $$0 }' | sh -e
 	$(Q)cd $@.d && ar qcD ../$(@F) $$(LC_ALL=C ls)
 endef
-KARCHIVES := $(addprefix $(B)/,kernel.a ip6.a without_ip6.a)
-$(call cmdline,archives,$(KIP6) $(KWITHOUT))
+KARCHIVES := $(addprefix $(B)/,kernel.a ip6.a without_ip6.a small.a)
+$(call cmdline,archives,$(KIP6) $(KWITHOUT) $(KSMALLOBJ))
 $(KARCHIVES): $(B)/.cmd-archives
 $(B)/kernel.a: $(filter-out $(KIP6),$(KOBJ) $(LWIP_OBJ))
 	$(archive)
@@ -134,7 +141,9 @@ $(B)/ip6.a: $(KIP6)
 	$(archive)
 $(B)/without_ip6.a: $(B)/kernel/net/inet_without_ip6.o
 	$(archive)
--include $(call rwild,$(B)/kernel,*.d) $(call rwild,$(B)/lwip-obj,*.d)
+$(B)/small.a: $(KSMALLOBJ)
+	$(archive)
+-include $(call rwild,$(B)/kernel,*.d) $(call rwild,$(B)/small,*.d) $(call rwild,$(B)/lwip-obj,*.d)
 
 # ---- The command -----------------------------------------------------------------------
 

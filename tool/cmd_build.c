@@ -69,7 +69,7 @@ static void network_configure(const struct opts *opts, struct bootconf *conf)
 	strv_copy(&conf->dns, &opts->dns);
 }
 
-static int image_make(const struct opts *opts, const struct plan *plan, struct bootconf *conf)
+static int image_make(const struct opts *opts, const struct program *program, const struct plan *plan, struct bootconf *conf)
 {
 	char *kernel = NULL, *root = NULL;
 	struct sign_key *key = NULL;
@@ -77,7 +77,7 @@ static int image_make(const struct opts *opts, const struct plan *plan, struct b
 	int status = opts->sign ? sign_key_read(opts->sign, &key) : 0;
 
 	if (!status)
-		status = kernel_for(opts, &kernel, &map);
+		status = kernel_for(opts, program, &kernel, &map);
 	if (!status)
 		status = root_cached(plan, &root);
 	if (!status) {
@@ -119,7 +119,7 @@ static int program_build(const struct opts *opts)
 		status = root_plan(opts, &program, &plan, &conf, &load_len);
 	if (!status) {
 		network_configure(opts, &conf);
-		status = image_make(opts, &plan, &conf);
+		status = image_make(opts, &program, &plan, &conf);
 	}
 	free(path);
 	program_free(&program);

@@ -81,7 +81,7 @@ static int program_prepare(struct run *run, const char *path)
 	if (!status)
 		status = root_cached(&plan, &run->vm.root);
 	if (!status)
-		status = kernel_for(opts, &run->vm.kernel, &run->vm.kernel_map);
+		status = kernel_for(opts, &program, &run->vm.kernel, &run->vm.kernel_map);
 	if (!status) {
 		fd = open(run->vm.kernel, O_RDONLY | O_CLOEXEC);
 		run->kernel_end = fd < 0 ? 0 : kernel_file_load_end(fd, 0);
@@ -139,6 +139,7 @@ static int image_kernel_check(struct run *run)
 		{ opts->publish.count || opts->net_given, "drivers", "virtio_net", opts->publish.count ? "-p" : "--net", "a network; name sockets in the manifest" },
 		{ opts->volume.count, "filesystems", "ext4", "-v", "ext4; name a volume in the manifest" },
 		{ opts->disk_kind == OPTS_DISK_NVME, "drivers", "nvme", "--disk", "a driver for NVMe; give --disk nvme to pith build" },
+		{ run->vm.machine != OPTS_MACHINE_MICROVM, "kernel_parts", "pci", "--machine", "PCI; it is for microvm" },
 		{ opts->trace, "kernel_parts", "strace", "--trace", "the tracer; run the program itself with the manifest" },
 	};
 	int status = 0;

@@ -22,9 +22,9 @@
 
 /* The file's keys. `env` may be a list or a mapping with free keys: it is read from the tree. */
 struct manifest {
-	char *program, *workdir, *hostname, *memory, *cpus, *net, *ip, *gateway, *stop_timeout;
-	char **args, **env_file, **add, **packages, **ports, **volumes, **dns, **allow;
-	unsigned int args_count, env_file_count, add_count, packages_count, ports_count, volumes_count, dns_count, allow_count;
+	char *program, *workdir, *hostname, *memory, *cpus, *machine, *net, *ip, *gateway, *stop_timeout;
+	char **args, **env_file, **add, **packages, **ports, **volumes, **dns, **allow, **without;
+	unsigned int args_count, env_file_count, add_count, packages_count, ports_count, volumes_count, dns_count, allow_count, without_count;
 	/* The rules (rules.h). */
 	char **syscalls, **sockets, **devices, **listen, **connect, **ioctls, **mmap, **prctl, **fcntl, **canary, **secret;
 	unsigned int syscalls_count, sockets_count, devices_count, listen_count, connect_count, ioctls_count, mmap_count, prctl_count, fcntl_count,
@@ -71,7 +71,9 @@ static const cyaml_schema_field_t fields[] = {
 	TEXTS(dns),
 	TEXT(memory),
 	TEXT(cpus),
+	TEXT(machine),
 	TEXTS(allow),
+	TEXTS(without),
 	TEXT(stop_timeout),
 	TEXTS(syscalls),
 	TEXTS(sockets),
@@ -185,6 +187,7 @@ static int options_make(const struct manifest *m, const char *directory, struct 
 	text_move(&opts->hostname, m->hostname);
 	text_move(&opts->memory, m->memory);
 	text_move(&opts->cpus, m->cpus);
+	text_move(&opts->machine, m->machine);
 	text_move(&opts->net, m->net);
 	words_move(&opts->ip, m->ip);
 	words_move(&opts->gateway, m->gateway);
@@ -196,6 +199,7 @@ static int options_make(const struct manifest *m, const char *directory, struct 
 	texts_move(&opts->volume, m->volumes, m->volumes_count, directory);
 	texts_move(&opts->dns, m->dns, m->dns_count, NULL);
 	texts_move(&opts->allow, m->allow, m->allow_count, NULL);
+	texts_move(&opts->without, m->without, m->without_count, NULL);
 	rules_make(m, opts->tree, &opts->rules);
 	return manifest_tree_assignments(opts->tree, opts->tree_path, "env", &opts->env);
 }
@@ -248,6 +252,7 @@ static void options_merge(struct opts *opts, struct opts *from)
 	text_default(&opts->hostname, &from->hostname);
 	text_default(&opts->memory, &from->memory);
 	text_default(&opts->cpus, &from->cpus);
+	text_default(&opts->machine, &from->machine);
 	text_default(&opts->net, &from->net);
 	text_default(&opts->stop_timeout, &from->stop_timeout);
 	list_prepend(&opts->env, &from->env);
@@ -258,6 +263,7 @@ static void options_merge(struct opts *opts, struct opts *from)
 		ports_merge(opts, from);
 	list_prepend(&opts->volume, &from->volume);
 	list_prepend(&opts->allow, &from->allow);
+	list_prepend(&opts->without, &from->without);
 	opts->rules = from->rules; /* the command line has none */
 	from->rules = (struct rules){ 0 };
 	if (!opts->dns.count)

@@ -54,7 +54,7 @@ static const struct opt_def defs[] = {
 	{ "gateway", 0, OPT_LIST, AT(gateway), BOTH, "ADDR", "the router, with --ip (one of each family)" },
 	{ "dns", 0, OPT_LIST, AT(dns), BOTH, "ADDR", "a name server (repeats)" },
 	{ "accel", 0, OPT_TEXT, AT(accel), STARTS, "auto|kvm|tcg", "how the VM's instructions run (default auto)" },
-	{ "machine", 0, OPT_TEXT, AT(machine), STARTS, "auto|microvm|q35|pc", "the machine type (default auto: microvm)" },
+	{ "machine", 0, OPT_TEXT, AT(machine), BOTH, "auto|microvm|q35|pc", "the machine type (default auto: microvm); of an image: the one it is for" },
 	{ "disk", 0, OPT_TEXT, AT(disk), BOTH, "auto|virtio|nvme", "what the disks look like (default auto: virtio; nvme needs q35 or pc)" },
 	{ "vmm", 0, OPT_TEXT, AT(vmm), STARTS, "auto|qemu", "the virtual machine monitor" },
 	{ "detach", 'd', OPT_FLAG, AT(detach), OPTS_RUN, NULL, "run in the background and print the instance's name" },
@@ -211,6 +211,7 @@ void opts_free(struct opts *opts)
 		free(opts->volumes[i].file);
 	free(opts->publishes);
 	strv_free(&opts->own_args);
+	strv_free(&opts->without);
 	rules_free(&opts->rules);
 	*opts = (struct opts){ 0 };
 }

@@ -52,7 +52,7 @@ struct manifest_tree;
 
 struct opts {
 	/* as written */
-	struct strv publish, volume, add, packages, env, env_file, dns, allow;
+	struct strv publish, volume, add, packages, env, env_file, dns, allow, without;
 	struct strv ip, gateway;        /* at most one of each family */
 	char *memory, *cpus, *workdir, *hostname, *net, *accel, *machine, *disk, *vmm, *output, *stop_timeout, *manifest, *program, *name, *events, *profile;
 	char *sign, *key, *require_signed, *sbom;

@@ -250,6 +250,27 @@ static int env_check(const struct opts *opts)
 	return 0;
 }
 
+static int without_check(const struct opts *opts)
+{
+	static const char words[] = ""
+#define PART_NAMED(word, need, what) " " word
+#include "link/without.def"
+#undef PART_NAMED
+		;
+
+	for (size_t i = 0; i < opts->without.count; i++) {
+		const char *word = opts->without.items[i];
+		bool known = false;
+
+#define PART_NAMED(name, need, what) known |= !strcmp(word, name);
+#include "link/without.def"
+#undef PART_NAMED
+		if (!known)
+			return bad(opts, "without", i, "\"%s\" is no part of the kernel that can be left out; there are%s", word, words);
+	}
+	return 0;
+}
+
 int opts_check(struct opts *opts)
 {
 	static const struct choice accels[] = { { "auto", OPTS_ACCEL_AUTO }, { "kvm", OPTS_ACCEL_KVM }, { "tcg", OPTS_ACCEL_TCG } };
@@ -278,6 +299,9 @@ int opts_check(struct opts *opts)
 		if (strcmp(opts->allow.items[i], "jit"))
 			return bad(opts, "allow", i, "\"%s\" is no such thing; there is jit", opts->allow.items[i]);
 	}
+	status = without_check(opts);
+	if (status)
+		return status;
 	if (opts->accel) {
 		status = choice_parse(opts, "accel", opts->accel, accels, 3, &value);
 		if (status)

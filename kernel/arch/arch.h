@@ -14,7 +14,12 @@
 #include "base/types.h"
 
 typedef u64 phys_t;
+/* PITH_SMALL: objects for kernels of one CPU (docs/decisions/linking.md), where numbers of CPUs are constants. */
+#ifdef PITH_SMALL
+#define ARCH_MAX_CPUS 1u
+#else
 #define ARCH_MAX_CPUS 32u
+#endif
 
 /* ---- The boot ------------------------------------------------------------------- */
 
@@ -61,11 +66,19 @@ void arch_out32(u16 port, u32 v);
 #else
 #include "arch/x86_64/inline.h"            /* the same functions, a few instructions each */
 #endif
+#ifdef PITH_SMALL
+static inline unsigned arch_cpu_count(void) { return 1; }
+#else
 unsigned arch_cpu_count(void);      /* CPUs that are up */
+#endif
 /* Enable interrupts and wait for one, atomically; returns with interrupts masked. */
 void arch_cpu_idle(void);
 /* Ask another CPU to look at its run queue (it returns from idle or enters the scheduler on its way to user mode). */
+#ifdef PITH_SMALL
+static inline void arch_cpu_kick(unsigned cpu) { }
+#else
 void arch_cpu_kick(unsigned cpu);
+#endif
 
 /* ---- Time ---------------------------------------------------------------------- */
 

@@ -9,6 +9,8 @@
 #include "base/counter.h"
 #include "base/log.h"
 
+#ifndef PITH_SMALL
+
 COUNTER(spin_waits);
 
 #define TURNS_MASK 0xffffu           /* between looks at the clock */
@@ -39,3 +41,4 @@ void spin_lock_wait(struct spinlock *l)
 void spin_lock_call(struct spinlock *l) { spin_lock_here(l); }
 irq_flags_t spin_lock_irqsave_call(struct spinlock *l) { return spin_lock_irqsave_here(l); }
 void spin_unlock_irqrestore_call(struct spinlock *l, irq_flags_t f) { spin_unlock_irqrestore_here(l, f); }
+#endif

@@ -17,6 +17,20 @@ struct spinlock {
 };
 #define SPINLOCK_INIT { 0 }
 
+#ifdef PITH_SMALL
+/* Who masks interrupts where a handler takes the lock too, and does not sleep, is alone: nothing is stored. */
+static inline void spin_init(struct spinlock *l) { l->held = 0; }
+static ALWAYS_INLINE bool spin_trylock(struct spinlock *l)
+{
+	barrier();
+	return true;
+}
+static ALWAYS_INLINE void spin_lock(struct spinlock *l) { barrier(); }
+static ALWAYS_INLINE void spin_unlock(struct spinlock *l) { barrier(); }
+static inline bool spin_is_locked(const struct spinlock *l) { return false; }
+static ALWAYS_INLINE irq_flags_t spin_lock_irqsave(struct spinlock *l) { return arch_irq_save(); }
+static ALWAYS_INLINE void spin_unlock_irqrestore(struct spinlock *l, irq_flags_t f) { arch_irq_restore(f); }
+#else
 static inline void spin_init(struct spinlock *l) { l->held = 0; }
 static inline bool spin_trylock(struct spinlock *l)
 {
@@ -63,5 +77,7 @@ static ALWAYS_INLINE void spin_unlock_irqrestore(struct spinlock *l, irq_flags_t
 {
 	FOR_SIZE ? spin_unlock_irqrestore_call(l, f) : spin_unlock_irqrestore_here(l, f);
 }
+
+#endif
 
 #endif

@@ -11,6 +11,7 @@
  */
 #include "dev/virtio.h"
 
+#include "base/link.h"
 #include "base/log.h"
 #include "mm/heap.h"
 
@@ -21,6 +22,14 @@ COUNTER(virtio_broken);
 
 const struct virtio_fake_ops *virtio_fake;
 
+/* NULL where the kernel is for machines without PCI: there none of its devices are found. */
+LINK_SLOT_OF(virtio_pci_identify);
+LINK_SLOT_OF(virtio_pci_open);
+static const volatile struct {
+	__typeof__(&virtio_pci_identify) identify;
+	__typeof__(&virtio_pci_open) open;
+} pci RO_AFTER_INIT = { LINK_SLOT(virtio_pci_identify), LINK_SLOT(virtio_pci_open) };
+
 COLD bool virtio_match(struct device *dev, u32 virtio_id)
 {
 	if (!dev->identified) {
@@ -30,7 +39,7 @@ COLD bool virtio_match(struct device *dev, u32 virtio_id)
 			dev->virtio_id = virtio_mmio_identify(dev);
 			break;
 		case BUS_PCI:
-			dev->virtio_id = virtio_pci_identify(dev);
+			dev->virtio_id = pci.identify ? pci.identify(dev) : 0;
 			break;
 		case BUS_FAKE:
 			dev->virtio_id = virtio_fake ? virtio_fake->identify(dev) : 0;
@@ -46,7 +55,7 @@ static int transport_open(struct virtio_device *d)
 	case BUS_VIRTIO_MMIO:
 		return virtio_mmio_open(d);
 	case BUS_PCI:
-		return virtio_pci_open(d);
+		return pci.open(d);
 	case BUS_FAKE:
 		return virtio_fake->open(d);
 	}

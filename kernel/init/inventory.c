@@ -23,6 +23,7 @@ LINE(".pick.note.mount.proc", procfs, "filesystem procfs\n")
 LINE(".pick.note.mount.sys", sysfs, "filesystem sysfs\n")
 LINE(".pick.note.volume.ext4", ext4, "filesystem ext4\n")
 LINE(".pick.note.tracer.strace", strace, "part strace\n")
+LINE(".pick.note.slot.pci_scan", pci, "part pci\n")
 #define DRIVER(name, class, help) LINE(".pick.note.driver." #name, driver_##name, "driver " #name "\n")
 #include "drivers/drivers.def"
 #endif

@@ -54,7 +54,6 @@ NORETURN void kernel_main(void)
 	arch_irq_restore(ARCH_IRQ_ON);
 	glue_cpus();
 
-	fs_failed_hook = tripwire_volume_failed;
 	if (vm_init(&exec_area_ops))
 		panic("no memory for the address space");
 	vm_policy_allow_jit = conf.allow_jit;

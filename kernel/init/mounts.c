@@ -46,6 +46,8 @@ static struct blkdev *device_by_serial(const char *serial)
 static void volume_mount(const struct bootconf_volume *v)
 {
 	struct blkdev *d = device_by_serial(v->serial);
+
+	fs_failed_hook = tripwire_volume_failed;
 	if (d && v->readonly)
 		d->readonly = true;          /* what the host refuses to have written; an NVMe disk does not say so */
 	int err = d ? fs_mount_ext4(d, v->path, (v->readonly ? FS_MOUNT_RDONLY : 0) | (v->discard ? FS_MOUNT_DISCARD : 0)) : -ENODEV;

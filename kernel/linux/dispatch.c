@@ -159,7 +159,7 @@ static struct user_regs *current_regs(void)
 }
 
 /* tripwire_call */
-static const char *call_describe(unsigned nr, unsigned *ret_nargs)
+static COLD const char *call_describe(unsigned nr, unsigned *ret_nargs)
 {
 	static char number[] = "#4294967295";
 	const char *n = syscall_name(nr);
@@ -182,7 +182,7 @@ static bool is_whole(void)
 	return LINK_FIRST(names) != NULL;
 }
 
-bool syscall_tells_itself(unsigned nr)
+COLD bool syscall_tells_itself(unsigned nr)
 {
 	if (nr < SYSCALL_MAX && syscall_table[nr])
 		return syscall_table[nr] == sys_refused;
@@ -190,7 +190,7 @@ bool syscall_tells_itself(unsigned nr)
 }
 
 /* fork, vfork, execve, execveat. */
-static bool starts_another(unsigned nr)
+static COLD bool starts_another(unsigned nr)
 {
 	return (nr >= 57 && nr <= 59) || nr == 322;
 }
@@ -248,6 +248,10 @@ void syscall_dispatch(struct user_regs *regs)
 		result_restart(regs);
 }
 
+/* A kernel that has the calls of its manifest and no others needs no watch, unless the manifest says more of some. */
+LINK_SLOT_OF(watch_init);
+static __typeof__(&watch_init) const volatile watch_start RO_AFTER_INIT = LINK_SLOT(watch_init);
+
 LINK_SLOT_OF(robust_leave);
 COLD void linux_init(bool trace)
 {
@@ -259,7 +263,10 @@ COLD void linux_init(bool trace)
 	tripwire_call = call_describe;
 	arch_hooks.syscall = syscall_dispatch;
 	arch_hooks.restart = result_restart;
-	watch_init();
+	if (watch_start)
+		watch_start();
+	else if (policy_watches_arguments())
+		process_cannot_run(126, "rules for arguments of calls: this kernel is linked without");
 	if (!tracing && arch_hooks.syscall == syscall_dispatch) {
 		arch_hooks.calls = syscall_table;
 		arch_hooks.ncalls = SYSCALL_MAX;

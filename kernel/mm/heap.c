@@ -56,7 +56,7 @@ static struct spinlock setup_lock = SPINLOCK_INIT;
 
 static struct cache_impl *impl_of(struct heap_cache *c) { return (struct cache_impl *)(void *)c->impl; }
 
-static void cache_setup_locked(struct heap_cache *c)
+static COLD void cache_setup_locked(struct heap_cache *c)
 {
 	struct cache_impl *ci = impl_of(c);
 	list_init(&ci->partial);
@@ -67,7 +67,7 @@ static void cache_setup_locked(struct heap_cache *c)
 	__atomic_store_n(&ci->lock.held, 0, __ATOMIC_RELEASE);
 }
 
-static void heap_setup_locked(void)
+static COLD void heap_setup_locked(void)
 {
 	u8 seed[32] = { 0 };
 	u64 s[4];
@@ -90,7 +90,7 @@ static void heap_setup_locked(void)
 	__atomic_store_n(&ready, true, __ATOMIC_RELEASE);
 }
 
-static NOINLINE void first_use(struct heap_cache *c)
+static COLD NOINLINE void first_use(struct heap_cache *c)
 {
 	irq_flags_t f = spin_lock_irqsave(&setup_lock);
 	if (!ready)
@@ -314,7 +314,7 @@ char *heap_strdup(const char *s)
 	return d;
 }
 
-bool heap_cache_tell(struct heap_cache **at, struct heap_cache_info *ret)
+COLD bool heap_cache_tell(struct heap_cache **at, struct heap_cache_info *ret)
 {
 	struct heap_cache *c = *at ? impl_of(*at)->next : __atomic_load_n(&caches, __ATOMIC_ACQUIRE);
 
@@ -324,7 +324,7 @@ bool heap_cache_tell(struct heap_cache **at, struct heap_cache_info *ret)
 	return c;
 }
 
-u64 heap_used_bytes(void)
+COLD u64 heap_used_bytes(void)
 {
 	struct heap_cache *at = NULL;
 	struct heap_cache_info i;

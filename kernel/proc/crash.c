@@ -12,6 +12,7 @@
 #include "proc/policy.h"
 #include "proc/process.h"
 #include "proc/signal.h"
+#include "base/link.h"
 #include "base/print.h"
 #include "base/string.h"
 #include "dev/port.h"
@@ -115,15 +116,8 @@ uintptr_t crash_caller(const struct user_regs *r)
 	return 0;
 }
 
-struct backtrace {
-	unsigned frames;
-	bool smashed;                /* a check of the C library failed, in the function called victim */
-	char victim[128];
-	char symbol[256];
-};
-
 /* The C library's functions that report a broken stack or an overflow: the frame after them is where it was found. */
-static void smash_look(struct backtrace *bt)
+static void smash_look(struct crash_backtrace *bt)
 {
 	static const char *const checks[] = { "__stack_chk_fail", "__fortify_fail", "__chk_fail" };
 
@@ -136,7 +130,7 @@ static void smash_look(struct backtrace *bt)
 		str_copy(bt->victim, bt->symbol, sizeof(bt->victim));
 }
 
-static void say_frame(struct backtrace *bt, uintptr_t pc, bool exact, bool sure)
+static void say_frame(struct crash_backtrace *bt, uintptr_t pc, bool exact, bool sure)
 {
 	/* A return address may be the first byte of the next function: look at the call. */
 	crash_symbol(exact ? pc : pc - 1, bt->symbol, sizeof(bt->symbol));
@@ -145,7 +139,7 @@ static void say_frame(struct backtrace *bt, uintptr_t pc, bool exact, bool sure)
 }
 
 /* Follow frame pointers; returns the stack address up to which frames are known. */
-static uintptr_t follow_frames(struct backtrace *bt, uintptr_t rbp, uintptr_t rsp, uintptr_t stack_end)
+static uintptr_t follow_frames(struct crash_backtrace *bt, uintptr_t rbp, uintptr_t rsp, uintptr_t stack_end)
 {
 	uintptr_t known = rsp;
 
@@ -160,7 +154,7 @@ static uintptr_t follow_frames(struct backtrace *bt, uintptr_t rbp, uintptr_t rs
 	return known;
 }
 
-static void scan_stack(struct backtrace *bt, uintptr_t from, uintptr_t stack_end)
+static void scan_stack(struct crash_backtrace *bt, uintptr_t from, uintptr_t stack_end)
 {
 	uintptr_t at = ROUND_UP(from, 8);
 
@@ -173,7 +167,7 @@ static void scan_stack(struct backtrace *bt, uintptr_t from, uintptr_t stack_end
 	}
 }
 
-static void say_frames(struct backtrace *bt, const struct user_regs *r, uintptr_t stack_end)
+static void say_frames(struct crash_backtrace *bt, const struct user_regs *r, uintptr_t stack_end)
 {
 	u64 word, saved;
 
@@ -186,7 +180,7 @@ static void say_frames(struct backtrace *bt, const struct user_regs *r, uintptr_
 		scan_stack(bt, known, stack_end);
 }
 
-static void say_backtrace(const struct user_regs *r, struct backtrace *bt)
+static void say_backtrace(const struct user_regs *r, struct crash_backtrace *bt)
 {
 	struct vm_area stack = { .end = 0 };
 
@@ -212,6 +206,7 @@ static void say_backtrace(const struct user_regs *r, struct backtrace *bt)
 		say("crash:  the stack is full: an overflow\n");
 	say_frames(bt, r, stack.end);
 }
+
 static void say_registers(const struct user_regs *r)
 {
 	say("crash:  rip %016llx  rsp %016llx  flags %08llx\n", (unsigned long long)r->rip, (unsigned long long)r->rsp, (unsigned long long)r->rflags);
@@ -220,6 +215,15 @@ static void say_registers(const struct user_regs *r)
 	say("crash:  r9  %016llx  r10 %016llx  r11 %016llx  r12 %016llx\n", (unsigned long long)r->r9, (unsigned long long)r->r10, (unsigned long long)r->r11, (unsigned long long)r->r12);
 	say("crash:  r13 %016llx  r14 %016llx  r15 %016llx\n", (unsigned long long)r->r13, (unsigned long long)r->r14, (unsigned long long)r->r15);
 }
+
+void crash_say_state(const struct user_regs *r, struct crash_backtrace *bt)
+{
+	say_registers(r);
+	say_backtrace(r, bt);
+}
+
+LINK_SLOT_OF(crash_say_state);
+static __typeof__(&crash_say_state) const volatile say_state RO_AFTER_INIT = LINK_SLOT(crash_say_state);
 
 /* What the address is to the program. */
 static const char *place_of(uintptr_t va)
@@ -251,9 +255,9 @@ void crash_report(int signo, const struct siginfo *info, const struct user_regs 
 	}
 	if (!regs)
 		return;
-	say_registers(regs);
-	struct backtrace bt = { .frames = 0 };
-	say_backtrace(regs, &bt);
+	struct crash_backtrace bt = { .frames = 0 };
+	if (say_state)
+		say_state(regs, &bt);
 	if (bt.smashed)
 		policy_tell(POLICY_SMASH, bt.victim[0] ? bt.victim : NULL);
 	else

@@ -6,6 +6,14 @@
 
 #include "proc/task.h"
 
+struct crash_backtrace {
+	unsigned frames;
+	bool smashed;                /* a check of the C library failed, in the function called victim */
+	char victim[128];
+	char symbol[256];
+};
+/* The report's registers and backtrace. A slot: a kernel of one program may lack them. */
+void crash_say_state(const struct user_regs *r, struct crash_backtrace *bt);
 /*
  * A report on the log port: signal, address, registers, backtrace with symbols. When a signal ends the process:
  * in the dying task's context; sleeps (files are read). info and regs may be NULL.

@@ -13,6 +13,7 @@
 #include "proc/crash.h"
 #include "proc/exec_impl.h"
 #include "proc/process.h"
+#include "base/link.h"
 #include "base/log.h"
 #include "base/print.h"
 #include "base/string.h"
@@ -122,7 +123,7 @@ static const char *script_word(const char *s, char *dst, size_t size, bool to_en
 }
 
 /* If the program is a script, go on with its interpreter. */
-static int follow_script(struct exec_state *st)
+int exec_follow_script(struct exec_state *st)
 {
 	char line[256] = "";
 	u64 size = READ_ONCE(st->vnode->size);
@@ -142,7 +143,7 @@ static int follow_script(struct exec_state *st)
 	st->vnode = NULL;
 	st->path = st->script;
 	r = open_program(st, st->path, &st->vnode);
-	return r ? r : follow_script(st);
+	return r ? r : exec_follow_script(st);
 }
 
 /* ---- Mapping ---- */
@@ -222,7 +223,7 @@ static int load_program(struct exec_state *st)
 	return 0;
 }
 
-static int load_interpreter(struct exec_state *st)
+int exec_load_interpreter(struct exec_state *st)
 {
 	struct elf_image *e = st->image;
 	char *path = heap_alloc(e->interp_len + 1);
@@ -257,7 +258,7 @@ static int load_interpreter(struct exec_state *st)
 }
 
 /* The vDSO: its data page from arch, its code as an object of its own. */
-static int map_vdso(struct exec_state *st)
+int exec_map_vdso(struct exec_state *st)
 {
 	size_t len;
 	const u8 *image = arch_vdso_image(&len);
@@ -288,6 +289,14 @@ static int map_vdso(struct exec_state *st)
 
 /* ---- All together ---- */
 
+/* What a program may need; a kernel that is linked for one may lack it. */
+LINK_SLOT_OF(exec_follow_script);
+LINK_SLOT_OF(exec_load_interpreter);
+LINK_SLOT_OF(exec_map_vdso);
+static const volatile struct {
+	int (*follow_script)(struct exec_state *st), (*load_interpreter)(struct exec_state *st), (*map_vdso)(struct exec_state *st);
+} steps RO_AFTER_INIT = { LINK_SLOT(exec_follow_script), LINK_SLOT(exec_load_interpreter), LINK_SLOT(exec_map_vdso) };
+
 static void set_registers(const struct exec_state *st)
 {
 	struct user_regs *r = arch_user_regs(&thread_current()->arch);
@@ -307,16 +316,17 @@ static int exec_load(struct exec_state *st)
 {
 	int r = open_program(st, st->path, &st->vnode);
 
-	if (r == 0)
-		r = follow_script(st);
+	if (r == 0 && steps.follow_script)
+		r = steps.follow_script(st);
 	if (r == 0)
 		r = read_elf(st, st->path, st->vnode, &st->image);
 	if (r == 0)
 		r = load_program(st);
 	if (r == 0 && st->image->interp_len)
-		r = load_interpreter(st);
-	if (r == 0)
-		r = map_vdso(st);
+		r = steps.load_interpreter ? steps.load_interpreter(st)
+					   : fail(st, -ENOEXEC, st->path, "is dynamic; this kernel is linked for a static program");
+	if (r == 0 && steps.map_vdso)
+		r = steps.map_vdso(st);
 	if (r == 0)
 		r = exec_build_stack(st);
 	if (r)

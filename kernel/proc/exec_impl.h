@@ -22,6 +22,10 @@ struct exec_state {
 	u64 sp;
 };
 
+/* Steps that a kernel of one program may lack (slots): the interpreter of a "#!" line, that of a dynamic program, the vDSO. 0 or a negative errno. */
+int exec_follow_script(struct exec_state *st);
+int exec_load_interpreter(struct exec_state *st);
+int exec_map_vdso(struct exec_state *st);
 /* Write argc, argv, envp, auxv and strings; sets st->sp and process_image. 0, -E2BIG, -ENOMEM, -EFAULT. */
 int exec_build_stack(struct exec_state *st);
 

@@ -48,7 +48,9 @@ struct entries {
 static RO_AFTER_INIT_ZERO struct entries lists[POLICY_LISTS];
 static RO_AFTER_INIT_ZERO u8 calls[64];          /* the set of SYSCALLS */
 static RO_AFTER_INIT u32 protections;       /* the bits of MMAP */
+#ifndef PITH_SMALL
 RO_AFTER_INIT bool policy_learning;
+#endif
 
 static struct spinlock learn_lock = SPINLOCK_INIT;
 static u64 *learned;                         /* learn_lock: hashes by their low bits, then the next free slot */
@@ -79,6 +81,10 @@ static bool number_parse(const char *text, u32 *ret)
 	return true;
 }
 
+/* Without sockets nothing is connected: peers are not read. */
+LINK_SLOT_OF(policy_peer_parse);
+static __typeof__(&policy_peer_parse) const volatile peer_parse RO_AFTER_INIT = LINK_SLOT(policy_peer_parse);
+
 static bool entry_parse(enum policy_list list, const char *text)
 {
 	struct entries *l = &lists[list];
@@ -91,7 +97,7 @@ static bool entry_parse(enum policy_list list, const char *text)
 	case POLICY_LIST_IOCTLS: case POLICY_LIST_PRCTL: case POLICY_LIST_FCNTL:
 		return number_parse(text, &l->numbers[l->n++]);
 	case POLICY_LIST_CONNECT:
-		return policy_peer_parse(text, &l->peers[l->n++]);
+		return !peer_parse || peer_parse(text, &l->peers[l->n++]);
 	default:
 		l->texts[l->n++] = text;
 		return true;
@@ -182,7 +188,14 @@ int policy_init(const char *const *rules, unsigned nrules, bool learn, const cha
 
 	if (r)
 		return r;
+#ifdef PITH_SMALL
+	if (learn) {
+		*ret_why = "learning, which a kernel that is linked for a manifest does not do";
+		return -EINVAL;
+	}
+#else
 	policy_learning = learn;
+#endif
 	if (learn && !(learned = heap_alloc_array(LEARN_SLOTS, sizeof(*learned))))
 		return -ENOMEM;
 	return policy_guards_init(learn || lists[POLICY_LIST_READ].given || lists[POLICY_LIST_WRITE].given || lists[POLICY_LIST_DEVICES].given ||
@@ -197,10 +210,15 @@ bool policy_given(enum policy_list list)
 	return lists[list].given;
 }
 
+bool policy_watches_arguments(void)
+{
+	return policy_learning || lists[POLICY_LIST_IOCTLS].given || lists[POLICY_LIST_MMAP].given || lists[POLICY_LIST_PRCTL].given ||
+	       lists[POLICY_LIST_FCNTL].given;
+}
+
 bool policy_watches_calls(void)
 {
-	return policy_learning || lists[POLICY_LIST_SYSCALLS].given || lists[POLICY_LIST_IOCTLS].given || lists[POLICY_LIST_MMAP].given ||
-	       lists[POLICY_LIST_PRCTL].given || lists[POLICY_LIST_FCNTL].given;
+	return lists[POLICY_LIST_SYSCALLS].given || policy_watches_arguments();
 }
 
 bool policy_has_number(enum policy_list list, u32 number)

@@ -24,7 +24,11 @@ enum policy_list {
 	POLICY_LIST_CONNECT, POLICY_LIST_IOCTLS, POLICY_LIST_MMAP, POLICY_LIST_PRCTL, POLICY_LIST_FCNTL, POLICY_LIST_CANARY, POLICY_LIST_SECRET, POLICY_LISTS
 };
 
+#ifdef PITH_SMALL
+#define policy_learning false   /* only the whole kernel learns */
+#else
 extern bool policy_learning;
+#endif
 
 /* Boot, before anything can depart: the records that say what happens then. -EINVAL with *ret_why. */
 int policy_actions_init(const char *const *policies, unsigned npolicies, const char **ret_why);
@@ -40,6 +44,8 @@ int policy_init(const char *const *rules, unsigned nrules, bool learn, const cha
 bool policy_given(enum policy_list list);
 /* Is any there, or is the kernel learning: must system calls be looked at? */
 bool policy_watches_calls(void);
+/* The same without the list of calls: do the rules say more of some call than whether it may be made? */
+bool policy_watches_arguments(void);
 /* Is a number in a list: SYSCALLS, IOCTLS, PRCTL, FCNTL, and MMAP (a bit)? True if the list is not there. */
 bool policy_has_number(enum policy_list list, u32 number);
 
@@ -85,6 +91,7 @@ void policy_peer_show(const struct policy_peer *p, char *buf, size_t size);
 /* policy_guard.c: the guards of files and sockets. */
 /* The watch over sockets, in kernels that have some: the table "guard". 0 or -ENOMEM. */
 typedef int (*policy_guard_fn)(void);
+void policy_guard_files(void);
 int policy_guards_init(bool files, bool sockets);
 /* The strings of a list, n of them. */
 const char *const *policy_texts(enum policy_list list, unsigned *ret_n);

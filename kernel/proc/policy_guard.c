@@ -141,13 +141,19 @@ static void guard_absent(struct vnode *dir, const char *name, bool write)
 
 static const struct fs_guard file_guard = { .open = guard_open, .name = guard_name, .absent = guard_absent };
 
+void policy_guard_files(void) { fs_guard = &file_guard; }
+
+/* Who opens nothing and changes no names has no use for it. */
+LINK_SLOT_OF(policy_guard_files);
+static __typeof__(&policy_guard_files) const volatile guard_files RO_AFTER_INIT = LINK_SLOT(policy_guard_files);
+
 LINK_TABLE(policy_guard_fn, guard);
 
 int policy_guards_init(bool files, bool sockets)
 {
 	const policy_guard_fn *init = LINK_FIRST(guard);
 
-	if (files)
-		fs_guard = &file_guard;
+	if (files && guard_files)
+		guard_files();
 	return sockets && init ? (*init)() : 0;
 }

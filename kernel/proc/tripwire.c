@@ -11,6 +11,7 @@
 #include "proc/crash.h"
 #include "proc/process.h"
 #include "fs/vnode.h"
+#include "base/link.h"
 #include "base/print.h"
 #include "base/string.h"
 #include "mm/heap.h"
@@ -106,13 +107,21 @@ static void plain(char *text)
 			*c = '?';
 }
 
+/* NULL in a kernel without reports of crashes: then events have no names of functions, and no callers. */
+LINK_SLOT_OF(crash_symbol);
+LINK_SLOT_OF(crash_caller);
+static const volatile struct {
+	__typeof__(&crash_symbol) symbol;
+	__typeof__(&crash_caller) caller;
+} look_up RO_AFTER_INIT = { LINK_SLOT(crash_symbol), LINK_SLOT(crash_caller) };
+
 /* The function that an instruction belongs to, in characters that need no quoting; pc 0: nothing. */
 static void place_name(struct place *p)
 {
 	p->text[0] = 0;
-	if (!p->pc || place_recall(p))
+	if (!p->pc || !look_up.symbol || place_recall(p))
 		return;
-	crash_symbol(p->pc, p->text, sizeof(p->text));
+	look_up.symbol(p->pc, p->text, sizeof(p->text));
 	plain(p->text);
 	spin_lock(&known_lock);
 	known[known_next++ % KNOWN_PLACES] = *p;
@@ -199,7 +208,7 @@ static const char *call_tell(struct report *x, const struct user_regs *r)
 	/* The instruction before: the call itself, and not what may be another function behind it. */
 	x->where.pc = r->rip - 1;
 	place_name(&x->where);
-	x->from.pc = crash_caller(r);
+	x->from.pc = look_up.caller ? look_up.caller(r) : 0;
 	if (x->from.pc) {
 		x->from.pc--;
 		place_name(&x->from);

@@ -53,7 +53,7 @@ bool vm_find_area(uintptr_t va, struct vm_area *ret_copy)
 	return found;
 }
 
-bool vm_find_area_with_file(uintptr_t va, struct vm_area *ret_copy)
+COLD bool vm_find_area_with_file(uintptr_t va, struct vm_area *ret_copy)
 {
 	rwlock_read(&vm_as.lock);
 	struct vm_area *a = area_find(va);

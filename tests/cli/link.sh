@@ -32,6 +32,9 @@ def nothing_else():
     # No handlers of signals, no threads, no lists of directories, one CPU, no network.
     absent = functions & {"signal_handler_run", "signal_frame_push", "robust_leave", "arch_smp_start", "erofs_readdir", "bootconf_net", "bootconf_volume"}
     assert not absent, absent
+    # It is static and no script, opens nothing, has no rules for arguments, and one CPU.
+    absent = functions & {"exec_load_interpreter", "exec_follow_script", "guard_open", "watch_init", "policy_peer_parse", "policy_learn", "flush_others", "steal"}
+    assert not absent, absent
     assert not {"net", "lwip"} & {x["room"] for x in r["kernel_rooms"]}
     assert "virtio_net" not in r["drivers"] and "virtio_blk" in r["drivers"]
     assert "ext4" not in r["filesystems"] and "erofs" in r["filesystems"]
@@ -47,7 +50,30 @@ END
 for what in calls functions_of_calls nothing_else whole_has_more; do
     check "inspect-$what" "$(python3 look.py $what "$calls" 0 2>&1 | tail -n 1)" python3 look.py $what "$calls" 0
 done
-check kernel-bytes "the kernel of hello has grown: $(python3 look.py sizes "$calls" "${HELLO_BYTES:-192512}" 2>&1 | tail -n 1)" python3 look.py sizes "$calls" "${HELLO_BYTES:-192512}"
+check kernel-bytes "the kernel of hello has grown: $(python3 look.py sizes "$calls" "${HELLO_BYTES:-163840}" 2>&1 | tail -n 1)" python3 look.py sizes "$calls" "${HELLO_BYTES:-163840}"
+
+# What a manifest leaves out by name; a dynamic program and rules for arguments bring what they need.
+printf 'program: hello\nmachine: microvm\nwithout: [crash-report, vdso, balloon]\nsyscalls: [%s]\nfiles: { read: [], write: [] }\n' "$calls" >tight.yaml
+expect_ok build-tight "$PITH" build -M tight.yaml -o tight.img
+"$PITH" inspect --json tight.img >tight.json
+cc -O2 -o dynamic "$sources/examples/hello/hello.c"
+printf 'program: dynamic\nsyscalls: [%s, openat]\nmmap: [rw-p]\nconnect: ["10.0.0.1:80"]\n' "$calls" >dynamic.yaml
+expect_ok build-dynamic "$PITH" build -M dynamic.yaml -o dynamic.img
+"$PITH" inspect --json dynamic.img >dynamic.json
+check without "$(python3 -c 'import json; print(json.load(open("tight.json"))["kernel_bytes"])')" python3 - <<'END'
+import json
+r, hello, dynamic = (json.load(open(f"{x}.json")) for x in ("tight", "report", "dynamic"))
+functions, of_hello, of_dynamic = ({f["name"] for f in x["kernel_functions"]} for x in (r, hello, dynamic))
+parts = {"virtio_pci_open", "pci_scan", "crash_symbol", "crash_caller", "say_frames", "exec_map_vdso", "arch_vdso_image", "balloon_probe"}
+assert not functions & parts, functions & parts
+assert parts - {"say_frames"} <= of_hello, parts - of_hello
+assert {"exec_load_interpreter", "guard_open", "watch_init"} <= of_dynamic and "policy_peer_parse" not in of_dynamic
+assert "pci" not in r["kernel_parts"] and "pci" in hello["kernel_parts"] and "virtio_balloon" not in r["drivers"]
+assert hello["kernel_bytes"] - r["kernel_bytes"] > 16384
+END
+printf 'program: hello\nwithout: [vdso, kitchen]\nsyscalls: [write]\n' >kitchen.yaml
+expect bad-without 2 '^pith: kitchen.yaml:2: without: "kitchen" is no part of the kernel that can be left out; there are crash-report vdso balloon' "$PITH" build -M kitchen.yaml -o no.img
+expect run-without-pci 2 '^pith: --machine: .*linked without PCI' "$PITH" run --machine q35 tight.img
 
 # One kind of socket brings its own and no other; files that are named bring their file systems.
 printf 'program: hello\nsyscalls: [socket, bind, openat, read, setsockopt]\nsockets: [inet/stream]\nfiles:\n  read: [/proc/self/]\n  write: []\n' >tcp.yaml

@@ -73,7 +73,7 @@ static int key_make(const struct buf *script, char *const archives[ARCHIVES], ch
 	hash_init(&h);
 	hash_add(&h, script->data, script->len);
 	hash_add(&h, PITH_KLDFLAGS, strlen(PITH_KLDFLAGS));
-	for (size_t i = 0; i < ARCHIVES && !status; i++)
+	for (size_t i = 0; i < ARCHIVES && archives[i] && !status; i++)
 		status = hash_add_archive(&h, archives[i]);
 	hash_end(&h, digest);
 	hash_hex(digest, ret_hex);
@@ -81,9 +81,12 @@ static int key_make(const struct buf *script, char *const archives[ARCHIVES], ch
 }
 
 /* The line of ld's that says most: the first with an error. */
-static char *complaint(struct buf *output)
+static const char *complaint(struct buf *output)
 {
-	char *text = output->data ? output->data : "no word", *error = strstr(text, "error");
+	char *text = output->data, *error = text ? strstr(text, "error") : NULL;
+
+	if (!text)
+		return "no word";
 
 	while (error && error > text && error[-1] != '\n')
 		error--;
@@ -109,7 +112,7 @@ static int ld_run(const char *script, char *const archives[ARCHIVES], const char
 	strv_add(&argv, "-o");
 	strv_add(&argv, out);
 	strv_add(&argv, "--whole-archive");
-	for (size_t i = 0; i < ARCHIVES; i++)
+	for (size_t i = 0; i < ARCHIVES && archives[i]; i++)
 		strv_add(&argv, archives[i]);
 	status = child_run(argv.items, &output);
 	if (status == -ENOENT)
@@ -163,9 +166,10 @@ static int linked_get(const struct selection *s, char **ret_path, json_t **ret_m
 	struct buf text = { 0 }, script = { 0 };
 	int status = kernel_file_find_part("kernel.ld", &whole), error = 0;
 
+	/* One CPU, hence no network: the objects for that have neither. */
 	if (!status)
-		status = kernel_file_find_part("kernel.a", &archives[0]);
-	if (!status)
+		status = kernel_file_find_part(s->needs & NEED_CPUS ? "kernel.a" : "small.a", &archives[0]);
+	if (!status && s->needs & NEED_CPUS)
 		status = kernel_file_find_part(s->needs & NEED_INET6 ? "ip6.a" : "without_ip6.a", &archives[1]);
 	if (!status)
 		error = file_read(whole, SCRIPT_MAX, &text);
@@ -204,12 +208,12 @@ static int linked_get(const struct selection *s, char **ret_path, json_t **ret_m
 	return status;
 }
 
-int kernel_for(const struct opts *opts, char **ret_path, json_t **ret_map)
+int kernel_for(const struct opts *opts, const struct program *program, char **ret_path, json_t **ret_map)
 {
 	struct selection selection;
 
 	*ret_map = NULL;
-	if (!getenv("PITH_KERNEL") && selection_make(opts, &selection))
+	if (!getenv("PITH_KERNEL") && selection_make(opts, program, &selection))
 		return linked_get(&selection, ret_path, ret_map);
 	return kernel_file_find(ret_path);
 }

@@ -12,12 +12,14 @@
 
 #include "opts.h"
 
+struct program;
+
 /*
  * The kernel for a program with these options: linked, or the whole one if no manifest says what it needs or PITH_KERNEL
  * names one. *ret_map is the list of the functions of one that is
  * linked (map.h), else NULL. The caller frees both. 0 or an exit status after a line.
  */
-int kernel_for(const struct opts *opts, char **ret_path, json_t **ret_map);
+int kernel_for(const struct opts *opts, const struct program *program, char **ret_path, json_t **ret_map);
 
 /* The list of the whole kernel's functions; NULL where it is not known. */
 json_t *kernel_whole_map(void);

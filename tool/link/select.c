@@ -3,6 +3,8 @@
  */
 #include "link/select.h"
 
+#include "image/program.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +25,10 @@ static const char *const restarted[] = { "nanosleep", "clock_nanosleep", "poll",
 static const char *const openers[] = { "open", "openat", "openat2", "creat", "open_by_handle_at", "io_uring_setup" };
 static const char *const makers[] = { "mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat", "link", "linkat", "rename", "renameat", "renameat2",
 				      "memfd_create" };
+/* Looks at what a name stands for, and no more. */
+static const char *const lookers[] = { "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "statfs" };
 static const char *const namers[] = {
-	"stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "chdir", "statfs", "truncate", "unlink",
-	"unlinkat", "rmdir", "chmod", "fchmodat", "chown", "lchown", "fchownat", "utime", "utimes", "utimensat", "futimesat", "inotify_add_watch",
+	"chdir", "truncate", "unlink", "unlinkat", "rmdir", "chmod", "fchmodat", "chown", "lchown", "fchownat", "utime", "utimes", "utimensat", "futimesat", "inotify_add_watch",
 	"getxattr", "lgetxattr", "setxattr", "lsetxattr", "listxattr", "llistxattr", "removexattr", "lremovexattr", "connect", "sendto", "sendmsg",
 	"chroot", "name_to_handle_at",
 };
@@ -99,7 +102,7 @@ static bool list_touches(const struct rules_list *list, const char *directory)
 
 static void files_judge(const struct rules *rules, struct selection *s)
 {
-	static const struct { const char *directory; unsigned int need; } places[] = {
+	static const struct { const char *directory; uint64_t need; } places[] = {
 		{ "/proc", NEED_PROC }, { "/sys", NEED_SYS }, { "/sys/class", NEED_SYS_NET }, { "/sys/devices/virtual", NEED_SYS_NET }, { "/sys/devices/virtio", NEED_SYS_NET }, { "/dev", NEED_DEV }, { "/tmp", NEED_TMP }, { "/var/tmp", NEED_TMP }, { "/run", NEED_TMP }, { "/var/run", NEED_TMP },
 		{ "/etc/resolv.conf", NEED_RESOLV | NEED_TMP }, { "/run/resolv.conf", NEED_RESOLV | NEED_TMP },
 	};
@@ -159,8 +162,25 @@ static bool departures_happen(const struct rules *rules)
 	return false;
 }
 
-bool selection_make(const struct opts *opts, struct selection *ret_selection)
+/* What the program's own file asks for, and what a manifest rules out by name. */
+static void program_judge(const struct opts *opts, const struct program *program, struct selection *s)
 {
+	static const struct { const char *word; uint64_t need; } parts[] = {
+#define PART_NAMED(word, need, what) { word, need },
+#include "link/without.def"
+#undef PART_NAMED
+	};
+
+	s->needs |= program->scripts.count ? NEED_SCRIPT : 0;
+	s->needs |= program->elf.interp ? NEED_INTERPRETER : 0;
+	s->needs |= opts->machine_kind == OPTS_MACHINE_MICROVM ? 0 : NEED_PCI;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		s->needs |= strv_has(&opts->without, parts[i].word) ? 0 : parts[i].need;
+}
+
+bool selection_make(const struct opts *opts, const struct program *program, struct selection *ret_selection)
+{
+	const struct rules *r = &opts->rules;
 	struct selection *s = ret_selection;
 
 	*s = (struct selection){ 0 };
@@ -169,13 +189,18 @@ bool selection_make(const struct opts *opts, struct selection *ret_selection)
 	calls_judge(&opts->rules, s);
 	sockets_judge(&opts->rules, s);
 	files_judge(&opts->rules, s);
+	program_judge(opts, program, s);
 	if (HAS_ANY(s, openers))
-		s->needs |= NEED_OPEN | NEED_PATH | NEED_MAKE;
+		s->needs |= NEED_OPEN | NEED_PATH | NEED_MAKE | NEED_GUARD;
 	/* A unix socket's address is a file. */
 	if (HAS_ANY(s, makers) || (s->needs & NEED_UNIX && s->calls[rules_call_number("bind")]))
-		s->needs |= NEED_PATH | NEED_MAKE;
+		s->needs |= NEED_PATH | NEED_MAKE | NEED_GUARD;
 	if (HAS_ANY(s, namers))
+		s->needs |= NEED_PATH | NEED_GUARD;
+	if (HAS_ANY(s, lookers))
 		s->needs |= NEED_PATH;
+	if (r->ioctls.given || r->mmap.given || r->prctl.given || r->fcntl.given || !r->syscalls.given || s->calls[rules_call_number("io_uring_setup")])
+		s->needs |= NEED_WATCH;
 	if (HAS_ANY(s, listers) || (s->needs & NEED_MAKE && s->needs & NEED_TMP))
 		s->needs |= NEED_LIST;
 	if (HAS_ANY(s, thread_makers))
@@ -218,7 +243,7 @@ static bool calls_some(const struct selection *s, const char *calls)
 
 bool selection_has(const struct selection *s, const char *name)
 {
-	static const struct { const char *name; unsigned int needs; const char *calls; } parts[] = {
+	static const struct { const char *name; uint64_t needs; const char *calls; } parts[] = {
 #define PART(name, needs) { name, needs, NULL },
 #define PART_FOR(name, needs, calls) { name, needs, calls },
 #include "link/parts.def"

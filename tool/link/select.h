@@ -8,12 +8,13 @@
 #define TOOL_LINK_SELECT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "opts.h"
 #include "scan/calls.h"
 
 /* Reasons for a part (parts.def). */
-enum {
+enum selection_need {
 	NEED_OPEN = 1,        /* opens files by name */
 	NEED_PATH = 2,        /* names files in any way */
 	NEED_MAKE = 4,        /* makes files, or writes them */
@@ -40,16 +41,28 @@ enum {
 	NEED_SECRETS = 1 << 21, /* the manifest names some */
 	NEED_THREADS = 1 << 22, /* makes more than one */
 	NEED_CPUS = 1 << 24,    /* more than one: its threads, or those of the network, of io_uring, of volumes */
+	/* The program itself: its file is a script; it is dynamic. */
+	NEED_SCRIPT = 1 << 26,
+	NEED_INTERPRETER = 1 << 27,
+	NEED_GUARD = 1 << 28,   /* opens files, or changes names */
+	NEED_WATCH = 1 << 29,   /* rules for arguments of calls, or io_uring, whose operations are such */
+	/* What no list of the manifest tells: unless it says so by itself (`machine`, `without`). */
+	NEED_PCI = 1 << 30,
+	NEED_REPORTS = 1ull << 31,
+	NEED_VDSO = 1ull << 32,
+	NEED_BALLOON = 1ull << 33,
 	NEED_LIST = 1 << 23,    /* lists directories of the root: the program, or a directory in memory that covers one of it */
 };
 
 struct selection {
 	bool calls[SCAN_CALLS_MAX];
-	unsigned int needs;
+	uint64_t needs;
 };
 
+struct program;
+
 /* False: the whole kernel. */
-bool selection_make(const struct opts *opts, struct selection *ret_selection);
+bool selection_make(const struct opts *opts, const struct program *program, struct selection *ret_selection);
 /* Is an entry of the link script wanted? name: "TABLE.NAME". */
 bool selection_has(const struct selection *s, const char *name);
 

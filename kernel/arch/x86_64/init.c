@@ -14,7 +14,9 @@ struct arch_cpu arch_cpu0;
 struct arch_cpu *arch_cpus[ARCH_MAX_CPUS] RO_AFTER_INIT = { &arch_cpu0 };
 unsigned arch_ncpus = 1;
 
+#ifndef PITH_SMALL
 unsigned arch_cpu_count(void) { return __atomic_load_n(&arch_ncpus, __ATOMIC_RELAXED); }
+#endif
 
 void arch_init(void)
 {

@@ -6,12 +6,16 @@
 
 extern u64 arch_direct_base;    /* virtual address of physical 0 in the direct map; constant after boot */
 
+#ifdef PITH_SMALL
+static ALWAYS_INLINE unsigned arch_cpu_id(void) { return 0; }
+#else
 static ALWAYS_INLINE unsigned arch_cpu_id(void)
 {
 	unsigned v;
 	__asm__ volatile("movl %%gs:32, %0" : "=r"(v));      /* struct arch_cpu.id */
 	return v;
 }
+#endif
 static ALWAYS_INLINE struct thread *arch_current(void)
 {
 	struct thread *t;

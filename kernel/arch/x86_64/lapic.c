@@ -62,7 +62,9 @@ void lapic_ipi(u32 apic_id, u32 command)
 	arch_irq_restore(f);
 }
 
+#ifndef PITH_SMALL
 void arch_cpu_kick(unsigned cpu) { lapic_ipi(arch_cpus[cpu]->apic_id, VECTOR_KICK); }
+#endif
 
 void lapic_init_boot(void)
 {
