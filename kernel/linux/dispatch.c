@@ -24,6 +24,7 @@
 #include "proc/tripwire.h"
 
 static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+static long sys_absent(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 static __attribute__((used)) long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 
 /*
@@ -184,7 +185,7 @@ static bool is_whole(void)
 
 COLD bool syscall_tells_itself(unsigned nr)
 {
-	if (nr < SYSCALL_MAX && syscall_table[nr])
+	if (nr < SYSCALL_MAX && syscall_table[nr] && syscall_table[nr] != sys_absent)
 		return syscall_table[nr] == sys_refused;
 	return !is_whole();
 }
@@ -227,6 +228,12 @@ static long absent(unsigned nr)
 	return unlikely(policy_given(POLICY_LIST_SYSCALLS)) && !policy_depart(POLICY_SYSCALL, NULL) ? -EPERM : unknown(nr);
 }
 
+/* In a kernel of one program: in place of each call that it does not have, if that does not stop the machine. A flood of them costs little. */
+static long sys_absent(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	return likely(tripwire_count_muted()) ? -ENOSYS : absent((unsigned)current_regs()->orig_rax);
+}
+
 /* A restart code is settled on the exit path, when it is known whether a handler runs. */
 static void result_restart(struct user_regs *regs)
 {
@@ -267,6 +274,9 @@ COLD void linux_init(bool trace)
 		watch_start();
 	else if (policy_watches_arguments())
 		process_cannot_run(126, "rules for arguments of calls: this kernel is linked without");
+	for (unsigned nr = 0; !is_whole() && !policy_stops(POLICY_ABSENT) && nr < SYSCALL_MAX; nr++)
+		if (!syscall_table[nr])
+			syscall_table[nr] = sys_absent;
 	if (!tracing && arch_hooks.syscall == syscall_dispatch) {
 		arch_hooks.calls = syscall_table;
 		arch_hooks.ncalls = SYSCALL_MAX;

@@ -11,12 +11,12 @@ static long create(bool cloexec)
 	return r < 0 ? r : install_file(f, cloexec);
 }
 
-long sys_epoll_create(int size)
+COLD long sys_epoll_create(int size)
 {
 	return size <= 0 ? -EINVAL : create(false);
 }
 
-long sys_epoll_create1(int flags)
+COLD long sys_epoll_create1(int flags)
 {
 	return (u32)flags & ~LX_O_CLOEXEC ? -EINVAL : create((u32)flags & LX_O_CLOEXEC);
 }

@@ -105,7 +105,7 @@ long sys_socketpair(int family, int type, int protocol, struct uaddr fds)
 
 /* ---- Names and connections ---- */
 
-long sys_bind(int fd, struct uaddr addr, int len)
+COLD long sys_bind(int fd, struct uaddr addr, int len)
 {
 	struct sock_addr a;
 	struct file *f;

@@ -124,8 +124,9 @@ static long call_watched(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	return watch(regs, nr) ? originals[nr](a, b, c, d, e, f) : -EPERM;
 }
 
-/* The protections that the rules name, private ones and, from bit 8 on, shared ones: the way of nearly all that memory is asked for. */
+/* The protections that the rules name, private ones and, from bit 8 on, shared ones: the way of nearly all that memory is asked for. In any: of both. */
 static RO_AFTER_INIT u32 protections;
+static RO_AFTER_INIT u64 protections_any;
 
 static long mmap_watched(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 {
@@ -137,7 +138,8 @@ static long mmap_watched(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off
 /* It does not say whether the memory is shared. */
 static long mprotect_watched(u64 addr, u64 len, u64 prot, u64 d, u64 e, u64 f)
 {
-	if (likely((protections | protections >> 8) >> (prot & 7) & 1))
+	/* What has other bits than a protection's below the 64th is looked at more closely. */
+	if (likely(protections_any >> (prot & 63) & 1))
 		return originals[NR(mprotect)](addr, len, prot, d, e, f);
 	return call_watched(addr, len, prot, d, e, f);
 }
@@ -187,6 +189,7 @@ void watch_init(void)
 	}
 	for (u32 bit = 0; bit < 16; bit++)
 		protections |= (u32)policy_has_number(POLICY_LIST_MMAP, bit) << bit;
+	protections_any = (protections | protections >> 8) & 0xff;
 	for (unsigned nr = 0; nr < SYSCALL_MAX; nr++)
 		if (syscall_table[nr] && needs_watch(nr)) {
 			originals[nr] = syscall_table[nr];

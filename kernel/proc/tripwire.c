@@ -3,7 +3,7 @@
  *
  * Invariant: seq counts every event, sent or dropped, so that the host sees gaps. A bucket of EVENT_BURST tokens
  * fills with EVENT_PER_SEC. What is dropped is told by the next event, or, if none comes within a second, by a thread that is
- * made for it, or at the end. Locks: bucket_lock (spinlock) around the numbers, not around the writing; known_lock around
+ * made for it, or at the end; until then calls that are not there are only counted (tripwire_muted). Locks: bucket_lock (spinlock) around the numbers, not around the writing; known_lock around
  * the names that were looked up. Names come from the program's files: only plain characters of them are sent.
  * A place that tries again is not looked up again: the name is the one of its first event. Cannot fail.
  */
@@ -27,6 +27,18 @@ static struct spinlock bucket_lock = SPINLOCK_INIT;
 static u64 seq, dropped_since, refill_ns;
 static u32 tokens = EVENT_BURST;
 static bool summary_coming;                  /* atomic */
+bool tripwire_muted;
+u64 tripwire_muted_count;
+
+/* Those that were only counted are events and dropped ones. Keeps the invariant. */
+static void muted_add_locked(void)
+{
+	u64 n = READ_ONCE(tripwire_muted_count) ? __atomic_exchange_n(&tripwire_muted_count, 0, __ATOMIC_RELAXED) : 0;
+
+	seq += n;
+	dropped_since += n;
+	__atomic_fetch_add(&counter_tripwire_dropped, n, __ATOMIC_RELAXED);
+}
 
 static bool bucket_take(u64 now_ns, u64 *ret_seq, u64 *ret_dropped)
 {
@@ -38,6 +50,7 @@ static bool bucket_take(u64 now_ns, u64 *ret_seq, u64 *ret_dropped)
 		tokens = (u32)MIN(tokens + fresh, (u64)EVENT_BURST);
 		refill_ns += fresh * (NSEC_PER_SEC / EVENT_PER_SEC);
 	}
+	muted_add_locked();
 	*ret_seq = ++seq;
 	if (tokens) {
 		tokens--;
@@ -169,6 +182,7 @@ int tripwire_panic(char *buf, size_t size, const char *message)
 void tripwire_flush(void)
 {
 	spin_lock(&bucket_lock);
+	muted_add_locked();
 	u64 dropped = dropped_since, n = dropped ? ++seq : 0;
 	dropped_since = 0;
 	spin_unlock(&bucket_lock);
@@ -179,6 +193,7 @@ void tripwire_flush(void)
 static void summary_thread(void *arg)
 {
 	(void)sched_sleep_until(arch_clock_mono_ns() + SUMMARY_NS, false);
+	__atomic_store_n(&tripwire_muted, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&summary_coming, false, __ATOMIC_SEQ_CST);
 	tripwire_flush();
 	thread_exit();
@@ -187,8 +202,13 @@ static void summary_thread(void *arg)
 /* Without a thread, the next event or the end tells. */
 static void summary_begin(void)
 {
-	if (!__atomic_exchange_n(&summary_coming, true, __ATOMIC_SEQ_CST) && thread_spawn("events", summary_thread, NULL))
+	if (__atomic_exchange_n(&summary_coming, true, __ATOMIC_SEQ_CST))
+		return;
+	WRITE_ONCE(tripwire_muted, true);
+	if (thread_spawn("events", summary_thread, NULL)) {
+		WRITE_ONCE(tripwire_muted, false);
 		__atomic_store_n(&summary_coming, false, __ATOMIC_SEQ_CST);
+	}
 }
 
 /* The call of the program's thread that is under way, its place and who called it; a kernel thread works for io_uring or AIO. */
@@ -295,5 +315,5 @@ void tripwire_report_facts(const char *event, const char *facts, const char *act
 
 u64 tripwire_count(void)
 {
-	return READ_ONCE(seq);
+	return READ_ONCE(seq) + READ_ONCE(tripwire_muted_count);
 }

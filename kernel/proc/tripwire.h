@@ -21,6 +21,19 @@
  * NULL; action: "refused", "logged", "stopped". No spinlock may be held.
  */
 void tripwire_report(const char *event, const char *detail, const char *action);
+/*
+ * More came lately than is sent: until the summary, which is a second away, what comes often is not even looked at but only counted. True: it was,
+ * and that is all that is to be done of the event.
+ */
+extern bool tripwire_muted;          /* atomic */
+extern u64 tripwire_muted_count;     /* atomic: counted so, and not in any sum yet */
+static ALWAYS_INLINE bool tripwire_count_muted(void)
+{
+	if (!READ_ONCE(tripwire_muted))
+		return false;
+	__atomic_fetch_add(&tripwire_muted_count, 1, __ATOMIC_RELAXED);
+	return true;
+}
 /* What was dropped since the last event is told. May sleep. */
 void tripwire_flush(void);
 /*

@@ -78,7 +78,7 @@ struct thread *thread_create_user(void (*entry)(void *arg), void *arg, void *pro
 	return t;
 }
 
-int thread_spawn(const char *name, void (*entry)(void *arg), void *arg)
+COLD int thread_spawn(const char *name, void (*entry)(void *arg), void *arg)
 {
 	struct thread *t = thread_create(name, entry, arg);
 	if (!t)
