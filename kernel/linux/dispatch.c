@@ -231,7 +231,13 @@ static long absent(unsigned nr)
 /* In a kernel of one program: in place of each call that it does not have, if that does not stop the machine. A flood of them costs little. */
 static long sys_absent(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
-	return likely(tripwire_count_muted()) ? -ENOSYS : absent((unsigned)current_regs()->orig_rax);
+	return likely(tripwire_count_muted()) ? -ENOSYS : syscall_refuse_event(POLICY_ABSENT, ENOSYS);
+}
+
+/* Numbers beyond the table. */
+static void absent_beyond(struct user_regs *regs)
+{
+	regs->rax = (u64)sys_absent(0, 0, 0, 0, 0, 0);
 }
 
 /* A restart code is settled on the exit path, when it is known whether a handler runs. */
@@ -259,6 +265,14 @@ void syscall_dispatch(struct user_regs *regs)
 LINK_SLOT_OF(watch_init);
 static __typeof__(&watch_init) const volatile watch_start RO_AFTER_INIT = LINK_SLOT(watch_init);
 
+static COLD void absent_fill(void)
+{
+	for (unsigned nr = 0; nr < SYSCALL_MAX; nr++)
+		if (!syscall_table[nr])
+			syscall_table[nr] = sys_absent;
+	arch_hooks.syscall = absent_beyond;
+}
+
 LINK_SLOT_OF(robust_leave);
 COLD void linux_init(bool trace)
 {
@@ -274,12 +288,11 @@ COLD void linux_init(bool trace)
 		watch_start();
 	else if (policy_watches_arguments())
 		process_cannot_run(126, "rules for arguments of calls: this kernel is linked without");
-	for (unsigned nr = 0; !is_whole() && !policy_stops(POLICY_ABSENT) && nr < SYSCALL_MAX; nr++)
-		if (!syscall_table[nr])
-			syscall_table[nr] = sys_absent;
 	if (!tracing && arch_hooks.syscall == syscall_dispatch) {
 		arch_hooks.calls = syscall_table;
 		arch_hooks.ncalls = SYSCALL_MAX;
+		if (!is_whole() && !policy_stops(POLICY_ABSENT))
+			absent_fill();
 	}
 	arch_hooks.user_fault = lx_user_fault;
 	arch_hooks.user_trap = lx_user_trap;

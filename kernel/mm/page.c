@@ -334,7 +334,7 @@ u64 page_kind_count(enum page_kind kind)
 }
 
 #define KIND_GAUGE(name, kind) \
-	static u64 read_##name(void) { return page_kind_count(kind); } \
+	static COLD u64 read_##name(void) { return page_kind_count(kind); } \
 	GAUGE(name, read_##name)
 KIND_GAUGE(pages_other, PAGE_KIND_OTHER);
 KIND_GAUGE(pages_anon, PAGE_KIND_ANON);

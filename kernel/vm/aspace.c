@@ -42,7 +42,7 @@ void vm_for_each_area(bool (*fn)(const struct vm_area *a, void *arg), void *arg)
 	rwlock_unlock_read(&vm_as.lock);
 }
 
-bool vm_find_area(uintptr_t va, struct vm_area *ret_copy)
+COLD bool vm_find_area(uintptr_t va, struct vm_area *ret_copy)
 {
 	rwlock_read(&vm_as.lock);
 	struct vm_area *a = area_find(va);
