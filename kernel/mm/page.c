@@ -46,7 +46,7 @@ static struct stock {
 static unsigned (*shrinkers[4])(unsigned want) RO_AFTER_INIT_ZERO;
 static unsigned nshrinkers;
 
-static struct page_range *range_of_page(const struct page *p)
+static NOINLINE struct page_range *range_of_page(const struct page *p)
 {
 	for (struct page_range *r = page_ranges; r < page_ranges + nranges; r++)
 		if (p >= r->pages && p < r->pages + r->count)
@@ -313,6 +313,40 @@ COLD void page_report_done(struct page **blocks, unsigned n)
 void page_put(struct page *p)
 {
 	page_put_here(p);
+}
+
+/*
+ * The pages behind p that stand behind it on the list, if with it they are a block as stock_refill takes them, nobody else holds one, and all
+ * are of one kind: *ret_next is what follows them then.
+ */
+static bool list_has_block(const struct list *head, struct page *p, u32 flags, struct list **ret_next)
+{
+	struct list *l = &p->link;
+
+	for (struct page *q = p; q < p + STOCK_BATCH; q++, l = l->next)
+		if (l != &q->link || __atomic_load_n(&q->refs, __ATOMIC_ACQUIRE) != 1 || q->flags != flags)
+			return false;
+	*ret_next = l;
+	return true;
+}
+
+COLD void page_put_list(struct list *pages)
+{
+	for (struct list *l = pages->next, *next; l != pages; l = next) {
+		struct page *p = list_entry(l, struct page, link);
+		u32 flags = p->flags;
+
+		next = l->next;
+		if ((page_to_phys(p) >> PAGE_SHIFT) % STOCK_BATCH == 0 && list_has_block(pages, p, flags, &next)) {
+			for (unsigned i = 1; i < STOCK_BATCH; i++) {
+				p[i].refs = 0;
+				p[i].flags = 0;
+			}
+			page_free(p, STOCK_ORDER);
+		} else {
+			page_put_here(p);
+		}
+	}
 }
 
 u64 page_free_count(void)

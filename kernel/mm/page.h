@@ -80,6 +80,9 @@ static ALWAYS_INLINE void page_put_here(struct page *p)
 		page_free(p, 0);         /* which sees one too many */
 }
 
+/* Drop a reference of each page on the list (by its link), which is not to be used any more. Neighbours in a row go back together. */
+void page_put_list(struct list *pages);
+
 /* A run of allocatable RAM and the structs of its pages; [0] is the largest. For the inlines below only. */
 struct page_range {
 	struct page *pages;          /* of first_pfn */

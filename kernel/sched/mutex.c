@@ -87,14 +87,18 @@ void rwlock_read(struct rwlock *l)
 	WAIT_EVENT(&l->queue, try_read(l));
 }
 
-void rwlock_write(struct rwlock *l)
+static NOINLINE void rwlock_write_wait(struct rwlock *l)
 {
-	if (likely(try_write(l)))
-		return;
 	__atomic_fetch_add(&l->writers_waiting, 1, __ATOMIC_SEQ_CST);
 	WAIT_EVENT(&l->queue, try_write(l));
 	if (__atomic_sub_fetch(&l->writers_waiting, 1, __ATOMIC_SEQ_CST) == 0)
 		waitq_wake_all(&l->queue);
+}
+
+void rwlock_write(struct rwlock *l)
+{
+	if (unlikely(!try_write(l)))
+		rwlock_write_wait(l);
 }
 
 void rwlock_unlock_read(struct rwlock *l)

@@ -336,38 +336,41 @@ static struct vm_area *lock_area(uintptr_t va)
 	}
 }
 
-/* One attempt, the lock held for reading. */
+/* One attempt, the lock held for reading. -EFAULT: the access is not allowed. */
 static int fault_resolve(struct vm_area *a, uintptr_t va, enum arch_fault_access access)
 {
-	int r = 0;
+	int r = -EFAULT;
 
-	if (unlikely(a->flags & VM_AREA_HIDDEN) && zap_unhide(a, va, &r))
+	if (unlikely(!area_has_access(a, access)))
+		return r;
+	if (unlikely(a->flags & (VM_AREA_HIDDEN | VM_AREA_RAW)) && (a->flags & VM_AREA_RAW || zap_unhide(a, va, &r)))
 		return r;
 	if (!a->object)
 		return access == ARCH_FAULT_WRITE ? anon_write(a, va) : anon_read(a, va);
 	return fault_object(a, va, access);
 }
 
-static int fault_one(uintptr_t va, enum arch_fault_access access, int *ret_code)
+/* Mend the page of *at and, where memory is anonymous, those behind it below end: *at is the first that was not, then. end 0: only it. */
+static int fault_run(uintptr_t *at, uintptr_t end, enum arch_fault_access access, int *ret_code)
 {
-	uintptr_t page = va & PAGE_MASK;
+	uintptr_t page = *at & PAGE_MASK;
 
 	for (unsigned tries = 0; ; tries++) {
-		struct vm_area *a = va < ARCH_USER_TOP ? lock_area(va) : NULL;
+		struct vm_area *a = lock_area(page);       /* none lies beyond ARCH_USER_TOP */
 		if (!a) {
 			*ret_code = SEGV_MAPERR;
 			return -EFAULT;
 		}
 		int r;
-		if (unlikely(!area_has_access(a, access) || (a->flags & VM_AREA_RAW))) {
-			*ret_code = SEGV_ACCERR;
-			r = -EFAULT;
-		} else {
+		do
 			r = fault_resolve(a, page, access);
-		}
+		while (unlikely(end) && r == 0 && (page = *at += PAGE_SIZE) < end && !a->object && page < a->end);
 		rwlock_unlock_read(&vm_as.lock);
+		if (likely(r == 0))
+			return 0;
+		*ret_code = SEGV_ACCERR;
 		/* No memory for a table page: give some back, and try again. */
-		if (likely(r != -ENOMEM) || tries == 3 || !page_reclaim(32))
+		if (r != -ENOMEM || tries == 3 || !page_reclaim(32))
 			return r;
 	}
 }
@@ -390,7 +393,7 @@ static NOINLINE void say_out_of_memory(void)
 int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool from_user)
 {
 	int code = 0;
-	int r = fault_one(va, access, &code);
+	int r = fault_run(&va, 0, access, &code);
 
 	if (likely(r == 0)) {
 		/* Not in the kernel's own copies: who knows what is held there. */
@@ -411,33 +414,38 @@ int vm_fault(uintptr_t va, enum arch_fault_access access, bool present, bool fro
 
 /* ---- Populating ---- */
 
-static bool is_mapped(uintptr_t va, bool write)
+#define POPULATE_RUN 16u     /* pages that are made under one hold of the lock */
+
+/* The first page in [va, end) that shows something, or end; va + PAGE_SIZE goes to *ret_from if va's does and needs nothing more, else va. */
+static COLD uintptr_t next_shown(uintptr_t va, uintptr_t end, bool write, uintptr_t *ret_from)
 {
 	phys_t pa;
 	unsigned flags;
 
 	spin_lock(&vm_as.pt_lock);
-	bool there = arch_user_lookup(va, &pa, &flags) && (!write || (flags & ARCH_PTE_WRITE));
+	uintptr_t next = arch_user_next_mapped(va, end);
+	bool done = next == va && arch_user_lookup(va, &pa, &flags) && (!write || (flags & ARCH_PTE_WRITE));
 	spin_unlock(&vm_as.pt_lock);
-	return there;
+	*ret_from = done ? va + PAGE_SIZE : va;
+	return next;
 }
 
-int fault_in_range(uintptr_t start, uintptr_t end, bool write)
+COLD int fault_in_range(uintptr_t start, uintptr_t end, bool write)
 {
-	int code;
+	int code, r = 0;
 
-	for (uintptr_t va = start; va < end; va += PAGE_SIZE) {
-		if (is_mapped(va, write))
-			continue;
-		int r = fault_one(va, write ? ARCH_FAULT_WRITE : ARCH_FAULT_READ, &code);
-		if (r)
-			return r;
-		sched_poll();
+	for (uintptr_t va = start, from; va < end && r == 0; ) {
+		uintptr_t next = next_shown(va, MIN(end, va + POPULATE_RUN * PAGE_SIZE), write, &from);
+		if (from == va) {
+			r = fault_run(&from, next, write ? ARCH_FAULT_WRITE : ARCH_FAULT_READ, &code);
+			sched_poll();
+		}
+		va = from;
 	}
-	return 0;
+	return r;
 }
 
-int vm_populate(uintptr_t addr, size_t len)
+COLD int vm_populate(uintptr_t addr, size_t len)
 {
 	uintptr_t end = ROUND_UP(addr + len, PAGE_SIZE);
 	int error = 0;

@@ -232,7 +232,7 @@ intptr_t vm_map(const struct vm_map_request *rq)
 	return at;
 }
 
-intptr_t vm_map_raw(uintptr_t addr, phys_t pa, unsigned npages, const char *name)
+COLD intptr_t vm_map_raw(uintptr_t addr, phys_t pa, unsigned npages, const char *name)
 {
 	struct vm_map_request rq = { .addr = addr, .len = npages * PAGE_SIZE, .prot = VM_PROT_READ, .max_prot = VM_PROT_READ,
 				     .flags = VM_MAP_FIXED | VM_MAP_NOREPLACE, .name = name };
@@ -318,7 +318,7 @@ int vm_protect(uintptr_t addr, size_t len, u32 prot)
 
 /* ---- The heap ---- */
 
-void vm_brk_init(uintptr_t start)
+COLD void vm_brk_init(uintptr_t start)
 {
 	rwlock_write(&vm_as.lock);
 	vm_as.brk_start = vm_as.brk_end = start;

@@ -84,7 +84,8 @@ void vm_object_put(struct vm_object *o)
 {
 	if (__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
-	vm_object_drop(o, 0, UINT64_MAX);
+	if (o->npages)
+		vm_object_drop(o, 0, UINT64_MAX);
 	/* Reclaim pins an object for a moment without sleeping, so this is short. */
 	while (__atomic_load_n(&o->pins, __ATOMIC_ACQUIRE))
 		arch_cpu_relax();
@@ -321,7 +322,7 @@ bool vm_object_is_dirty(struct vm_object *o)
 /* ---- Dropping ---- */
 
 /* Take a locked page, which the caller holds, out of the object and out of the program. */
-static void object_drop_page(struct vm_object *o, struct page *p)
+static COLD void object_drop_page(struct vm_object *o, struct page *p)
 {
 	UNINITIALISED struct vm_gather g;
 	bool ours, again;
@@ -350,21 +351,26 @@ static void object_drop_page(struct vm_object *o, struct page *p)
 	page_put(p);
 }
 
-void vm_object_drop(struct vm_object *o, u64 first, u64 last)
+COLD void vm_object_drop(struct vm_object *o, u64 first, u64 last)
 {
 	for (u64 at = first; at <= last; at++) {
 		spin_lock(&o->lock);
 		struct page *p = radix_next(&o->tree, &at);
-		if (p && at <= last)
-			page_get(p);
-		else
-			p = NULL;
-		spin_unlock(&o->lock);
-		if (!p)
+		if (!p || at > last) {
+			spin_unlock(&o->lock);
 			return;
-		vm_page_lock(p);
-		object_drop_page(o, p);
-		vm_page_unlock(p);
+		}
+		/* Nobody shows or uses it, and who wants to asks the tree: nothing to wait for, nothing to unmap. */
+		if (!o->reclaimable && page_refs(p) == 1 && !page_has(p, PAGE_LOCKED | PAGE_DIRTY)) {
+			object_remove_locked(o, p);
+			spin_unlock(&o->lock);
+		} else {
+			page_get(p);
+			spin_unlock(&o->lock);
+			vm_page_lock(p);
+			object_drop_page(o, p);
+			vm_page_unlock(p);
+		}
 		page_put(p);
 		if (at == UINT64_MAX)
 			return;

@@ -34,7 +34,7 @@ static NOINLINE COLD ssize_t read_absent(struct vm_object *o, struct uio *u, u64
 	return (ssize_t)n;
 }
 
-/* One page's share of a read; p may be NULL (absent). Bytes moved, or an error if nothing could be. */
+/* What a read has of a page, and of what lies in memory behind it; p may be NULL (absent). Bytes moved, or an error if nothing could be. */
 static ALWAYS_INLINE ssize_t read_page(struct vm_object *o, struct uio *u, struct page *p, u64 off, size_t n, size_t todo)
 {
 	if (unlikely(!p))
@@ -44,8 +44,18 @@ static ALWAYS_INLINE ssize_t read_page(struct vm_object *o, struct uio *u, struc
 	return (ssize_t)moved;
 }
 
-/* The pages of a longer read, looked up READ_GANG at a time. */
-static NOINLINE ssize_t read_many(struct vm_object *o, struct uio *u, u64 off, size_t todo)
+/* How many of the n pages, the first of which is there, lie one behind the other in memory as their structs do. */
+static ALWAYS_INLINE unsigned run_length(struct page *const *pages, unsigned n)
+{
+	unsigned k = 1;
+
+	while (k < n && pages[k] == pages[0] + k)
+		k++;
+	return k;
+}
+
+/* The pages of a longer read, looked up READ_GANG at a time; neighbours in memory are copied as one. */
+static NOINLINE COLD ssize_t read_many(struct vm_object *o, struct uio *u, u64 off, size_t todo)
 {
 	UNINITIALISED struct page *pages[READ_GANG];
 	unsigned have = 0, at = 0;
@@ -53,7 +63,7 @@ static NOINLINE ssize_t read_many(struct vm_object *o, struct uio *u, u64 off, s
 	ssize_t moved = 0;
 
 	while (todo) {
-		size_t in_page = off & (PAGE_SIZE - 1), n = MIN(PAGE_SIZE - in_page, todo);
+		size_t in_page = off & (PAGE_SIZE - 1);
 		if (at == have) {
 			if (done)
 				sched_poll();
@@ -63,11 +73,14 @@ static NOINLINE ssize_t read_many(struct vm_object *o, struct uio *u, u64 off, s
 				readahead_mark(o);
 			object_gang(o, off >> PAGE_SHIFT, have, pages);
 		}
-		/* A page that was absent when the gang was looked up may have come with its neighbour. */
-		struct page *p = pages[at++];
-		if (!p)
+		struct page *p = pages[at];
+		unsigned run = p ? run_length(pages + at, have - at) : 1;
+		if (!p)                      /* it may have come with its neighbour */
 			p = vm_object_lookup(o, off >> PAGE_SHIFT);
+		size_t n = MIN(run * PAGE_SIZE - in_page, todo);
 		moved = read_page(o, u, p, off, n, todo);
+		for (at++; --run; at++)
+			page_put_here(pages[at]);
 		if (moved <= 0)
 			break;
 		done += (size_t)moved;

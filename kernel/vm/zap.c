@@ -20,11 +20,7 @@ void gather_finish(struct vm_gather *g)
 		arch_tlb_flush(g->start, g->end);
 	for (unsigned i = 0; i < g->n; i++)
 		page_put_here(g->pages[i]);
-	struct list *l, *next;
-	for (l = g->private_pages.next; l != &g->private_pages; l = next) {
-		next = l->next;
-		page_put_here(list_entry(l, struct page, link));
-	}
+	page_put_list(&g->private_pages);
 }
 
 /* The program no longer shows pa: account, and put its page into g. P held. */
@@ -67,13 +63,16 @@ void zap_area_range(struct vm_area *a, uintptr_t start, uintptr_t end)
 		gather_init(&g);
 		spin_lock(&vm_as.pt_lock);
 		peak_note_locked();
-		while (gather_has_room(&g) && (va = arch_user_next_mapped(va, end)) < end) {
+		va = arch_user_next_mapped(va, end);
+		while (va < end && gather_has_room(&g)) {
 			phys_t pa;
 			unsigned flags;
-			if (arch_user_unmap(va, &pa, &flags)) {
-				gather_range(&g, va);
-				zap_entry_locked(a, pa, &g);
+			if (!arch_user_unmap(va, &pa, &flags)) {
+				va = arch_user_next_mapped(va, end);
+				continue;
 			}
+			gather_range(&g, va);
+			zap_entry_locked(a, pa, &g);
 			va += PAGE_SIZE;
 		}
 		spin_unlock(&vm_as.pt_lock);
@@ -113,7 +112,7 @@ unsigned zap_prune_all(void)
 }
 
 /* Take the pages of a PROT_NONE range out of the tables; private ones are kept aside. Keeps (I3). */
-static int hide_range(struct vm_area *a, uintptr_t start, uintptr_t end)
+static COLD int hide_range(struct vm_area *a, uintptr_t start, uintptr_t end)
 {
 	UNINITIALISED struct vm_gather g;
 	uintptr_t va = start;

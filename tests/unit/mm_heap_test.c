@@ -143,6 +143,47 @@ static void counted_by_kind(void **state)
 	assert_int_equal(heap_used_bytes(), 0);
 }
 
+/* A list goes back at once: in rows, in any order, of two kinds, with pages that somebody else still holds. */
+static void pages_of_a_list(void **state)
+{
+	enum { N = 200 };
+	struct page *page[N];
+	u64 before = page_free_count(), nets = page_kind_count(PAGE_KIND_NET), pipes = page_kind_count(PAGE_KIND_PIPE);
+
+	srand(5);
+	for (unsigned round = 0; round < 300; round++) {
+		struct list l = LIST_INIT(l);
+		unsigned held = 0;
+		for (unsigned i = 0; i < N; i++) {
+			page[i] = page_alloc(0, PAGE_FOR(round % 2 && i % 32 == 7 ? PAGE_KIND_PIPE : PAGE_KIND_NET));
+			assert_non_null(page[i]);
+		}
+		for (unsigned i = 0; round % 3 == 2 && i < N; i++) {
+			unsigned k = (unsigned)rand() % N;
+			struct page *t = page[i];
+			page[i] = page[k];
+			page[k] = t;
+		}
+		for (unsigned i = 0; i < N; i++) {
+			list_append(&l, &page[i]->link);
+			if (round % 5 == 4 && i % 41 == 3) {
+				page_get(page[i]);
+				page[held++] = page[i];
+			}
+		}
+		page_put_list(&l);
+		assert_int_equal(page_free_count(), before - held);
+		assert_int_equal(page_kind_count(PAGE_KIND_NET) + page_kind_count(PAGE_KIND_PIPE), nets + pipes + held);
+		for (unsigned i = 0; i < held; i++) {
+			assert_int_equal(page[i]->refs, 1);
+			page_put(page[i]);
+		}
+		assert_int_equal(page_free_count(), before);
+	}
+	assert_int_equal(page_kind_count(PAGE_KIND_NET), nets);
+	assert_int_equal(page_kind_count(PAGE_KIND_PIPE), pipes);
+}
+
 static void heap_realloc_keeps(void **state)
 {
 	u8 *p = NULL;
@@ -195,7 +236,7 @@ static void corruption_is_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pages_orders), cmocka_unit_test(heap_model), cmocka_unit_test(counted_by_kind), cmocka_unit_test(heap_realloc_keeps),
+		cmocka_unit_test(pages_orders), cmocka_unit_test(heap_model), cmocka_unit_test(counted_by_kind), cmocka_unit_test(pages_of_a_list), cmocka_unit_test(heap_realloc_keeps),
 		cmocka_unit_test(corruption_is_found), cmocka_unit_test(pages_all_and_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
