@@ -348,12 +348,13 @@ void dcache_enter_prepared(struct dentry *fresh, struct vnode *dir, struct vnode
 		dcache_shrink(64);
 }
 
-void dcache_forget(struct vnode *dir, const char *name, size_t len)
+void dcache_forget(struct vnode *dir, const char *name, size_t len, const struct vnode *v)
 {
 	struct dcache_drop x = { 0 };
-	u32 hash = dcache_hash(dir, name, len);
 	spin_lock(&dcache_lock);
-	struct dentry *d = dcache_find_locked(dir, name, len, hash);
+	struct dentry *d = v->dentry;        /* mostly it was just looked up */
+	if (unlikely(!d || d->state != DENTRY_HASHED || d->dir != dir || d->len != len || !same_name(d->name, name, len)))
+		d = dcache_find_locked(dir, name, len, dcache_hash(dir, name, len));
 	if (d)
 		dcache_kill_locked(d, true, &x);
 	spin_unlock(&dcache_lock);

@@ -42,7 +42,9 @@ static int make_begin(struct walk *w, struct vnode *start, const char *path, boo
 	if (!*ret_fresh)
 		goto fail;
 	rwlock_write(&w->at->lock);
-	r = namei_lookup_locked(w->at, w->name, w->name_len, &v);
+	r = dcache_lookup(w->at, w->name, w->name_len, &v);
+	if (r == -EAGAIN)
+		r = namei_ask_locked(w->at, w->name, w->name_len, false, &v);
 	if (r == 0) {
 		vnode_put(v);
 		r = -EEXIST;
@@ -78,7 +80,7 @@ static int make_end(struct walk *w, struct dentry *fresh, struct vnode *v, int r
 
 int fs_mkdir(struct vnode *start, const char *path, u32 mode)
 {
-	struct walk w;
+	NO_AUTO_INIT struct walk w;
 	struct dentry *fresh;
 	struct vnode *v = NULL;
 	int r = make_begin(&w, start, path, true, &fresh);
@@ -91,7 +93,7 @@ int fs_mkdir(struct vnode *start, const char *path, u32 mode)
 
 int fs_mknod(struct vnode *start, const char *path, u32 mode, u64 rdev, struct vnode **ret_or_null)
 {
-	struct walk w;
+	NO_AUTO_INIT struct walk w;
 	struct dentry *fresh;
 	struct vnode *v = NULL;
 	if (!(mode & LX_S_IFMT))
@@ -116,7 +118,7 @@ int fs_mknod(struct vnode *start, const char *path, u32 mode, u64 rdev, struct v
 
 int fs_symlink(struct vnode *start, const char *path, const char *target)
 {
-	struct walk w;
+	NO_AUTO_INIT struct walk w;
 	struct dentry *fresh;
 	struct vnode *v = NULL;
 	if (!target[0])
@@ -133,7 +135,7 @@ int fs_symlink(struct vnode *start, const char *path, const char *target)
 
 int fs_link(struct vnode *target, struct vnode *start, const char *path)
 {
-	struct walk w;
+	NO_AUTO_INIT struct walk w;
 	struct dentry *fresh;
 	int r = unlikely(fs_guard != NULL) ? fs_guard->open(target, true) : 0;
 	if (!r)
@@ -189,13 +191,13 @@ static int remove_checked(struct walk *w, struct vnode *v, bool is_dir)
 		dir_died(v);
 	rwlock_unlock_write(&v->lock);
 	if (!r)
-		dcache_forget(w->at, w->name, w->name_len);
+		dcache_forget(w->at, w->name, w->name_len, v);
 	return r;
 }
 
 static int remove_name(struct vnode *start, const char *path, bool is_dir)
 {
-	struct walk w;
+	NO_AUTO_INIT struct walk w;
 	struct vnode *v;
 	int r = walk_begin(&w, start, path, 0);
 	if (r)
@@ -329,7 +331,7 @@ static int rename_locked(struct rename *x)
 	if (r)
 		return r;
 	if (x->flags & LX_RENAME_EXCHANGE) {
-		dcache_forget(x->n.at, x->n.name, x->n.name_len);
+		dcache_forget(x->n.at, x->n.name, x->n.name_len, x->victim);
 		dcache_move(x->o.at, x->o.name, x->o.name_len, x->n.at, x->fresh, x->v);
 		dcache_enter_prepared(x->fresh_back, x->o.at, x->victim);
 		x->fresh_back = NULL;

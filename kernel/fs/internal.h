@@ -39,8 +39,8 @@ int dcache_enter(struct vnode *dir, const char *name, size_t len, struct vnode *
 struct dentry *dcache_prepare(const char *name, size_t len);
 void dcache_enter_prepared(struct dentry *d, struct vnode *dir, struct vnode *v);
 void dcache_discard_prepared(struct dentry *d);
-/* The name is gone (unlink, rmdir). The caller holds dir->lock exclusively. */
-void dcache_forget(struct vnode *dir, const char *name, size_t len);
+/* The name of v is gone (unlink, rmdir). The caller holds dir->lock exclusively. */
+void dcache_forget(struct vnode *dir, const char *name, size_t len, const struct vnode *v);
 /* dir was removed: forget which names are absent in it, which would keep it. The caller holds dir and its lock exclusively. */
 void dcache_purge(struct vnode *dir);
 /* v moved from one name to another; fresh (prepared with the new name) is used up. Both directories are locked. */
@@ -65,6 +65,7 @@ struct walk_frame;
 struct walk {
 	struct vnode *at;            /* where we are, a reference */
 	struct vnode *top;           /* borrowed: what "/" and the last ".." mean */
+	const char *path;            /* the caller's text */
 	const char *p;               /* the rest of the current text */
 	struct walk_frame *frames;   /* texts of symbolic links being walked */
 	u32 flags;                   /* NAMEI_* */
@@ -75,7 +76,7 @@ struct walk {
 };
 /* The object that path names, if the cache says so: as dcache_resolve. */
 struct vnode *walk_quick(struct vnode *start, const char *path, u32 flags);
-/* Begin; on success walk_end must follow. -ENOENT for "", -ENAMETOOLONG, -EXDEV. */
+/* Begin; on success walk_end must follow. -ENOENT for "", -EXDEV. That a path is too long is found where it ends. */
 int walk_begin(struct walk *w, struct vnode *start, const char *path, u32 flags);
 void walk_end(struct walk *w);
 /* Go to the directory of the last component, following links on the way. */
@@ -84,6 +85,8 @@ int walk_to_parent(struct walk *w);
 bool walk_last_is_special(const struct walk *w);
 /* The object of the last component, not following it; mounts on it are entered. */
 int walk_lookup_last(struct walk *w, struct vnode **ret);
+/* An entry that was found where w is: *ret becomes the root of what is mounted there. -EXDEV: it must not, the reference is gone. */
+int walk_enter(const struct walk *w, struct vnode **ret);
 /* v, just found as the last component, is a link: walk to the parent of where it leads. */
 int walk_follow_last(struct walk *w, struct vnode *link);
 /* Finish a walk: the object itself, following by NAMEI_FOLLOW. */
@@ -92,6 +95,11 @@ int walk_to_end(struct walk *w, struct vnode **ret);
 /* An entry of a directory, cached or asked from the file system; dir->lock must not be held / is held (locked). */
 int namei_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ret);
 int namei_lookup_locked(struct vnode *dir, const char *name, size_t len, struct vnode **ret);
+/*
+ * The same, asking the file system alone: the cache does not know the name, or has to be looked at anyway before it is entered.
+ * remember: that it is absent, too (not if it is made next, with the lock held exclusively).
+ */
+int namei_ask_locked(struct vnode *dir, const char *name, size_t len, bool remember, struct vnode **ret);
 
 /* May the program make, move or remove this name? */
 static inline int guard_name(struct vnode *dir, const char *name, size_t len)

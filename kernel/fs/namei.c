@@ -25,17 +25,15 @@ struct walk_frame {
 int walk_begin(struct walk *w, struct vnode *start, const char *path, u32 flags)
 {
 	struct vnode *root = fs_root();
-	memset(w, 0, sizeof *w);
+	*w = (struct walk){ 0 };
 	if (!path[0])
 		return -ENOENT;
-	if (strnlen(path, FS_PATH_MAX) >= FS_PATH_MAX)
-		return -ENAMETOOLONG;
 	if (!root)
 		return -ENOENT;
 	if (!start)
 		start = root;
 	w->flags = flags;
-	w->p = path;
+	w->path = w->p = path;
 	w->top = flags & (NAMEI_BENEATH | NAMEI_IN_ROOT) ? start : root;
 	if (path[0] == '/') {
 		if (flags & NAMEI_BENEATH)
@@ -73,18 +71,15 @@ static inline void walk_move(struct walk *w, struct vnode *v)
 
 /* ---- One step ---- */
 
-int namei_lookup_locked(struct vnode *dir, const char *name, size_t len, struct vnode **ret)
+int namei_ask_locked(struct vnode *dir, const char *name, size_t len, bool remember, struct vnode **ret)
 {
-	int r = dcache_lookup(dir, name, len, ret);
-	if (r != -EAGAIN)
-		return r;
 	if (len > FS_NAME_MAX)
 		return -ENAMETOOLONG;
 	if (!dir->ops->lookup)
 		return -ENOTDIR;
 	struct vnode *v = NULL;
-	r = dir->ops->lookup(dir, name, len, &v);
-	if (r == -ENOENT && !(dir->flags & VNODE_VOLATILE))
+	int r = dir->ops->lookup(dir, name, len, &v);
+	if (r == -ENOENT && remember && !(dir->flags & VNODE_VOLATILE))
 		dcache_enter(dir, name, len, NULL);
 	if (r)
 		return r;
@@ -95,6 +90,12 @@ int namei_lookup_locked(struct vnode *dir, const char *name, size_t len, struct 
 	}
 	*ret = v;
 	return 0;
+}
+
+int namei_lookup_locked(struct vnode *dir, const char *name, size_t len, struct vnode **ret)
+{
+	int r = dcache_lookup(dir, name, len, ret);
+	return r == -EAGAIN ? namei_ask_locked(dir, name, len, true, ret) : r;
 }
 
 int namei_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ret)
@@ -128,18 +129,21 @@ static COLD int walk_up(struct walk *w)
 	return 0;
 }
 
-/* Look name up in w->at, entering mounts. */
-static NOINLINE int walk_lookup(struct walk *w, const char *name, size_t len, struct vnode **ret)
+int walk_enter(const struct walk *w, struct vnode **ret)
 {
-	int r = namei_lookup(w->at, name, len, ret);
-	if (r)
-		return r;
 	*ret = mount_enter(*ret);
 	if (unlikely(w->flags & NAMEI_NOXDEV) && (*ret)->mount != w->at->mount) {
 		vnode_put(*ret);
 		return -EXDEV;
 	}
 	return 0;
+}
+
+/* Look name up in w->at, entering mounts. */
+static NOINLINE int walk_lookup(struct walk *w, const char *name, size_t len, struct vnode **ret)
+{
+	int r = namei_lookup(w->at, name, len, ret);
+	return r ? r : walk_enter(w, ret);
 }
 
 /* Go where link says; last: nothing of the path follows it. The reference of link stays the caller's. */
@@ -221,6 +225,12 @@ static COLD int walk_step(struct walk *w, const char *name, size_t len)
 
 /* ---- Walks ---- */
 
+/* The path ends at `end`, in the caller's text unless there are frames, whose texts are not too long. Known last: it costs nothing then. */
+static inline int walk_ends(const struct walk *w, const char *end)
+{
+	return unlikely(!w->frames && end - w->path >= (ptrdiff_t)FS_PATH_MAX) ? -ENAMETOOLONG : 0;
+}
+
 int walk_to_parent(struct walk *w)
 {
 	for (;;) {
@@ -233,7 +243,7 @@ int walk_to_parent(struct walk *w)
 			}
 			w->name = "";
 			w->name_len = 0;
-			return 0;
+			return walk_ends(w, w->p);
 		}
 		if (likely(!(w->flags & NAMEI_NOXDEV)))
 			w->p = dcache_descend(&w->at, w->p);
@@ -251,7 +261,7 @@ int walk_to_parent(struct walk *w)
 			w->trailing |= next != end;
 			w->name = name;
 			w->name_len = len;
-			return 0;
+			return walk_ends(w, next);
 		}
 		int r = walk_step(w, name, len);
 		if (r) {
@@ -326,7 +336,7 @@ struct vnode *walk_quick(struct vnode *start, const char *path, u32 flags)
 
 static NOINLINE COLD int namei_walk(struct vnode *start, const char *path, u32 flags, struct vnode **ret)
 {
-	struct walk w;
+	NO_AUTO_INIT struct walk w;
 	int r = walk_begin(&w, start, path, flags);
 	if (r)
 		return r;
@@ -351,7 +361,7 @@ int fs_namei(struct vnode *start, const char *path, u32 flags, struct vnode **re
 
 COLD int fs_namei_parent(struct vnode *start, const char *path, u32 flags, struct vnode **ret_dir, char *name, bool *ret_trailing_slash)
 {
-	struct walk w;
+	NO_AUTO_INIT struct walk w;
 	int r = walk_begin(&w, start, path, flags);
 	if (r)
 		return r;

@@ -65,38 +65,47 @@ static int open_existing(struct vnode *v, u32 oflags, u32 namei_flags)
 	return r;
 }
 
-/* The entry where w is, made if it is absent. The directory's lock is taken. */
-static int open_create(struct walk *w, u32 mode, struct vnode **ret, bool *ret_created)
+/* The name was looked up under the directory's lock: make it. */
+static int open_make(struct walk *w, u32 mode, struct vnode **ret)
 {
 	struct vnode *dir = w->at;
-	const char *name = w->name;
-	size_t len = w->name_len;
-	struct dentry *fresh = dcache_prepare(name, len);
+
+	if (dir->flags & VNODE_DEAD)
+		return -ENOENT;
+	int r = w->flags & NAMEI_UNGUARDED ? 0 : guard_name(dir, w->name, w->name_len);
+	if (r)
+		return r;
+	if (fs_is_readonly(dir))
+		return -EROFS;
+	if (!dir->ops->create)
+		return -EACCES;
+	struct dentry *fresh = dcache_prepare(w->name, w->name_len);
 	if (!fresh)
 		return -ENOMEM;
-	rwlock_write(&dir->lock);
-	int r = namei_lookup_locked(dir, name, len, ret);
-	if (r == -ENOENT && !(dir->flags & VNODE_DEAD)) {
-		r = w->flags & NAMEI_UNGUARDED ? 0 : guard_name(dir, name, len);
-		if (r)
-			;
-		else if (fs_is_readonly(dir))
-			r = -EROFS;
-		else if (!dir->ops->create)
-			r = -EACCES;
-		else
-			r = dir->ops->create(dir, name, len, (mode & 07777) | LX_S_IFREG, 0, ret);
-		if (!r) {
-			*ret_created = true;
-			dcache_enter_prepared(fresh, dir, *ret);
-			fresh = NULL;
-		}
-	}
-	rwlock_unlock_write(&dir->lock);
-	dcache_discard_prepared(fresh);
-	if (!r && !*ret_created)
-		*ret = mount_enter(*ret);
+	r = dir->ops->create(dir, w->name, w->name_len, (mode & 07777) | LX_S_IFREG, 0, ret);
+	if (r)
+		dcache_discard_prepared(fresh);
+	else
+		dcache_enter_prepared(fresh, dir, *ret);
 	return r;
+}
+
+/* The entry where w is, made if it is absent. The directory's lock is taken unless the cache has the entry. */
+static int open_create(struct walk *w, u32 mode, struct vnode **ret, bool *ret_created)
+{
+	int r = dcache_lookup(w->at, w->name, w->name_len, ret);
+
+	if (r) {
+		rwlock_write(&w->at->lock);
+		/* What the cache did not know another thread may have made since: the file system knows. */
+		r = r == -EAGAIN ? namei_ask_locked(w->at, w->name, w->name_len, false, ret) : namei_lookup_locked(w->at, w->name, w->name_len, ret);
+		if (r == -ENOENT) {
+			r = open_make(w, mode, ret);
+			*ret_created = !r;
+		}
+		rwlock_unlock_write(&w->at->lock);
+	}
+	return r || *ret_created ? r : walk_enter(w, ret);
 }
 
 static int open_with_create(struct walk *w, u32 oflags, u32 mode, struct vnode **ret, bool *ret_created)
@@ -115,9 +124,7 @@ static int open_with_create(struct walk *w, u32 oflags, u32 mode, struct vnode *
 		} else {
 			if (w->trailing)
 				return -EISDIR;
-			r = walk_lookup_last(w, &v);
-			if (r == -ENOENT)
-				r = open_create(w, mode, &v, ret_created);
+			r = open_create(w, mode, &v, ret_created);
 			if (r)
 				return r;
 		}
@@ -152,7 +159,7 @@ static COLD int open_tmpfile(struct vnode *dir, u32 oflags, u32 mode, struct vno
 /* The long way of fs_open. */
 static NOINLINE COLD int open_walk(struct vnode *start, const char *path, u32 oflags, u32 mode, u32 namei_flags, struct vnode **ret, bool *ret_created)
 {
-	struct walk w;
+	NO_AUTO_INIT struct walk w;
 	struct vnode *v;
 	int r = walk_begin(&w, start, path, namei_flags);
 	if (r)

@@ -110,7 +110,7 @@ bool tmpfs_has_entry(struct tmpfs_inode *dir, const char *name, size_t len)
 	return tmpfs_find(dir, name, len) != NULL;
 }
 
-int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struct tmpfs_inode *i)
+static int add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struct tmpfs_inode *i, const struct timespec64 *now)
 {
 	struct tmpfs_dirent *e = tmpfs_dirent_new(name, len);
 	if (!e)
@@ -118,7 +118,7 @@ int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struc
 	e->inode = i;
 	tmpfs_hold(i);
 	tmpfs_link_entry(dir, e);
-	tmpfs_touch(dir);
+	dir->mtime = dir->ctime = *now;
 	if (i->v.type == VNODE_DIR) {
 		i->nlink = 2;
 		dir->nlink++;
@@ -126,6 +126,14 @@ int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struc
 		i->nlink++;
 	}
 	return 0;
+}
+
+int tmpfs_add_entry(struct tmpfs_inode *dir, const char *name, size_t len, struct tmpfs_inode *i)
+{
+	struct timespec64 now;
+
+	fs_now(&now);
+	return add_entry(dir, name, len, i, &now);
 }
 
 /* ---- Operations ---- */
@@ -156,7 +164,7 @@ int tmpfs_link_text(struct tmpfs_inode *i, const char *text)
 	return i->target ? 0 : -ENOMEM;
 }
 
-/* A new inode as an entry of dir. target: of a symbolic link. */
+/* A new inode as an entry of dir, which has none of this name: fs/ has asked. target: of a symbolic link. */
 static int tmpfs_make(struct vnode *v, const char *name, size_t len, u32 mode, u64 rdev, const char *target, struct vnode **ret)
 {
 	struct tmpfs_inode *dir = tmpfs_inode(v);
@@ -165,8 +173,6 @@ static int tmpfs_make(struct vnode *v, const char *name, size_t len, u32 mode, u
 		return r;
 	if (!dir->nlink)
 		return -ENOENT;              /* removed, but somebody stands in it */
-	if (tmpfs_find(dir, name, len))
-		return -EEXIST;
 	if (!tmpfs_inodes_left(tmpfs_of(v)))
 		return -ENOSPC;
 	struct tmpfs_inode *i = tmpfs_inode_new(tmpfs_of(v), mode, rdev);
@@ -181,7 +187,7 @@ static int tmpfs_make(struct vnode *v, const char *name, size_t len, u32 mode, u
 			i->mode |= LX_S_ISGID;
 	}
 	if (!r)
-		r = tmpfs_add_entry(dir, name, len, i);
+		r = add_entry(dir, name, len, i, &i->btime);
 	if (r)
 		vnode_put(&i->v);
 	else

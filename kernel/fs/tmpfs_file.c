@@ -193,11 +193,34 @@ static ssize_t tmpfs_read(struct vnode *v, struct uio *u, u64 off, bool nonblock
 	return n;
 }
 
+/* What a write has for a page that the file lacks, len bytes. All of a page is filled first and then shown, and need not be cleared. Bytes moved or errno. */
+static NOINLINE ssize_t tmpfs_write_absent(struct tmpfs_inode *i, struct uio *u, u64 off, size_t len)
+{
+	size_t rest = u->resid - PAGE_SIZE;
+	if (len < PAGE_SIZE || off < i->lower_size) {
+		struct page *p;
+		int r = tmpfs_page(i, off / PAGE_SIZE, &p);
+		if (r)
+			return r;
+		len = uio_get(u, (char *)page_to_virt(p) + off % PAGE_SIZE, len);
+		page_put(p);
+		return (ssize_t)len;
+	}
+	ssize_t n = tmpfs_charge(i, 1);
+	if (n)
+		return n;
+	u->resid = PAGE_SIZE;
+	n = vm_object_write(i->obj, u, off);
+	u->resid += rest;
+	tmpfs_settle(i, 1);
+	return n;
+}
+
 static ssize_t tmpfs_write(struct vnode *v, struct uio *u, u64 off, bool nonblock)
 {
 	struct tmpfs_inode *i = tmpfs_inode(v);
 	size_t done = 0;
-	int r = 0;
+	ssize_t n = 0;
 	if (i->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE))
 		return -EPERM;
 	if (i->seals & LX_F_SEAL_GROW && off + u->resid > v->size)
@@ -207,15 +230,18 @@ static ssize_t tmpfs_write(struct vnode *v, struct uio *u, u64 off, bool nonbloc
 		tmpfs_zero_part(i, v->size, MIN(ROUND_UP(v->size, PAGE_SIZE), off));
 	while (u->resid) {
 		size_t at = off % PAGE_SIZE, len = MIN(PAGE_SIZE - at, u->resid);
-		struct page *p;
-		r = tmpfs_page(i, off / PAGE_SIZE, &p);
-		if (r)
-			break;
-		size_t n = uio_get(u, (char *)page_to_virt(p) + at, len);
-		page_put_here(p);
-		done += n;
-		off += n;
-		if (n < len)
+		struct page *p = vm_object_lookup(i->obj, off / PAGE_SIZE);
+		if (likely(p != NULL)) {
+			n = (ssize_t)uio_get(u, (char *)page_to_virt(p) + at, len);
+			page_put_here(p);
+		} else {
+			n = tmpfs_write_absent(i, u, off, len);
+			if (n < 0)
+				break;
+		}
+		done += (size_t)n;
+		off += (size_t)n;
+		if ((size_t)n < len)
 			break;
 		if (u->resid)
 			sched_poll();
@@ -227,7 +253,7 @@ static ssize_t tmpfs_write(struct vnode *v, struct uio *u, u64 off, bool nonbloc
 		i->ctime = i->mtime;
 		tmpfs_times_changed(i);
 	}
-	return done || !r ? uio_result(u, done) : r;
+	return done || n >= 0 ? uio_result(u, done) : n;
 }
 
 /* ---- Size and space ---- */

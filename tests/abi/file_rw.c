@@ -170,9 +170,53 @@ static void broken(void)
 	NOTE("signal", "%d", pipes_signal);
 }
 
+/* How many bytes of [from, to) are c. */
+static int count(int fd, off_t from, off_t to, char c)
+{
+	int n = 0;
+	char b;
+
+	for (off_t at = from; at < to; at++)
+		n += pread(fd, &b, 1, at) == 1 && b == c;
+	return n;
+}
+
+/* Whole pages that a file in memory lacks, from buffers that end too early, from other pages, and from the very page. */
+static void fresh_pages(void)
+{
+	int fd = memfd_create("fresh", 0);
+	char *b = mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec v[3] = { { b, 1000 }, { b + 100, 4096 }, { b + 2 * 4096, 8192 } };
+
+	memset(b, 'x', 3 * 4096);
+	mprotect(b + 3 * 4096, 4096, PROT_NONE);
+	CHECK("a page, none of it readable", pwrite(fd, b + 3 * 4096, 4096, 0));
+	CHECK("size", lseek(fd, 0, SEEK_END));
+	CHECK("a page, half of it readable", pwrite(fd, b + 3 * 4096 - 2048, 4096, 4096));
+	CHECK("size", lseek(fd, 0, SEEK_END));
+	ftruncate(fd, 5 * 4096);
+	CHECK("what was written", count(fd, 0, 5 * 4096, 'x'));
+	CHECK("zeros", count(fd, 0, 5 * 4096, 0));
+	CHECK("two pages and a half", pwrite(fd, b + 2048, 4 * 4096, 2 * 4096));
+	CHECK("what was written", count(fd, 2 * 4096, 5 * 4096, 'x'));
+	CHECK("pieces", pwritev(fd, v, 3, 6 * 4096));
+	CHECK("size", lseek(fd, 0, SEEK_END));
+	CHECK("what was written", count(fd, 6 * 4096, 9 * 4096, 'x'));
+	ftruncate(fd, 0);
+	ftruncate(fd, 3 * 4096);
+	char *m = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK("a page from itself", pwrite(fd, m, 4096, 0));
+	m[4096 + 5] = 'y';
+	CHECK("a page from the next", pwrite(fd, m + 4096, 4096, 2 * 4096));
+	NOTE("shown", "%d %d", m[5], m[2 * 4096 + 5]);
+	CHECK("zeros", count(fd, 0, 3 * 4096, 0));
+	close(fd);
+}
+
 int main(void)
 {
 	basics();
+	fresh_pages();
 	positions();
 	vectors();
 	append();
