@@ -58,7 +58,7 @@ static void eventfds(void)
 
 static void timerfds(void)
 {
-	struct itimerspec its = { { 0, 0 }, { 0, 20000000 } }, old = { 0 };
+	struct itimerspec its = { { 0, 0 }, { 0, 500000000 } }, old = { 0 };
 	uint64_t n = 0;
 	int t = timerfd_create(CLOCK_MONOTONIC, 0), nb = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK);
 	struct timespec now;
