@@ -284,7 +284,7 @@ static inline u32 frame_bytes(const struct netdev_buf *nb)
 	return len;
 }
 
-bool inet_fast_input(struct netdev_buf *nb)
+bool inet_fast_input(struct netdev_buf *nb, struct netdev_buf **back)
 {
 	const u8 *d = nb->data;
 	NO_AUTO_INIT struct segment g;
@@ -301,8 +301,11 @@ bool inet_fast_input(struct netdev_buf *nb)
 	if (unlikely(p->state != ESTABLISHED)) {
 		if (!turn_expected(p, &g))
 			return false;
+		if (unlikely(nb->next))
+			return false;
 		frame_taken(len);
-		nb->dev->ops->release(nb->dev, nb);
+		nb->next = *back;
+		*back = nb;
 		turn_take(p, &g);
 		return true;
 	}
@@ -322,7 +325,8 @@ bool inet_fast_input(struct netdev_buf *nb)
 			memcpy(b->payload, d + TCP_OFF + g.off, g.len);
 		}
 		tail = b;
-		nb->dev->ops->release(nb->dev, nb);
+		nb->next = *back;
+		*back = nb;
 	}
 	frame_taken(len);
 	s->fast_segs_in++;
@@ -616,7 +620,7 @@ COLD size_t inet_fast_send_large(struct inet_sock *s, struct uio *u)
 	u32 mss = inet_tcp_peer_mss(s), unit = mss - (tcp_bytes(p) - TCP_HLEN), most = MIN(p->mss, p->snd_wnd_max / 2) / unit * unit;
 	size_t done = 0;
 
-	if (!to || s->state != INET_OPEN || s->path_mss)
+	if (!to || s->state != INET_OPEN)
 		return 0;
 	while (u->resid >= mss && most >= mss && !inet_send_waiting()) {
 		u32 n = (u32)MIN(u->resid, (size_t)most);
@@ -745,7 +749,7 @@ size_t inet_fast_send(struct inet_sock *s, struct uio *u)
 {
 	struct tcp_pcb *p = s->tcp;
 
-	if (!p || s->state != INET_OPEN || s->snd_shut || s->cork || s->path_mss || READ_ONCE(s->sock.error) || !may_go(s, p, u->resid))
+	if (!p || s->state != INET_OPEN || s->snd_shut || s->cork || READ_ONCE(s->sock.error) || !may_go(s, p, u->resid))
 		return 0;
 	if (inet_addr_is_own4(inet_v4(&p->remote_ip)))
 		return send_here(s, p, u, u->resid);

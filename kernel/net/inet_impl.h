@@ -111,8 +111,8 @@ struct inet_sock;
 
 /* ---- Past lwIP (inet_fast.c) ---- */
 
-/* A frame for an established connection that is just what was expected: taken, and given back to the driver. Else false. C. */
-bool inet_fast_input(struct netdev_buf *nb);
+/* A frame for an established connection that is just what was expected: taken; and if it is not lent, onto *back, for one call of release. Else false. C. */
+bool inet_fast_input(struct netdev_buf *nb, struct netdev_buf **back);
 #define INET_FAST_MAX 4096u              /* bytes of one segment that are copied behind its headers */
 /* All that is left of u, at most so much, goes as one segment, at once: how many bytes; or 0, and nothing happened. C. */
 size_t inet_fast_send(struct inet_sock *s, struct uio *u);

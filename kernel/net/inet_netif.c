@@ -369,9 +369,11 @@ bool inet_eth_receive(unsigned max)
 	do {
 		room = MIN(max - total, (unsigned)ARRAY_SIZE(frames));
 		n = inet_dev->ops->receive(inet_dev, frames, room, true);
+		struct netdev_buf *back = NULL;
 		for (unsigned i = 0; i < n; i++)
-			if (!inet_fast_input(frames[i]))
+			if (!inet_fast_input(frames[i], &back))
 				frame_input(frames[i]);
+		inet_eth_release(back);
 		total += n;
 		if (n)
 			inet_flush();
