@@ -148,11 +148,12 @@ enum arch_fault_access { ARCH_FAULT_READ, ARCH_FAULT_WRITE, ARCH_FAULT_EXEC };
 
 /* What arch calls above it; filled by init once, before user mode. All with interrupts enabled unless said. */
 struct arch_hooks {
-	/* A system call from the current thread that calls does not have; the result goes into regs->rax. */
-	void (*syscall)(struct user_regs *regs);
-	/* Calls by number, ncalls of them (0: none), that need nothing but their arguments: entry code calls them and stores what they return. */
-	long (**calls)(u64, u64, u64, u64, u64, u64);
-	/* After such a call, when it returned one of the restart codes (base/errno.h). */
+	/*
+	 * System calls of the current thread by number, ncalls of them, and behind these one for all other numbers: entry code calls
+	 * them with the program's registers as they are and gives the program what they return.
+	 */
+	long (*const *calls)(u64, u64, u64, u64, u64, u64);
+	/* After a call that returned one of the restart codes (base/errno.h): it is in regs->rax. */
 	void (*restart)(struct user_regs *regs);
 	u32 ncalls;
 	/* A page fault at va from user mode, or from a user copy in the kernel (from_user false). 0 if mended; may sleep. */
@@ -170,7 +171,7 @@ struct arch_hooks {
 	void (*panic_end)(const char *message);
 };
 extern struct arch_hooks arch_hooks;
-/* The exit path tests the u32 at the start of struct thread (user_work): non-zero sends it through the hook, which clears what it has done. */
+/* The exit path tests the u32 before struct thread's arch (user_work): non-zero sends it through the hook, which clears what it has done. */
 
 /* Where arch takes memory for page tables, stacks and FPU areas, and random numbers; filled by init before the first such call. Any context, never sleep. */
 struct arch_memory_ops {

@@ -1,9 +1,9 @@
 /*
  * dispatch.c - the table of system calls and the way into a handler.
  *
- * The entry code calls the table's handlers itself (arch_hooks.calls), with the program's registers as they are; for a number
- * without one, and for all calls while they are printed or learned, it calls arch_hooks.syscall. Handlers take typed arguments
- * (syscall.h); int and pointer-sized arguments travel in whole registers, so one function type serves all.
+ * The entry code calls the table's handlers itself (arch_hooks.calls), with the program's registers as they are; a number
+ * without one has a handler that says so, and while calls are printed or learned a table of one entry stands before this one. Handlers
+ * take typed arguments (syscall.h); int and pointer-sized arguments travel in whole registers, so one function type serves all.
  *
  * Refused calls and their errno. EPERM for nearly all: it is what Linux answers an unprivileged process, so
  * languages turn it into their permission error (Python PermissionError, Go "operation not permitted", Java
@@ -25,6 +25,7 @@
 
 static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 static long sys_absent(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+static long sys_missing(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 static __attribute__((used)) long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 
 /*
@@ -52,12 +53,12 @@ static __attribute__((used)) long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e,
 #define SYSCALL5 LX_ENTRY
 #define SYSCALL6 LX_ENTRY
 #ifdef PITH_HOST
-syscall_fn syscall_table[SYSCALL_MAX] = {
+syscall_fn syscall_table[SYSCALL_MAX + 1] = {
 #include "linux/syscalls.def"
 };
 #else
 #include "linux/syscalls.def"
-RO_AFTER_INIT_ZERO syscall_fn syscall_table[SYSCALL_MAX];
+RO_AFTER_INIT_ZERO syscall_fn syscall_table[SYSCALL_MAX + 1];
 extern const struct call_record {
 	s32 to;
 	u16 nr;
@@ -130,6 +131,12 @@ static unsigned shape_of(unsigned nr)
 	return nr < SYSCALL_MAX ? ((const u8 *)&shapes)[nr / 2] >> nr % 2 * 4 & 15 : 6;
 }
 
+/* A kernel that was linked for one program knows no names. */
+static bool is_whole(void)
+{
+	return LINK_FIRST(names) != NULL;
+}
+
 static COLD void table_fill(void)
 {
 #ifndef PITH_HOST
@@ -141,6 +148,15 @@ static COLD void table_fill(void)
 		for (u32 refused = words[i] & REFUSED * 0x11111111u; refused; refused &= refused - 1)
 			syscall_table[8 * i + (unsigned)__builtin_ctz(refused) / 4] = sys_refused;
 #endif
+	syscall_fn none = sys_missing;
+
+	if (is_whole() && !policy_given(POLICY_LIST_SYSCALLS))
+		none = sys_unknown;
+	else if (!is_whole() && !policy_stops(POLICY_ABSENT))
+		none = sys_absent;
+	for (unsigned i = 0; i <= SYSCALL_MAX; i++)
+		if (!syscall_table[i])
+			syscall_table[i] = none;
 }
 
 static const struct syscall_tracer *tracing; /* NULL: calls are not printed */
@@ -177,17 +193,14 @@ long syscall_refuse_event(enum policy_kind kind, int errno_to_return)
 	return -errno_to_return;
 }
 
-/* A kernel that was linked for one program knows no names. */
-static bool is_whole(void)
+bool syscall_is_there(unsigned nr)
 {
-	return LINK_FIRST(names) != NULL;
+	return nr < SYSCALL_MAX && syscall_table[nr] != syscall_table[SYSCALL_MAX];
 }
 
 COLD bool syscall_tells_itself(unsigned nr)
 {
-	if (nr < SYSCALL_MAX && syscall_table[nr] && syscall_table[nr] != sys_absent)
-		return syscall_table[nr] == sys_refused;
-	return !is_whole();
+	return syscall_is_there(nr) ? syscall_table[nr] == sys_refused : !is_whole();
 }
 
 /* fork, vfork, execve, execveat. */
@@ -201,12 +214,17 @@ static long sys_refused(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	return syscall_refuse_event(starts_another((unsigned)current_regs()->orig_rax) ? POLICY_EXEC : POLICY_REFUSED, EPERM);
 }
 
-static NOINLINE long unknown(unsigned nr)
+/* Numbers beyond the table share the last one's flag: a program that tries them must not fill the log. */
+static u8 *told_flag(unsigned nr)
 {
-	/* Numbers beyond the table share the last one's flag: a program that tries them must not fill the log. */
-	u8 *flag = &told[MIN(nr, SYSCALL_MAX - 1u)];
+	return &told[MIN(nr, SYSCALL_MAX - 1u)];
+}
 
-	if (likely(READ_ONCE(*flag)) || __atomic_exchange_n(flag, 1, __ATOMIC_RELAXED))
+static COLD NOINLINE long unknown_first(void)
+{
+	unsigned nr = (unsigned)current_regs()->orig_rax;
+
+	if (__atomic_exchange_n(told_flag(nr), 1, __ATOMIC_RELAXED))
 		return -ENOSYS;
 	if (nr >= SYSCALL_MAX)
 		log_warn("system call %u is not known: ENOSYS\n", nr);
@@ -217,15 +235,15 @@ static NOINLINE long unknown(unsigned nr)
 
 static long sys_unknown(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
-	return unknown((unsigned)current_regs()->orig_rax);
+	return likely(READ_ONCE(*told_flag((unsigned)current_regs()->orig_rax))) ? -ENOSYS : unknown_first();
 }
 
-/* No entry in the table: a number that nobody uses, or a call that this kernel was linked without. */
-static long absent(unsigned nr)
+/* A number that nobody uses, or a call that this kernel was linked without; where rules or the host want to hear of it. */
+static COLD long sys_missing(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
-	if (unlikely(!is_whole()))
+	if (!is_whole())
 		return syscall_refuse_event(POLICY_ABSENT, ENOSYS);
-	return unlikely(policy_given(POLICY_LIST_SYSCALLS)) && !policy_depart(POLICY_SYSCALL, NULL) ? -EPERM : unknown(nr);
+	return policy_depart(POLICY_SYSCALL, NULL) ? sys_unknown(a, b, c, d, e, f) : -EPERM;
 }
 
 /* In a kernel of one program: in place of each call that it does not have, if that does not stop the machine. A flood of them costs little. */
@@ -234,66 +252,45 @@ static long sys_absent(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	return likely(tripwire_count_muted()) ? -ENOSYS : syscall_refuse_event(POLICY_ABSENT, ENOSYS);
 }
 
-/* Numbers beyond the table. */
-static void absent_beyond(struct user_regs *regs)
-{
-	regs->rax = (u64)sys_absent(0, 0, 0, 0, 0, 0);
-}
-
 /* A restart code is settled on the exit path, when it is known whether a handler runs. */
 static void result_restart(struct user_regs *regs)
 {
 	thread_set_work(thread_current(), THREAD_WORK_SYSCALL_RESTART);
 }
 
-void syscall_dispatch(struct user_regs *regs)
+long syscall_dispatch(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
-	unsigned nr = (unsigned)regs->orig_rax;
-	syscall_fn fn = nr < SYSCALL_MAX ? syscall_table[nr] : NULL;
+	struct user_regs *regs = current_regs();
 
 	if (unlikely(tracing != NULL))
 		tracing->enter(regs);
-	long r = fn ? fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9) : absent(nr);
+	long r = syscall_table[MIN((unsigned)regs->orig_rax, (unsigned)SYSCALL_MAX)](a, b, c, d, e, f);
 	if (unlikely(tracing != NULL))
 		tracing->leave(regs, r);
-	regs->rax = (u64)r;
-	if (r >= -ERESTART_RESTARTBLOCK && r <= -ERESTARTSYS)
-		result_restart(regs);
+	return r;
 }
 
 /* A kernel that has the calls of its manifest and no others needs no watch, unless the manifest says more of some. */
 LINK_SLOT_OF(watch_init);
 static __typeof__(&watch_init) const volatile watch_start RO_AFTER_INIT = LINK_SLOT(watch_init);
 
-static COLD void absent_fill(void)
-{
-	for (unsigned nr = 0; nr < SYSCALL_MAX; nr++)
-		if (!syscall_table[nr])
-			syscall_table[nr] = sys_absent;
-	arch_hooks.syscall = absent_beyond;
-}
-
 LINK_SLOT_OF(robust_leave);
 COLD void linux_init(bool trace)
 {
 	static const struct task_ops ops = { .leave = LINK_SLOT(robust_leave) };
+	static const syscall_fn every = syscall_dispatch;
 
 	table_fill();
 	tracing = trace ? LINK_FIRST(tracer) : NULL;
 	task_set_ops(&ops);
 	tripwire_call = call_describe;
-	arch_hooks.syscall = syscall_dispatch;
 	arch_hooks.restart = result_restart;
+	arch_hooks.calls = tracing ? &every : syscall_table;
+	arch_hooks.ncalls = tracing ? 0 : SYSCALL_MAX;
 	if (watch_start)
 		watch_start();
 	else if (policy_watches_arguments())
 		process_cannot_run(126, "rules for arguments of calls: this kernel is linked without");
-	if (!tracing && arch_hooks.syscall == syscall_dispatch) {
-		arch_hooks.calls = syscall_table;
-		arch_hooks.ncalls = SYSCALL_MAX;
-		if (!is_whole() && !policy_stops(POLICY_ABSENT))
-			absent_fill();
-	}
 	arch_hooks.user_fault = lx_user_fault;
 	arch_hooks.user_trap = lx_user_trap;
 	arch_hooks.user_work = lx_user_work;

@@ -14,10 +14,11 @@ struct task;
 
 void linux_init(bool trace);
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
-/* SYSCALL_MAX handlers by number, NULL: no such call here. Filled by linux_init, changed by watch_init only, sealed after the boot. */
+/* SYSCALL_MAX handlers by number, and one for what is not there. Filled by linux_init, changed by watch_init only, sealed after the boot. */
 extern syscall_fn syscall_table[];
-/* arch_hooks.syscall: what the table has no handler for, and every call while tracing or learning. */
-void syscall_dispatch(struct user_regs *regs);
+bool syscall_is_there(unsigned nr);
+/* The way to the table of every call while tracing or learning. */
+long syscall_dispatch(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 /* The name of a call, or NULL. */
 const char *syscall_name(unsigned nr);
 /* Is it refused always, or not in this kernel, so that its handler tells of it whatever the rules say? */
@@ -30,8 +31,7 @@ long syscall_refuse_mapping(int errno_to_return);
 /* sys_pidfd.c: 0 if the descriptor is a pidfd (it is the process's), else -EBADF. */
 int pidfd_check(int fd);
 
-/* watch.c: arch_hooks.syscall while learning; watch_init, after policy_init, sets it or changes the table by the rules. */
-void syscall_watched(struct user_regs *regs);
+/* watch.c: after policy_init: puts itself before the table (learning), or changes it by the rules. */
 void watch_init(void);
 
 /* Before and after each call, while tracing is on; picked as tracer.strace (trace.c). */

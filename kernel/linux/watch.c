@@ -159,15 +159,12 @@ static bool needs_watch(unsigned nr)
 	return (a && policy_given(a->list)) || (!policy_has_number(POLICY_LIST_SYSCALLS, nr) && !always_passes(nr));
 }
 
-void syscall_watched(struct user_regs *regs)
+static long syscall_watched(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
+	const struct user_regs *regs = arch_user_regs(&thread_current()->arch);
 	unsigned nr = (unsigned)regs->orig_rax;
 
-	if (unlikely(nr >= CALLS || !is_plain(nr)) && !watch(regs, nr)) {
-		regs->rax = (u64)-EPERM;
-		return;
-	}
-	syscall_dispatch(regs);
+	return likely(nr < CALLS && is_plain(nr)) || watch(regs, nr) ? syscall_dispatch(a, b, c, d, e, f) : -EPERM;
 }
 
 /* uring_op_guard */
@@ -180,18 +177,21 @@ static int operation_check(u8 opcode)
 
 void watch_init(void)
 {
+	static const syscall_fn every = syscall_watched;
+
 	if (!policy_watches_calls())
 		return;
 	uring_op_guard = operation_check;
 	if (policy_learning) {
-		arch_hooks.syscall = syscall_watched;
+		arch_hooks.calls = &every;
+		arch_hooks.ncalls = 0;
 		return;
 	}
 	for (u32 bit = 0; bit < 16; bit++)
 		protections |= (u32)policy_has_number(POLICY_LIST_MMAP, bit) << bit;
 	protections_any = (protections | protections >> 8) & 0xff;
 	for (unsigned nr = 0; nr < SYSCALL_MAX; nr++)
-		if (syscall_table[nr] && needs_watch(nr)) {
+		if (syscall_is_there(nr) && needs_watch(nr)) {
 			originals[nr] = syscall_table[nr];
 			syscall_table[nr] = watch_of(nr);
 		}

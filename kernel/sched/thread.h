@@ -28,8 +28,8 @@ enum {
 };
 
 struct thread {
-	u32 user_work;               /* atomic; first member: arch tests it on the way out */
 	u32 state;                   /* S: run queue lock of cpu */
+	u32 user_work;               /* atomic; directly before arch, whose first word it tests together with this one on the way out */
 	struct arch_thread arch;
 	u32 cpu;                     /* where it runs or ran last */
 	u32 affinity;                /* bit per CPU */

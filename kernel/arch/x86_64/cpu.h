@@ -18,14 +18,14 @@
 #define EXIT_FULL      1    /* registers were changed: leave by iretq */
 #define EXIT_FPU       2    /* the FPU registers are in memory: load them */
 #define ARCH_THREAD_EXIT_FLAGS 0
-#define THREAD_USER_WORK 0  /* offsets in struct thread (asserted by init) */
+#define THREAD_USER_WORK 4  /* offsets in struct thread (asserted by init) */
 #define THREAD_EXIT_FLAGS 8 /* of its struct arch_thread */
+#define THREAD_WORK THREAD_USER_WORK /* both as one word */
 
 /* struct arch_hooks */
-#define HOOKS_SYSCALL 0
-#define HOOKS_CALLS   8
-#define HOOKS_RESTART 16
-#define HOOKS_NCALLS  24
+#define HOOKS_CALLS   0
+#define HOOKS_RESTART 8
+#define HOOKS_NCALLS  16
 #define HOOKS_RESTART_MAX 516   /* what arch_hooks.restart settles: results from -516 to -512 */
 #define HOOKS_RESTART_MIN 512
 
@@ -102,8 +102,7 @@ _Static_assert(offsetof(struct arch_cpu, thread) == CPU_THREAD, "asm");
 _Static_assert(offsetof(struct arch_thread, exit_flags) == ARCH_THREAD_EXIT_FLAGS, "asm");
 _Static_assert(offsetof(struct user_regs, rax) == REGS_RAX && offsetof(struct user_regs, orig_rax) == REGS_ORIG_RAX &&
 	       offsetof(struct user_regs, ss) == REGS_SS && sizeof(struct user_regs) == REGS_SIZE, "asm");
-_Static_assert(offsetof(struct arch_hooks, syscall) == HOOKS_SYSCALL && offsetof(struct arch_hooks, calls) == HOOKS_CALLS &&
-	       offsetof(struct arch_hooks, restart) == HOOKS_RESTART && offsetof(struct arch_hooks, ncalls) == HOOKS_NCALLS, "asm");
+_Static_assert(offsetof(struct arch_hooks, calls) == HOOKS_CALLS && offsetof(struct arch_hooks, restart) == HOOKS_RESTART && offsetof(struct arch_hooks, ncalls) == HOOKS_NCALLS, "asm");
 _Static_assert(HOOKS_RESTART_MAX == ERESTART_RESTARTBLOCK && HOOKS_RESTART_MIN == ERESTARTSYS, "asm");
 _Static_assert(sizeof(struct tss) == 104, "Intel SDM 3A, 8.7");
 

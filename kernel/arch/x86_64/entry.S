@@ -96,52 +96,57 @@ syscall_entry:
 	pushq %r13
 	pushq %r14
 	pushq %r15
-	xorl %ebp, %ebp
 	movl %eax, %eax
 	sti
 	cmpl arch_hooks + HOOKS_NCALLS(%rip), %eax
-	jae .Lother
-	movq arch_hooks + HOOKS_CALLS(%rip), %rcx
-	movq (%rcx,%rax,8), %rax
-	testq %rax, %rax
-	jz .Lother
+	jae .Lbeyond
+1:	movq arch_hooks + HOOKS_CALLS(%rip), %r11
 	movq %r10, %rcx			/* the other arguments are where C wants them */
-	call *%rax
-	movq %rax, REGS_RAX(%rsp)
-	addq $HOOKS_RESTART_MAX, %rax
-	cmpq $(HOOKS_RESTART_MAX - HOOKS_RESTART_MIN), %rax
-	jbe .Lrestart
+	call *(%r11,%rax,8)
+	cmpq $-HOOKS_RESTART_MIN, %rax
+	jle .Lrestart
 
-.Lleave:
+.Lleave:				/* rax: the result */
 	cli
-	movq %gs:CPU_CURRENT, %rax
-	movl THREAD_USER_WORK(%rax), %edx
-	orl THREAD_EXIT_FLAGS(%rax), %edx
-	jnz .Lleave_slow
-1:	movq REGS_RBP(%rsp), %rbp	/* rbx and r12 to r15 are as they came: C keeps them, and who changed them asked for EXIT_FULL */
-	addq $REGS_R11, %rsp
-	POP_SCRATCH
+	movq %gs:CPU_CURRENT, %rdx
+	cmpq $0, THREAD_WORK(%rdx)	/* user_work and exit_flags */
+	jne .Lleave_slow
+2:	addq $REGS_R11, %rsp		/* rbx, rbp and r12 to r15 are as they came: C keeps them, and who changed them asked for EXIT_FULL */
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rcx			/* not rax */
+	popq %rcx
+	popq %rdx
+	popq %rsi
+	popq %rdi
 	movq (REGS_RSP - REGS_ORIG_RAX)(%rsp), %rsp
 	swapgs
 	sysretq				/* keeps (E4) */
 
 .Lleave_slow:			/* another thread ran meanwhile, as after most sleeps: its vector registers, and nothing else? */
-	cmpl $0, THREAD_USER_WORK(%rax)
+	movq %rax, REGS_RAX(%rsp)
+	cmpl $0, THREAD_USER_WORK(%rdx)
 	jne user_exit
-	cmpl $EXIT_FPU, THREAD_EXIT_FLAGS(%rax)
+	cmpl $EXIT_FPU, THREAD_EXIT_FLAGS(%rdx)
 	jne user_exit
-	movl $0, THREAD_EXIT_FLAGS(%rax)
+	movl $0, THREAD_EXIT_FLAGS(%rdx)
 	call fpu_restore_current
+	movq REGS_RAX(%rsp), %rax
+	jmp 2b
+
+.Lbeyond:				/* behind the table stands who answers for all other numbers */
+	movl arch_hooks + HOOKS_NCALLS(%rip), %eax
 	jmp 1b
 
-.Lother:				/* not in the table, or every call is looked at */
-	movq %rsp, %rdi
-	call *arch_hooks + HOOKS_SYSCALL(%rip)
-	jmp .Lleave
-
 .Lrestart:
+	cmpq $-HOOKS_RESTART_MAX, %rax
+	jl .Lleave
+	movq %rax, REGS_RAX(%rsp)
 	movq %rsp, %rdi
 	call *arch_hooks + HOOKS_RESTART(%rip)
+	movq REGS_RAX(%rsp), %rax
 	jmp .Lleave
 
 /* ---- The way out: struct user_regs at rsp. Comes with interrupts masked ---- */
