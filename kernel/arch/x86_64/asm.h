@@ -92,9 +92,9 @@ static inline struct cpuid x86_cpuid(u32 leaf, u32 sub)
 }
 static inline u64 x86_rdtsc(void)
 {
-	u32 lo, hi;
+	u64 lo, hi;                              /* both are zero above 32 bits */
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (u64)hi << 32 | lo;
+	return hi << 32 | lo;
 }
 /* Only for registers whose presence CPUID tells. */
 static inline u64 x86_rdmsr(u32 msr)

@@ -2,7 +2,8 @@
  * clock.c - the clock: the time-stamp counter scaled to nanoseconds since the machine's first instruction.
  *
  * ns = base_ns + ((tsc - base_tsc) * mult >> 32). The same numbers lie in the page that the vDSO reads, under a sequence
- * counter. They change only in clock_set_rate_locked, which joins the old line to the new one without a step back.
+ * counter, with a base for each clock that follows. They change only in clock_set_rate_locked, which joins the old line to the new one
+ * without a step back.
  *
  * Invariant (C1): time does not run backwards on any CPU: counters of a virtual machine's CPUs are one counter
  * with one offset (QEMU, KVM, Xen); lfence keeps the read after what came before.
@@ -20,6 +21,7 @@ static union {
 	struct vvar v;
 	u8 page[PAGE_SIZE];
 } vvar_page __attribute__((section(".bss.pages")));
+static u64 real_offset_ns;               /* real time = the clock + this */
 static u64 tsc_khz;
 static u64 tsc_per_ns_q32;              /* the other direction, for TSC-deadline */
 static struct spinlock clock_lock = SPINLOCK_INIT;
@@ -38,16 +40,16 @@ u64 arch_clock_mono_ns(void)
 	u64 ns;
 
 	do {
-		seq = __atomic_load_n(&vvar.seq, __ATOMIC_ACQUIRE);
-		ns = vvar.base_ns + (u64)((unsigned __int128)(tsc_ordered() - vvar.base_tsc) * vvar.mult >> 32);
+		seq = __atomic_load_n(&vvar.seq, __ATOMIC_ACQUIRE) & ~1u; /* an odd one is not there when it is looked at again */
+		ns = vvar.base_ns[VVAR_MONO] + (u64)((unsigned __int128)(tsc_ordered() - vvar.base_tsc) * vvar.mult >> 32);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while (unlikely(seq != READ_ONCE(vvar.seq) || seq & 1));
+	} while (unlikely(seq != READ_ONCE(vvar.seq)));
 	return ns;
 }
 
 u64 clock_tsc_to_ns(u64 tsc) { return (u64)((unsigned __int128)tsc * vvar.mult >> 32); }
 u64 clock_ns_to_tsc_delta(u64 ns) { return (u64)((unsigned __int128)ns * tsc_per_ns_q32 >> 32); }
-u64 arch_clock_real_offset_ns(void) { return READ_ONCE(vvar.real_offset_ns); }
+u64 arch_clock_real_offset_ns(void) { return READ_ONCE(real_offset_ns); }
 
 static void vvar_write_begin(void)
 {
@@ -56,12 +58,20 @@ static void vvar_write_begin(void)
 }
 static void vvar_write_end(void) { __atomic_store_n(&vvar.seq, vvar.seq + 1, __ATOMIC_RELEASE); }
 
+/* Between vvar_write_begin and _end. */
+static void bases_set(u64 mono_ns)
+{
+	for (unsigned i = 0; i < VVAR_CLOCKS; i++)
+		vvar.base_ns[i] = VVAR_IS_CALL(i) ? VVAR_CALL : mono_ns + (VVAR_IS_REAL(i) ? real_offset_ns : 0);
+}
+
 void arch_clock_set_real_offset(u64 offset_ns)
 {
 	irq_flags_t f = spin_lock_irqsave(&clock_lock);
 
 	vvar_write_begin();
-	vvar.real_offset_ns = offset_ns;
+	WRITE_ONCE(real_offset_ns, offset_ns);
+	bases_set(vvar.base_ns[VVAR_MONO]);
 	vvar_write_end();
 	spin_unlock_irqrestore(&clock_lock, f);
 }
@@ -73,7 +83,7 @@ static void clock_set_rate_locked(u64 khz)
 
 	vvar_write_begin();
 	if (vvar.mult) {
-		vvar.base_ns += (u64)((unsigned __int128)(now_tsc - base) * vvar.mult >> 32);
+		bases_set(vvar.base_ns[VVAR_MONO] + (u64)((unsigned __int128)(now_tsc - base) * vvar.mult >> 32));
 		base = now_tsc;
 	}
 	vvar.base_tsc = base;
@@ -98,7 +108,6 @@ void arch_clock_init(u64 tsc_khz_hint, u64 real_time_ns_hint)
 	u64 khz = calibrate_tsc_khz(tsc_khz_hint), real;
 
 	clock_set_rate_locked(khz);     /* nobody else is there yet */
-	vvar.usable = 1;
 	lapic_timer_init();
 	real = calibrate_real_time_ns(real_time_ns_hint);
 	arch_clock_set_real_offset(real - MIN(real, arch_clock_mono_ns()));

@@ -4,23 +4,12 @@
  */
 #include "arch/x86_64/vvar.h"
 
-#define LX_CLOCK_REALTIME 0
-#define LX_CLOCK_MONOTONIC 1
-#define LX_CLOCK_MONOTONIC_RAW 4
-#define LX_CLOCK_REALTIME_COARSE 5
-#define LX_CLOCK_MONOTONIC_COARSE 6
-#define LX_CLOCK_BOOTTIME 7
 #define LX_SYS_gettimeofday 96
 #define LX_SYS_time 201
 #define LX_SYS_clock_gettime 228
 #define LX_SYS_clock_getres 229
 #define EINVAL 22
 #define SEL_CPU 0x7b
-
-/* Clocks of the line that the page describes; a bit each. */
-#define SERVED (1u << LX_CLOCK_REALTIME | 1u << LX_CLOCK_MONOTONIC | 1u << LX_CLOCK_MONOTONIC_RAW | \
-		1u << LX_CLOCK_REALTIME_COARSE | 1u << LX_CLOCK_MONOTONIC_COARSE | 1u << LX_CLOCK_BOOTTIME)
-#define REAL (1u << LX_CLOCK_REALTIME | 1u << LX_CLOCK_REALTIME_COARSE)
 
 struct lx_timespec {
 	s64 sec, nsec;
@@ -32,7 +21,8 @@ struct lx_timezone {
 	s32 minuteswest, dsttime;
 };
 
-extern const struct vvar vdso_vvar __attribute__((visibility("hidden")));
+/* Not const: the kernel changes it, and what is read below is read again. */
+extern struct vvar vdso_vvar __attribute__((visibility("hidden")));
 
 int __vdso_clock_gettime(s32 clock, struct lx_timespec *ts);
 int __vdso_gettimeofday(struct lx_timeval *tv, struct lx_timezone *tz);
@@ -50,52 +40,48 @@ static ALWAYS_INLINE s64 syscall2(u64 nr, u64 a, u64 b)
 
 static ALWAYS_INLINE u64 tsc(void)
 {
-	u32 lo, hi;
+	u64 lo, hi;
 
 	__asm__ volatile("lfence; rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
-	return (u64)hi << 32 | lo;
+	return hi << 32 | lo;
 }
 
-/* False if the counter cannot be used. */
-static ALWAYS_INLINE bool now_ns(bool real, u64 *ret)
+/* Below 0: only the system call knows. An odd seq is one that is not there when it is looked at again. */
+static ALWAYS_INLINE s64 now_ns(u32 clock)
 {
 	const struct vvar *v = &vdso_vvar;
 	u32 seq;
 	u64 ns;
 
 	do {
-		seq = __atomic_load_n(&v->seq, __ATOMIC_ACQUIRE);
-		if (unlikely(!v->usable))
-			return false;
-		ns = v->base_ns + (u64)((unsigned __int128)(tsc() - v->base_tsc) * v->mult >> 32);
-		if (real)
-			ns += v->real_offset_ns;
+		seq = __atomic_load_n(&v->seq, __ATOMIC_ACQUIRE) & ~1u;
+		ns = v->base_ns[clock] + (u64)((unsigned __int128)(tsc() - v->base_tsc) * v->mult >> 32);
+		__asm__("" : "+r"(ns));          /* made here, and not of copies after the loop */
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while (unlikely(seq != READ_ONCE(v->seq) || seq & 1));
-	*ret = ns;
-	return true;
+	} while (unlikely(seq != READ_ONCE(v->seq)));
+	return (s64)ns;
 }
 
 int __vdso_clock_gettime(s32 clock, struct lx_timespec *ts)
 {
-	u64 ns;
+	s64 ns = likely((u32)clock < VVAR_CLOCKS) ? now_ns((u32)clock) : -1;
 
-	if (unlikely((u32)clock >= 32 || !(SERVED & 1u << clock) || !now_ns(REAL & 1u << clock, &ns)))
+	if (unlikely(ns < 0))
 		return (int)syscall2(LX_SYS_clock_gettime, (u64)(s64)clock, (u64)ts);
-	ts->sec = (s64)(ns / NSEC_PER_SEC);
-	ts->nsec = (s64)(ns % NSEC_PER_SEC);
+	ts->sec = (s64)((u64)ns / NSEC_PER_SEC);
+	ts->nsec = (s64)((u64)ns % NSEC_PER_SEC);
 	return 0;
 }
 
 int __vdso_gettimeofday(struct lx_timeval *tv, struct lx_timezone *tz)
 {
-	u64 ns;
-
 	if (tv) {
-		if (unlikely(!now_ns(true, &ns)))
+		s64 ns = now_ns(VVAR_REAL);
+
+		if (unlikely(ns < 0))
 			return (int)syscall2(LX_SYS_gettimeofday, (u64)tv, (u64)tz);
-		tv->sec = (s64)(ns / NSEC_PER_SEC);
-		tv->usec = (s64)(ns % NSEC_PER_SEC / 1000);
+		tv->sec = (s64)((u64)ns / NSEC_PER_SEC);
+		tv->usec = (s64)((u64)ns % NSEC_PER_SEC / 1000);
 	}
 	if (tz)
 		tz->minuteswest = tz->dsttime = 0;
@@ -104,12 +90,11 @@ int __vdso_gettimeofday(struct lx_timeval *tv, struct lx_timezone *tz)
 
 s64 __vdso_time(s64 *t)
 {
-	u64 ns;
-	s64 s;
+	s64 s = now_ns(VVAR_REAL);
 
-	if (unlikely(!now_ns(true, &ns)))
+	if (unlikely(s < 0))
 		return syscall2(LX_SYS_time, (u64)t, 0);
-	s = (s64)(ns / NSEC_PER_SEC);
+	s = (s64)((u64)s / NSEC_PER_SEC);
 	if (t)
 		*t = s;
 	return s;
