@@ -222,6 +222,9 @@ size_t arch_clear_user(uintptr_t dst, size_t len);
 /* Atomic on an aligned user word; false on a fault. */
 bool arch_user_load_u32(uintptr_t va, u32 *ret);
 bool arch_user_cmpxchg_u32(uintptr_t va, u32 old, u32 new_value, u32 *ret_seen);
+/* Eight bytes, aligned or not; false on a fault. */
+bool arch_user_get_u64(uintptr_t va, u64 *ret);
+bool arch_user_put_u64(uintptr_t va, u64 value);
 /* Length of the string at va without its NUL, at most max; -1 on a fault. Copies into dst (max + 1 bytes). */
 ssize_t arch_copy_string_from_user(char *dst, uintptr_t va, size_t max);
 

@@ -69,23 +69,24 @@ long sys_epoll_ctl(int epfd, int op, int fd, struct uaddr event)
 	return epoll_ctl_call(epfd, op, fd, &ev);
 }
 
-static long wait_call(int epfd, struct uaddr events, int max, u64 deadline_ns)
+static NOINLINE long wait_call(int epfd, struct uaddr events, int max, u64 deadline_ns)
 {
 	struct file *ep = fd_lookup(epfd);
+	NO_AUTO_INIT struct lx_epoll_event one;
 	NO_AUTO_INIT struct uio u;
 	long r;
 
-	if (!ep)
+	if (unlikely(!ep))
 		return -EBADF;
-	if (max <= 0 || (u32)max > INT32_MAX / sizeof(struct lx_epoll_event)) {
+	if (unlikely(max <= 0 || (u32)max > INT32_MAX / sizeof(one))) {
 		r = -EINVAL;
-	} else if (!user_range_ok(events, (size_t)max * sizeof(struct lx_epoll_event))) {
+	} else if (unlikely(!user_range_ok(events, (size_t)max * sizeof(one)))) {
 		r = -EFAULT;
-	} else if (!file_is_epoll(ep)) {
-		r = -EINVAL;
 	} else {
-		uio_init_user_one(&u, events, (size_t)max * sizeof(struct lx_epoll_event));
-		r = epoll_wait_events(ep, &u, (unsigned)max, deadline_ns);
+		uio_init_user_one(&u, events, (size_t)max * sizeof(one));
+		r = epoll_wait_events(ep, &u, (unsigned)max, deadline_ns, &one);
+		if (likely(r == EPOLL_ONE))
+			r = copy_to_user(events, &one, sizeof(one)) ? -EFAULT : 1;
 	}
 	file_put(ep);
 	return r;

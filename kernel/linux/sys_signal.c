@@ -63,7 +63,7 @@ long sys_rt_sigprocmask(int how, struct uaddr set, struct uaddr oldset, size_t s
 	if (sigsetsize != LX_SIGSET_SIZE)
 		return -EINVAL;
 	if (!uaddr_is_null(set)) {
-		if (copy_from_user(&m, set, sizeof(m)))
+		if (user_get_u64(set, &m))
 			return -EFAULT;
 		switch (how) {
 		case LX_SIG_BLOCK: m |= old; break;
@@ -74,7 +74,7 @@ long sys_rt_sigprocmask(int how, struct uaddr set, struct uaddr oldset, size_t s
 		if ((m & ~SIGSET_UNBLOCKABLE) != old)
 			signal_set_mask(m);
 	}
-	return !uaddr_is_null(oldset) && copy_to_user(oldset, &old, sizeof(old)) ? -EFAULT : 0;
+	return !uaddr_is_null(oldset) && user_put_u64(oldset, old) ? -EFAULT : 0;
 }
 
 long sys_rt_sigpending(struct uaddr set, size_t sigsetsize)

@@ -31,6 +31,10 @@
 static struct heap_cache item_cache = HEAP_CACHE(epoll_item);
 struct mutex epoll_links_mutex = MUTEX_INIT(epoll_links_mutex);
 
+static const struct file_ops epoll_file_ops;
+
+bool file_is_epoll(const struct file *f) { return f->ops == &epoll_file_ops; }
+
 /* ---- From wait queues ---- */
 
 static bool item_wake(struct waitq_entry *e, u32 key)
@@ -41,11 +45,11 @@ static bool item_wake(struct waitq_entry *e, u32 key)
 
 	if (!(events & ~ITEM_PRIVATE) || (key && !(key & events)))
 		return false;
-	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
+	spin_lock(&ep->lock);            /* interrupts are masked: the queue's lock is held */
 	it->woken = true;
 	if (list_empty(&it->ready))
 		list_append(&ep->ready, &it->ready);
-	spin_unlock_irqrestore(&ep->lock, fl);
+	spin_unlock(&ep->lock);
 	waitq_wake(&ep->waitq, POLL_IN | POLL_RDNORM, 1);
 	return true;
 }
@@ -171,16 +175,16 @@ static struct epoll_item *only_one(struct epoll *ep)
 	return it->events & (LX_EPOLLONESHOT | LX_EPOLLET) ? NULL : it;
 }
 
-/* Ask it; set->mtx is held. 1 and its event is told, 0: it was not ready, and is off the list unless it was woken meanwhile; -EFAULT. */
-static ssize_t ask_one(struct epoll *ep, struct epoll_item *it, struct uio *u)
+/* Ask it; set->mtx is held. EPOLL_ONE and its event, 0: it was not ready, and is off the list unless it was woken meanwhile. */
+static ALWAYS_INLINE ssize_t ask_one(struct epoll *ep, struct epoll_item *it, struct lx_epoll_event *ret)
 {
 	WRITE_ONCE(it->woken, false);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);         /* a wake before this is seen by asking, one after it by woken */
-	u32 ev = file_poll(it->file, NULL) & it->events & ~ITEM_PRIVATE;
+	u32 ev = it->file->ops->poll(it->file, NULL) & it->events & ~ITEM_PRIVATE;
 
-	if (ev) {
-		struct lx_epoll_event out = { ev, it->data };
-		return uio_put(u, &out, sizeof(out)) == sizeof(out) ? 1 : -EFAULT;
+	if (likely(ev)) {
+		*ret = (struct lx_epoll_event){ ev, it->data };
+		return EPOLL_ONE;
 	}
 	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
 
@@ -214,59 +218,60 @@ static NOINLINE ssize_t collect_several(struct epoll *ep, struct uio *u, unsigne
 	return done ? (ssize_t)done : ok ? 0 : -EFAULT;
 }
 
-static ssize_t collect(struct epoll *ep, struct uio *u, unsigned max)
+static ALWAYS_INLINE ssize_t collect(struct epoll *ep, struct uio *u, unsigned max, struct lx_epoll_event *ret_one)
 {
-	mutex_lock(&ep->mtx);
+	mutex_lock_here(&ep->mtx);
 	struct epoll_item *it = only_one(ep);
-	ssize_t r = likely(it) ? ask_one(ep, it, u) : collect_several(ep, u, max);
-	mutex_unlock(&ep->mtx);
+	ssize_t r = likely(it) ? ask_one(ep, it, ret_one) : collect_several(ep, u, max);
+	mutex_unlock_here(&ep->mtx);
 	if (ready_any(ep))               /* left over, or still ready: the next waiter's */
 		waitq_wake(&ep->waitq, POLL_IN | POLL_RDNORM, 1);
 	return r;
 }
 
-static int sleep_until_ready(struct epoll *ep, u64 deadline_ns)
+/* Sleep until something may be ready: 1, 0 at the deadline (which is then 0: look once more), -EINTR. */
+static NOINLINE int sleep_until_ready(struct epoll *ep, u64 *deadline_ns)
 {
 	NO_AUTO_INIT struct waiter w;
 	int r = 0;
 
 	waitq_prepare(&ep->waitq, &w, true);
 	while (!ready_any(ep)) {
-		r = waitq_block(&w, true, deadline_ns);
+		r = waitq_block(&w, true, *deadline_ns);
 		if (r)
 			break;
 	}
 	waitq_finish(&w);
-	return r;
+	if (r == -ETIMEDOUT)
+		*deadline_ns = 0;
+	else if (r)
+		return -EINTR;
+	return ready_any(ep);
 }
 
-static NOINLINE ssize_t wait_events(struct epoll *ep, struct uio *u, unsigned max, u64 deadline_ns)
+static NOINLINE ssize_t wait_events(struct epoll *ep, struct uio *u, unsigned max, u64 deadline_ns, struct lx_epoll_event *ret_one)
 {
 	for (;;) {
 		if (ready_any(ep)) {
-			ssize_t n = collect(ep, u, max);
-			if (n)
+			ssize_t n = collect(ep, u, max, ret_one);
+			if (likely(n))
 				return n;
-			if (!deadline_ns)
-				return 0;
 		}
 		if (!deadline_ns)
 			return 0;
-		int r = sleep_until_ready(ep, deadline_ns);
-		if (r && !ready_any(ep))
-			return r == -ETIMEDOUT ? 0 : -EINTR;
-		if (r == -ETIMEDOUT)
-			deadline_ns = 0;
-		else if (r)
-			return -EINTR;
+		int r = sleep_until_ready(ep, &deadline_ns);
+		if (r <= 0)
+			return r;
 	}
 }
 
-ssize_t epoll_wait_events(struct file *f, struct uio *u, unsigned max, u64 deadline_ns)
+ssize_t epoll_wait_events(struct file *f, struct uio *u, unsigned max, u64 deadline_ns, struct lx_epoll_event *ret_one)
 {
 	struct epoll *ep = f->priv;
 
-	return deadline_ns || ready_any(ep) ? wait_events(ep, u, max, deadline_ns) : 0;
+	if (unlikely(!file_is_epoll(f)))
+		return -EINVAL;
+	return deadline_ns || ready_any(ep) ? wait_events(ep, u, max, deadline_ns, ret_one) : 0;
 }
 
 /* ---- Membership ---- */
@@ -357,7 +362,7 @@ static int item_modify(struct epoll *ep, struct file *f, int fd, const struct lx
 		it->data = ev->data;
 		__atomic_store_n(&it->events, ev->events | ITEM_ALWAYS, __ATOMIC_RELAXED);
 		for (unsigned i = 0; i < it->nwaits; i++)
-			__atomic_store_n(&it->waits[i].entry.key, it->events & ~ITEM_PRIVATE, __ATOMIC_SEQ_CST);
+			waitq_change_key(&it->waits[i].entry, it->events & ~ITEM_PRIVATE);
 		item_check_now(it, NULL);
 	}
 	mutex_unlock(&ep->mtx);
@@ -477,10 +482,6 @@ static const struct file_ops epoll_file_ops = {
 	.release = epoll_release,
 };
 
-bool file_is_epoll(const struct file *f)
-{
-	return f->ops == &epoll_file_ops;
-}
 
 int epoll_create(struct file **ret)
 {

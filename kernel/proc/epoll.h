@@ -27,10 +27,11 @@ bool file_is_epoll(const struct file *f);
 /* ep is an epoll file (caller's check). -EEXIST, -ENOENT, -ELOOP, -EPERM, -EINVAL, -ENOMEM. May sleep. */
 int epoll_control(struct file *ep, int op, struct file *f, int fd, const struct lx_epoll_event *ev);
 /*
- * Write up to max events into u; waits until deadline_ns (0: does not wait). The number of
- * events, 0 at the deadline, -EINTR, -EFAULT.
+ * Write up to max events into u; waits until deadline_ns (0: does not wait). The number of events, 0 at the deadline, -EINTR,
+ * -EFAULT, -EINVAL: ep is no set. EPOLL_ONE: one event, in *ret_one and not in u; it stays ready.
  */
-ssize_t epoll_wait_events(struct file *ep, struct uio *u, unsigned max, u64 deadline_ns);
+#define EPOLL_ONE INT32_MAX
+ssize_t epoll_wait_events(struct file *ep, struct uio *u, unsigned max, u64 deadline_ns, struct lx_epoll_event *ret_one);
 /* The last reference of f is gone: drop the items that watch it. */
 void epoll_file_gone(struct file *f);
 

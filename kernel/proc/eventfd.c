@@ -20,12 +20,14 @@ struct eventfd {
 /* Take the count (or 1 of it); 0: there is none. */
 static ALWAYS_INLINE u64 take(struct eventfd *e)
 {
-	u64 c = READ_ONCE(e->count), n;
+	u64 c;
 
-	do {
-		n = c && e->semaphore ? 1 : c;
-	} while (n && unlikely(!__atomic_compare_exchange_n(&e->count, &c, c - n, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)));
-	return n;
+	if (likely(!e->semaphore))
+		return READ_ONCE(e->count) ? __atomic_exchange_n(&e->count, 0, __ATOMIC_SEQ_CST) : 0;
+	c = READ_ONCE(e->count);
+	while (c && !__atomic_compare_exchange_n(&e->count, &c, c - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+	return c != 0;
 }
 
 /* Add n unless that would be too much. */
@@ -40,39 +42,57 @@ static ALWAYS_INLINE bool give(struct eventfd *e, u64 n)
 	return true;
 }
 
+/* Is there a count (n 0), or room for n? */
+static NOINLINE bool can_go_on(const struct eventfd *e, u64 n)
+{
+	u64 c = READ_ONCE(e->count);
+
+	return n ? c <= COUNT_MAX && COUNT_MAX - c >= n : c != 0;
+}
+
+static NOINLINE int wait_for(struct eventfd *e, u64 n, bool nonblock)
+{
+	NO_AUTO_INIT struct waiter w;
+	int r = 0;
+
+	if (nonblock)
+		return -EAGAIN;
+	waitq_prepare(&e->waitq, &w, false);
+	while (!can_go_on(e, n) && r == 0)
+		r = waitq_block(&w, true, WAIT_FOREVER);
+	waitq_finish(&w);
+	return can_go_on(e, n) ? 0 : r;
+}
+
 static ssize_t eventfd_read(struct file *f, struct uio *u, u64 off, bool nonblock)
 {
 	struct eventfd *e = f->priv;
 	NO_AUTO_INIT u64 n;
-	int r = 0;
 
-	if (u->resid < sizeof(n))
+	if (unlikely(u->resid < sizeof(n)))
 		return -EINVAL;
-	n = take(e);
-	while (!n && r == 0) {
-		r = nonblock ? -EAGAIN : WAIT_EVENT_INTR(&e->waitq, READ_ONCE(e->count), WAIT_FOREVER);
-		n = r ? 0 : take(e);
+	while (unlikely(!(n = take(e)))) {
+		int r = wait_for(e, 0, nonblock);
+		if (r)
+			return r;
 	}
-	if (!n)
-		return r;
 	waitq_wake(&e->waitq, POLL_OUT | POLL_WRNORM, ~0u);
-	return uio_put(u, &n, sizeof(n)) == sizeof(n) ? (ssize_t)sizeof(n) : -EFAULT;
+	return likely(uio_put_u64(u, n)) ? (ssize_t)sizeof(n) : -EFAULT;
 }
 
 static ssize_t eventfd_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
 {
 	struct eventfd *e = f->priv;
 	NO_AUTO_INIT u64 n;
-	int r = 0;
 
-	if (u->resid < sizeof(n))
+	if (unlikely(u->resid < sizeof(n)))
 		return -EINVAL;
-	if (uio_get(u, &n, sizeof(n)) != sizeof(n))
+	if (unlikely(!uio_get_u64(u, &n)))
 		return -EFAULT;
-	if (n == UINT64_MAX)
+	if (unlikely(n == UINT64_MAX))
 		return -EINVAL;
-	while (!give(e, n)) {
-		r = nonblock ? -EAGAIN : WAIT_EVENT_INTR(&e->waitq, COUNT_MAX - READ_ONCE(e->count) >= n, WAIT_FOREVER);
+	while (unlikely(!give(e, n))) {
+		int r = wait_for(e, n, nonblock);
 		if (r)
 			return r;
 	}

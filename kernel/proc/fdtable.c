@@ -5,9 +5,8 @@
  * grow: an old directory stays allocated when a larger one replaces it, so that a looker-up
  * without a lock never reads freed memory (the sum of the old ones is smaller than the newest).
  *
- * Lookup takes no lock: it reads the slot, takes a reference if the file still has one
- * (file.c, invariant 1), and looks at the slot again; if another file is there now, it gives
- * the reference back and starts over.
+ * Lookup takes no lock: it reads the slot, counts a reference, and looks at the slot again: if the file is still there, the
+ * table's own reference was too, so it is one; if not, it gives it back and starts over (file.c, invariants 1 and 2).
  *
  * Invariants:
  *  1. A bit in chunk->used is set from fd_reserve until the slot is closed.
@@ -64,8 +63,7 @@ static ALWAYS_INLINE struct file *lookup(int fd)
 		struct file *f = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 		if (unlikely(!f))
 			return NULL;
-		if (unlikely(!file_try_get(f)))
-			continue;
+		__atomic_fetch_add(&f->refs, 1, __ATOMIC_SEQ_CST);
 		if (likely(__atomic_load_n(slot, __ATOMIC_ACQUIRE) == f))
 			return f;
 		file_put(f);

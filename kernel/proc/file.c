@@ -2,9 +2,10 @@
  * file.c - open file descriptions: life, position, read and write at it.
  *
  * Invariants:
- *  1. Memory of a struct file is only ever a struct file: a looker-up may hold a stale pointer
- *     and try to take a reference (file_try_get), which fails while refs is 0.
- *  2. refs goes 0 -> 1 only here, when all members are set.
+ *  1. Memory of a struct file is only ever a struct file: a looker-up may hold a stale pointer and count a reference (fd_lookup),
+ *     which is one only if the descriptor still has the file afterwards; else he gives it back.
+ *  2. So refs may be larger than what is held, at any time. It goes from 0 to FILE_REFS_FREE in one step, in file_put_last: who
+ *     does that releases the file. Free or not changes by adding, when all members are set.
  *  3. pos is used and changed with pos_lock held.
  *
  * Locks: pool_lock (leaf). What can fail: memory.
@@ -59,8 +60,10 @@ static struct file *file_make(void)
 
 	if (__atomic_fetch_add(&made, 1, __ATOMIC_RELAXED) < MAX(max, 1024ul)) {
 		struct file *f = heap_cache_alloc(&file_cache);
-		if (f)
+		if (f) {
+			f->refs = FILE_REFS_FREE;
 			return f;
+		}
 	}
 	__atomic_fetch_sub(&made, 1, __ATOMIC_RELAXED);
 	return NULL;
@@ -87,13 +90,17 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags)
 	f->positioned = ops->seekable;
 	f->async = NULL;
 	f->pool_next = NULL;
-	__atomic_store_n(&f->refs, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_sub(&f->refs, FILE_REFS_FREE - 1, __ATOMIC_RELEASE);
 	return f;
 }
 
 void file_put_last(struct file *f)
 {
-	ASSERT(f->refs == 0);
+	u32 none = 0;
+
+	/* A looker-up may have had it for a moment meanwhile: then he comes here too, and one of us does it. */
+	if (!__atomic_compare_exchange_n(&f->refs, &none, FILE_REFS_FREE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return;
 	if (!list_empty(&f->epoll_links))
 		epoll_file_gone(f);
 	if (unlikely(f->async != NULL))
@@ -105,11 +112,11 @@ void file_put_last(struct file *f)
 
 void file_put_call(struct file *f) { file_put_here(f); }
 
-void file_discard(struct file *f)
+COLD void file_discard(struct file *f)
 {
 	if (!f)
 		return;
-	f->refs = 0;
+	__atomic_fetch_add(&f->refs, FILE_REFS_FREE - 1, __ATOMIC_RELEASE);
 	pool_give(f);
 }
 
@@ -214,20 +221,28 @@ static COLD s64 seek_target(struct file *f, s64 offset, int whence)
 	return to < 0 ? -EINVAL : to;
 }
 
-s64 file_seek(struct file *f, s64 offset, int whence)
+static NOINLINE s64 seek_elsewhere(struct file *f, s64 offset, int whence)
 {
 	s64 to;
 
-	if (!f->ops->seekable)
-		return -ESPIPE;
-	if (unlikely(!f->positioned))
-		return whence >= SEEK_TO && whence <= SEEK_FROM_END ? 0 : -EINVAL;
 	mutex_lock(&f->pos_lock);
-	to = likely(whence == SEEK_TO && offset >= 0) ? offset : seek_target(f, offset, whence);
+	to = seek_target(f, offset, whence);
 	if (to >= 0)
 		f->pos = (u64)to;
 	mutex_unlock(&f->pos_lock);
 	return to;
+}
+
+s64 file_seek(struct file *f, s64 offset, int whence)
+{
+	if (unlikely(!f->positioned))
+		return !f->ops->seekable ? -ESPIPE : whence >= SEEK_TO && whence <= SEEK_FROM_END ? 0 : -EINVAL;
+	if (unlikely(whence != SEEK_TO || offset < 0))
+		return seek_elsewhere(f, offset, whence);
+	mutex_lock_here(&f->pos_lock);
+	f->pos = (u64)offset;
+	mutex_unlock_here(&f->pos_lock);
+	return offset;
 }
 
 COLD void file_fill_vattr(struct vattr *a, u64 ino, u32 mode, u32 dev, u32 blksize)

@@ -53,7 +53,7 @@ struct file_ops {
 
 struct file {
 	const struct file_ops *ops;
-	u32 refs;                    /* atomic */
+	u32 refs;                    /* atomic; from FILE_REFS_FREE on: free */
 	u32 flags;                   /* LX_O_* status flags (APPEND, NONBLOCK, ...) and access mode; atomic */
 	struct mutex pos_lock;       /* serialises users of pos */
 	u64 pos;                     /* P: pos_lock */
@@ -75,18 +75,9 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags) MUST_CHECK;  /* r
 /* Take back a file that nobody has seen yet: ops->release is not called. NULL is fine. */
 void file_discard(struct file *f);
 static inline void file_get(struct file *f) { __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED); }
-/* A reference unless the file is already going away (fd_lookup). */
-static ALWAYS_INLINE bool file_try_get(struct file *f)
-{
-	u32 n = __atomic_load_n(&f->refs, __ATOMIC_RELAXED);
-
-	do {
-		if (unlikely(n == 0))
-			return false;
-	} while (unlikely(!__atomic_compare_exchange_n(&f->refs, &n, n + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)));
-	return true;
-}
-/* The last reference: epoll items go, then ops->release. May sleep. */
+/* What refs counts from while the structure is free: a looker-up may add to it, and will take that back (file.c, invariant 2). */
+#define FILE_REFS_FREE (1u << 31)
+/* There is no reference: epoll items go, then ops->release. May sleep. */
 void file_put_last(struct file *f);
 void file_put_call(struct file *f);
 static ALWAYS_INLINE void file_put_here(struct file *f)

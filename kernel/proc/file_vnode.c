@@ -50,16 +50,7 @@ static COLD ssize_t write_through(struct file *f, u32 flags, u64 end, ssize_t n)
 	return r < 0 ? r : n;
 }
 
-static ALWAYS_INLINE ssize_t device_write(struct vnode *v, struct uio *u, u64 off, bool nonblock)
-{
-	ssize_t n = v->ops->write ? v->ops->write(v, u, off, nonblock) : -EINVAL;
-
-	if (n > 0)
-		notify_vnode(v, LX_IN_MODIFY);
-	return n;
-}
-
-static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
+static NOINLINE ssize_t regular_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
 {
 	struct vnode *v = f->vnode;
 	u32 flags = file_flags(f);
@@ -67,8 +58,6 @@ static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool non
 
 	if (unlikely(!u->resid))
 		return 0;
-	if (v->type != VNODE_REG)
-		return device_write(v, u, off, nonblock);
 	if (unlikely(READ_ONCE(process_rlimits[RLIM_FSIZE].cur) != UINT64_MAX))
 		n = limit_check(v, u, flags & LX_O_APPEND ? READ_ONCE(v->size) : off);
 	if (likely(n == 0))
@@ -78,6 +67,21 @@ static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool non
 		if (unlikely(flags & (LX_O_DSYNC | LX_O_DIRECT)))
 			n = write_through(f, flags, *ret_new_off, n);
 	}
+	return n;
+}
+
+static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
+{
+	struct vnode *v = f->vnode;
+	ssize_t n;
+
+	if (v->type == VNODE_REG)
+		return regular_write(f, u, off, nonblock, ret_new_off);
+	if (unlikely(!u->resid))
+		return 0;
+	n = v->ops->write ? v->ops->write(v, u, off, nonblock) : -EINVAL;
+	if (n > 0)
+		notify_vnode(v, LX_IN_MODIFY);
 	return n;
 }
 

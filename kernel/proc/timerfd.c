@@ -34,7 +34,7 @@ static ssize_t timerfd_read(struct file *f, struct uio *u, u64 off, bool nonbloc
 	}
 	if (!n)
 		return r;
-	return uio_put(u, &n, sizeof(n)) == sizeof(n) ? (ssize_t)sizeof(n) : -EFAULT;
+	return uio_put_u64(u, n) ? (ssize_t)sizeof(n) : -EFAULT;
 }
 
 static u32 timerfd_poll(struct file *f, struct poll_table *pt)

@@ -1,7 +1,7 @@
 /*
  * mutex.c - sleeping locks on wait queues.
  *
- * Mutex: owner is NULL or the holder. A taker that fails counts itself in `waiters`, then tries
+ * Mutex: owner is 0 or the holder. A taker that fails counts itself in `waiters`, then tries
  * again before each sleep, so a release either finds waiters or is seen by that try.
  * Rwlock: state is the number of readers, or -1. New readers stand back while a writer waits.
  */
@@ -9,31 +9,20 @@
 #include "sched/thread.h"
 #include "base/log.h"
 
-/* Before the scheduler starts there is one context, which must have a name too. */
-static struct thread *self(void)
-{
-	struct thread *t = thread_current();
-	return t ? t : (struct thread *)(uintptr_t)1;
-}
-
 void mutex_init(struct mutex *m)
 {
-	m->owner = NULL;
+	m->owner = 0;
 	m->waiters = 0;
 	waitq_init(&m->queue);
 }
 
-bool mutex_trylock(struct mutex *m)
-{
-	struct thread *none = NULL;
-	return __atomic_compare_exchange_n(&m->owner, &none, self(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
+bool mutex_trylock(struct mutex *m) { return mutex_trylock_here(m); }
 
-static NOINLINE void mutex_lock_slow(struct mutex *m)
+void mutex_lock_wait(struct mutex *m)
 {
 	NO_AUTO_INIT struct waiter w;
 
-	ASSERT(m->owner != self());
+	ASSERT(m->owner != mutex_self());
 	__atomic_fetch_add(&m->waiters, 1, __ATOMIC_SEQ_CST);
 	waitq_prepare(&m->queue, &w, true);
 	while (!mutex_trylock(m))
@@ -42,21 +31,17 @@ static NOINLINE void mutex_lock_slow(struct mutex *m)
 	__atomic_fetch_sub(&m->waiters, 1, __ATOMIC_SEQ_CST);
 }
 
-void mutex_lock(struct mutex *m)
-{
-	if (unlikely(!mutex_trylock(m)))
-		mutex_lock_slow(m);
-}
+void mutex_wake(struct mutex *m) { waitq_wake_one(&m->queue); }
+
+void mutex_lock(struct mutex *m) { mutex_lock_here(m); }
 
 void mutex_unlock(struct mutex *m)
 {
-	ASSERT(m->owner == self());
-	__atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
-	if (unlikely(__atomic_load_n(&m->waiters, __ATOMIC_SEQ_CST)))
-		waitq_wake_one(&m->queue);
+	ASSERT(mutex_is_held(m));
+	mutex_unlock_here(m);
 }
 
-bool mutex_is_held(const struct mutex *m) { return READ_ONCE(m->owner) == self(); }
+bool mutex_is_held(const struct mutex *m) { return READ_ONCE(m->owner) == mutex_self(); }
 
 void rwlock_init(struct rwlock *l)
 {

@@ -6,6 +6,9 @@
  * between taking the entry off the queue and the thread's state (sched_sleep_while, thread_wake): a thread is SLEEPING before
  * it looks whether its entry is still there.
  *
+ * A waker for some events only need not look at the entries when none of them is in q->keys, which is a part of the queue for this:
+ * it is there before the entry is, and may have more than the entries want, never less.
+ *
  * Who wakes a thread also takes its entry off the queue, so that the woken one does not need the lock, which its waker may
  * still hold: a waker's virtual CPU may have lost its processor to just that thread. For the same reason other CPUs
  * are interrupted only after the lock is released (sched_hold_kicks).
@@ -22,21 +25,34 @@
 void waitq_init(struct waitq *q)
 {
 	spin_init(&q->lock);
+	q->keys = 0;
 	list_init(&q->entries);
 }
 
-static ALWAYS_INLINE void add(struct waitq *q, struct waitq_entry *e, bool exclusive)
+/* Its key 0 means all. */
+static ALWAYS_INLINE void add(struct waitq *q, struct waitq_entry *e, u32 key, bool exclusive)
 {
 	irq_flags_t f = spin_lock_irqsave(&q->lock);
+	if (!key || list_empty(&q->entries))     /* nobody changes a key then, or it does not matter */
+		WRITE_ONCE(q->keys, key ? key : ~0u);
+	else
+		__atomic_fetch_or(&q->keys, key, __ATOMIC_RELAXED);
 	e->queue = q;
 	if (exclusive)
 		list_append(&q->entries, &e->link);
 	else
 		list_push(&q->entries, &e->link);
 	spin_unlock_irqrestore(&q->lock, f);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);         /* before the caller looks */
 }
 
-void waitq_add(struct waitq *q, struct waitq_entry *e) { add(q, e, e->exclusive); }
+void waitq_add(struct waitq *q, struct waitq_entry *e) { add(q, e, e->key, e->exclusive); }
+
+void waitq_change_key(struct waitq_entry *e, u32 key)
+{
+	WRITE_ONCE(e->key, key);
+	__atomic_fetch_or(&e->queue->keys, key ? key : ~0u, __ATOMIC_SEQ_CST);   /* and a barrier, before the caller looks */
+}
 
 void waitq_remove(struct waitq_entry *e)
 {
@@ -92,8 +108,7 @@ void waitq_prepare(struct waitq *q, struct waiter *w, bool exclusive)
 	w->entry.wake = waiter_wake;
 	w->thread = thread_current();
 	w->home = q;
-	add(q, &w->entry, exclusive);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);         /* before the caller looks */
+	add(q, &w->entry, 0, exclusive);
 }
 
 /* Its place after a wake that did not satisfy: first of its kind, for it has waited before. */
@@ -112,6 +127,7 @@ static NOINLINE void rearm(struct waiter *w)
 	struct waitq *q = w->home;
 
 	irq_flags_t f = spin_lock_irqsave(&q->lock);
+	WRITE_ONCE(q->keys, ~0u);
 	list_push(rearm_place(q, w->entry.exclusive), &w->entry.link);
 	w->entry.queue = q;
 	spin_unlock_irqrestore(&q->lock, f);

@@ -36,9 +36,10 @@
 
 struct waitq {
 	struct spinlock lock;        /* irq-safe */
+	u32 keys;                    /* at least what the entries' keys have; atomic */
 	struct list entries;         /* W: lock */
 };
-#define WAITQ_INIT(name) { SPINLOCK_INIT, LIST_INIT((name).entries) }
+#define WAITQ_INIT(name) { SPINLOCK_INIT, 0, LIST_INIT((name).entries) }
 
 struct waitq_entry {
 	struct list link;            /* W: queue's lock */
@@ -51,6 +52,7 @@ struct waitq_entry {
 
 void waitq_init(struct waitq *q);
 void waitq_add(struct waitq *q, struct waitq_entry *e);   /* e->wake, key, exclusive set by the caller */
+void waitq_change_key(struct waitq_entry *e, u32 key);    /* of one that is on a queue */
 void waitq_remove(struct waitq_entry *e);                 /* off its queue; when it returns, wake is not running. Harmless when on none */
 /* Wake all non-exclusive and up to n exclusive entries that match key. Any context. Cheap when empty. */
 void waitq_wake_entries(struct waitq *q, u32 key, unsigned n);
@@ -59,7 +61,7 @@ static ALWAYS_INLINE void waitq_wake_here(struct waitq *q, u32 key, unsigned n)
 {
 	/* The waker's half of the protocol (waitq.c): what it changed is seen before it looks for sleepers. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (READ_ONCE(q->entries.next) != &q->entries)
+	if (READ_ONCE(q->entries.next) != &q->entries && (!key || key & READ_ONCE(q->keys)))
 		waitq_wake_entries(q, key, n);
 }
 static ALWAYS_INLINE void waitq_wake(struct waitq *q, u32 key, unsigned n)

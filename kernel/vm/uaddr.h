@@ -22,6 +22,9 @@ static inline bool uaddr_is_null(struct uaddr a) { return a.va == 0; }
 int copy_from_user(void *dst, struct uaddr src, size_t len) MUST_CHECK;
 int copy_to_user(struct uaddr dst, const void *src, size_t len) MUST_CHECK;
 int clear_user(struct uaddr dst, size_t len) MUST_CHECK;
+/* The same for eight bytes. */
+int user_get_u64(struct uaddr src, u64 *ret) MUST_CHECK;
+int user_put_u64(struct uaddr dst, u64 value) MUST_CHECK;
 /* A NUL-terminated string into dst (size bytes with the NUL): its length, -EFAULT, or -ENAMETOOLONG. */
 ssize_t copy_string_from_user(char *dst, struct uaddr src, size_t size) MUST_CHECK;
 /* Is it in the kernel's half, and no small negative number (an error taken for a pointer)? */

@@ -133,6 +133,34 @@ size_t uio_get(struct uio *u, void *dst, size_t len)
 	return uio_move(u, UIO_GET, dst, len);
 }
 
+/* In the current buffer of the program, and not its last bytes with others behind: then one step is all. */
+static ALWAYS_INLINE bool uio_has_u64(const struct uio *u)
+{
+	return likely(u->kind == UIO_USER && u->left >= 8 + !!u->more && u->resid >= 8 && u->cur <= ARCH_USER_TOP - 8);
+}
+
+static ALWAYS_INLINE bool uio_step_u64(struct uio *u)
+{
+	u->cur += 8;
+	u->left -= 8;
+	u->resid -= 8;
+	return true;
+}
+
+bool uio_put_u64(struct uio *u, u64 value)
+{
+	if (uio_has_u64(u) && likely(arch_user_put_u64(u->cur, value)))
+		return uio_step_u64(u);
+	return uio_move_slow(u, UIO_PUT, &value, sizeof(value)) == sizeof(value);
+}
+
+bool uio_get_u64(struct uio *u, u64 *ret)
+{
+	if (uio_has_u64(u) && likely(arch_user_get_u64(u->cur, ret)))
+		return uio_step_u64(u);
+	return uio_move_slow(u, UIO_GET, ret, sizeof(*ret)) == sizeof(*ret);
+}
+
 size_t uio_put_zero(struct uio *u, size_t len)
 {
 	return uio_move(u, UIO_ZERO, NULL, len);

@@ -54,6 +54,9 @@ void uio_init_kernel(struct uio *u, void *base, size_t len);
 void uio_init_kernel_segs(struct uio *u, const struct uio_seg *segs, unsigned nsegs);
 size_t uio_put(struct uio *u, const void *src, size_t len);
 size_t uio_get(struct uio *u, void *dst, size_t len);
+/* The same for eight bytes: true if all were moved. */
+bool uio_put_u64(struct uio *u, u64 value);
+bool uio_get_u64(struct uio *u, u64 *ret);
 size_t uio_put_zero(struct uio *u, size_t len);
 size_t uio_skip(struct uio *u, size_t len);
 /* Go back by len bytes that were moved before (an operation that failed half way). */

@@ -20,7 +20,7 @@ bool uaddr_probes(uintptr_t va)
 	return (intptr_t)va < -4095;
 }
 
-int uaddr_refuse(uintptr_t va)
+COLD NOINLINE int uaddr_refuse(uintptr_t va)
 {
 	if (uaddr_probes(va) && thread_current()->proc)
 		thread_set_work(thread_current(), THREAD_WORK_PROBE);
@@ -39,6 +39,20 @@ int copy_to_user(struct uaddr dst, const void *src, size_t len)
 	if (unlikely(!user_range_ok(dst.va, len)))
 		return uaddr_refuse(dst.va);
 	return arch_copy_to_user(dst.va, src, len) ? -EFAULT : 0;
+}
+
+int user_get_u64(struct uaddr src, u64 *ret)
+{
+	if (unlikely(!user_range_ok(src.va, sizeof(*ret))))
+		return uaddr_refuse(src.va);
+	return arch_user_get_u64(src.va, ret) ? 0 : -EFAULT;
+}
+
+int user_put_u64(struct uaddr dst, u64 value)
+{
+	if (unlikely(!user_range_ok(dst.va, sizeof(value))))
+		return uaddr_refuse(dst.va);
+	return arch_user_put_u64(dst.va, value) ? 0 : -EFAULT;
 }
 
 int clear_user(struct uaddr dst, size_t len)

@@ -156,7 +156,11 @@ static void references(void **state)
 	assert_null(fd_lookup(fd));
 	file_put(g);
 	assert_int_equal(releases, 1);
-	assert_false(file_try_get(f));
+	/* Who still has the pointer may count a reference and take it back, as a lookup does: nothing comes of it. */
+	assert_int_equal(f->refs, FILE_REFS_FREE);
+	file_get(f);
+	file_put(f);
+	assert_int_equal(releases, 1);
 	/* The memory is used again; the old pointer is another file now. */
 	assert_ptr_equal(file_alloc(&plain_ops, LX_O_PATH), f);
 	fd = fd_install(f, false, 0);

@@ -157,6 +157,9 @@ size_t arch_copy_to_user(uintptr_t dst, const void *src, size_t len)
 }
 size_t arch_clear_user(uintptr_t dst, size_t len) { return copy(dst, NULL, len, true); }
 
+bool arch_user_get_u64(uintptr_t va, u64 *ret) { return copy(va, ret, sizeof(*ret), false) == 0; }
+bool arch_user_put_u64(uintptr_t va, u64 value) { return copy(va, &value, sizeof(value), true) == 0; }
+
 bool arch_user_load_u32(uintptr_t va, u32 *ret)
 {
 	u8 *k = touch(va, false);

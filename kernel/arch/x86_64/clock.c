@@ -51,21 +51,21 @@ u64 clock_tsc_to_ns(u64 tsc) { return (u64)((unsigned __int128)tsc * vvar.mult >
 u64 clock_ns_to_tsc_delta(u64 ns) { return (u64)((unsigned __int128)ns * tsc_per_ns_q32 >> 32); }
 u64 arch_clock_real_offset_ns(void) { return READ_ONCE(real_offset_ns); }
 
-static void vvar_write_begin(void)
+static COLD NOINLINE void vvar_write_begin(void)
 {
 	__atomic_store_n(&vvar.seq, vvar.seq + 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
-static void vvar_write_end(void) { __atomic_store_n(&vvar.seq, vvar.seq + 1, __ATOMIC_RELEASE); }
+static COLD NOINLINE void vvar_write_end(void) { __atomic_store_n(&vvar.seq, vvar.seq + 1, __ATOMIC_RELEASE); }
 
 /* Between vvar_write_begin and _end. */
-static void bases_set(u64 mono_ns)
+static NOINLINE COLD void bases_set(u64 mono_ns)
 {
 	for (unsigned i = 0; i < VVAR_CLOCKS; i++)
 		vvar.base_ns[i] = VVAR_IS_CALL(i) ? VVAR_CALL : mono_ns + (VVAR_IS_REAL(i) ? real_offset_ns : 0);
 }
 
-void arch_clock_set_real_offset(u64 offset_ns)
+COLD void arch_clock_set_real_offset(u64 offset_ns)
 {
 	irq_flags_t f = spin_lock_irqsave(&clock_lock);
 
@@ -76,7 +76,7 @@ void arch_clock_set_real_offset(u64 offset_ns)
 	spin_unlock_irqrestore(&clock_lock, f);
 }
 
-static void clock_set_rate_locked(u64 khz)
+static COLD NOINLINE void clock_set_rate_locked(u64 khz)
 {
 	u64 now_tsc = tsc_ordered(), base = vvar.base_tsc ? vvar.base_tsc : boot_info.entry_tsc;
 	u64 mult = (1000000ull << 32) / khz;

@@ -114,6 +114,31 @@ arch_user_load_u32:
 	ret
 	EX 1b, 2b
 
+/* bool arch_user_get_u64(uintptr_t va, u64 *ret) */
+	.balign 16
+	.globl arch_user_get_u64
+arch_user_get_u64:
+	STAC
+1:	movq (%rdi), %rax
+	CLAC
+	movq %rax, (%rsi)
+	movl $1, %eax
+	ret
+2:	CLAC
+	xorl %eax, %eax
+	ret
+	EX 1b, 2b
+
+/* bool arch_user_put_u64(uintptr_t va, u64 value) */
+	.globl arch_user_put_u64
+arch_user_put_u64:
+	STAC
+3:	movq %rsi, (%rdi)
+	CLAC
+	movl $1, %eax
+	ret
+	EX 3b, 2b
+
 /* bool arch_user_cmpxchg_u32(uintptr_t va, u32 old, u32 new_value, u32 *ret_seen) */
 	.balign 16
 	.globl arch_user_cmpxchg_u32
