@@ -6,22 +6,27 @@
 #include "linux/filecalls.h"
 #include "mm/heap.h"
 
-/* What is wrong with one of these, the first of them maybe: a negative length counts before an address. */
-static COLD int iov_refuse(const struct uio_seg *segs, unsigned n)
+/* Some length is large, or some buffer not the program's: a negative length counts before an address. What is too much is cut. */
+static COLD NOINLINE int iov_odd(struct user_iov *v)
 {
-	for (unsigned i = 0; i < n; i++)
-		if ((ssize_t)segs[i].len < 0)
+	for (unsigned i = 0; i < v->n; i++)
+		if ((ssize_t)v->segs[i].len < 0)
 			return -EINVAL;
-	for (unsigned i = 0; i < n; i++)
-		if (!user_range_ok(uaddr_make(segs[i].base), segs[i].len))
-			break;
-	return -EFAULT;
+	v->total = 0;
+	for (struct uio_seg *s = v->segs; s < v->segs + v->n; s++) {
+		if (!user_range_ok(uaddr_make(s->base), s->len))
+			return -EFAULT;
+		s->len = MIN(s->len, LX_MAX_RW_COUNT - v->total);
+		v->total += s->len;
+	}
+	return 0;
 }
 
 _Static_assert(sizeof(struct lx_iovec) == sizeof(struct uio_seg) && offsetof(struct uio_seg, len) == 8, "iovec is a uio_seg");
 
 int user_iov_get(struct user_iov *v, struct uaddr iov, u64 count)
 {
+	size_t total = 0;
 	int r;
 
 	v->segs = v->few;
@@ -36,13 +41,15 @@ int user_iov_get(struct user_iov *v, struct uaddr iov, u64 count)
 	}
 	v->n = (unsigned)count;
 	r = v->n ? copy_from_user(v->segs, iov, v->n * sizeof(*v->segs)) : 0;
-	for (struct uio_seg *s = v->segs; r == 0 && s < v->segs + v->n; s++) {
-		if (unlikely(s->len > ARCH_USER_TOP || s->base > ARCH_USER_TOP - s->len))
-			return iov_refuse(s, v->n - (unsigned)(s - v->segs));
-		s->len = MIN(s->len, LX_MAX_RW_COUNT - v->total);
-		v->total += s->len;
+	if (unlikely(r))
+		return r;
+	for (const struct uio_seg *s = v->segs, *end = s + v->n; s < end; s++) {
+		total += s->len;
+		if (unlikely(s->len > LX_MAX_RW_COUNT || total > LX_MAX_RW_COUNT || s->base > ARCH_USER_TOP - s->len))
+			return iov_odd(v);
 	}
-	return r;
+	v->total = total;
+	return 0;
 }
 
 void user_iov_free(struct user_iov *v)

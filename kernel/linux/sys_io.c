@@ -184,11 +184,13 @@ ssize_t rw_transfer(struct file *f, struct uio *u, const u64 *off, int flags, bo
 	return n;
 }
 
-static ssize_t vector_io(struct file *f, struct user_iov *v, const u64 *off, int flags, bool write)
+static ALWAYS_INLINE ssize_t vector_io(struct file *f, struct user_iov *v, const u64 *off, int flags, bool write)
 {
-	struct uio u;
+	NO_AUTO_INIT struct uio u;
 
 	uio_init_user(&u, v->segs, v->n);
+	if (likely(!flags))
+		return write ? file_write(f, &u, off, file_nonblock(f)) : file_read(f, &u, off, file_nonblock(f));
 	return rw_transfer(f, &u, off, flags, write, file_nonblock(f));
 }
 
@@ -205,7 +207,7 @@ static long vector_call(int fd, struct uaddr iov, int count, const u64 *off, int
 		r = count < 0 ? -EINVAL : user_iov_get(&v, iov, (u64)count);
 		if (r == 0 && off)
 			r = rw_offset_check(f, (s64)*off, v.total);
-		if (r == 0 && v.total)
+		if (r == 0 && v.total && unlikely(flags))
 			r = rw_flags_check(f, flags, write);
 		if (r == 0 && v.total)
 			r = vector_io(f, &v, off, flags, write);

@@ -43,6 +43,17 @@ static struct thread *dequeue_locked(struct run_queue *rq)
 	return list_entry(l, struct thread, run_link);
 }
 
+/* Both at once: t waits behind those who wait, of whom there is one at least, and the first of them is next. */
+static ALWAYS_INLINE struct thread *exchange_locked(struct run_queue *rq, struct thread *t)
+{
+	struct list *l = rq->queue.next;
+
+	list_append(&rq->queue, &t->run_link);
+	t->state = THREAD_RUNNABLE;
+	list_remove(l);
+	return list_entry(l, struct thread, run_link);
+}
+
 /* Take a thread that may run on `cpu` from the fullest other queue. No lock held; interrupts masked. */
 static struct thread *steal(unsigned cpu)
 {
@@ -135,15 +146,16 @@ static void reschedule(bool yielding)
 		return;
 	}
 	u64 now = arch_clock_mono_ns();
+	struct thread *next;
 	if (stays && t != rq->idle) {
 		t->switches_forced++;
-		enqueue_locked(rq, t);
+		next = exchange_locked(rq, t);
 	} else {
 		t->switches_voluntary++;
+		next = dequeue_locked(rq);
+		if (!next)
+			next = rq->idle;
 	}
-	struct thread *next = dequeue_locked(rq);
-	if (!next)
-		next = rq->idle;
 	switch_here(rq, t, next, now);
 	arch_irq_restore(f);
 }

@@ -135,7 +135,22 @@ void features_detect(void);
 void features_enable_cpu(void);          /* control registers of this CPU */
 /* fpu.c */
 void fpu_init_cpu(bool first);
-void fpu_save(struct arch_thread *t);
+static ALWAYS_INLINE void fpu_area_save(void *a)
+{
+	if (cpu_features.xsaveopt)
+		__asm__ volatile("xsaveopt64 (%0)" : : "r"(a), "a"(~0u), "d"(~0u) : "memory");
+	else if (cpu_features.xsave)
+		__asm__ volatile("xsave64 (%0)" : : "r"(a), "a"(~0u), "d"(~0u) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" : : "r"(a) : "memory");
+}
+static ALWAYS_INLINE void fpu_save(struct arch_thread *t)
+{
+	if (!t->fpu_loaded)
+		return;
+	fpu_area_save(t->fpu);
+	t->fpu_loaded = false;
+}
 void fpu_restore_current(void);
 void fpu_kernel_begin(void);             /* the vector registers are this thread's in the kernel, until it sleeps */
 /* vector numbers */

@@ -90,30 +90,12 @@ static void area_init(u8 *a)
 	area_mark(a);
 }
 
-static void area_save(void *a)
-{
-	if (cpu_features.xsaveopt)
-		__asm__ volatile("xsaveopt64 (%0)" : : "r"(a), "a"(~0u), "d"(~0u) : "memory");
-	else if (cpu_features.xsave)
-		__asm__ volatile("xsave64 (%0)" : : "r"(a), "a"(~0u), "d"(~0u) : "memory");
-	else
-		__asm__ volatile("fxsave64 (%0)" : : "r"(a) : "memory");
-}
-
 static void area_load(const void *a)
 {
 	if (cpu_features.xsave)
 		__asm__ volatile("xrstor64 (%0)" : : "r"(a), "a"(~0u), "d"(~0u) : "memory");
 	else
 		__asm__ volatile("fxrstor64 (%0)" : : "r"(a) : "memory");
-}
-
-void fpu_save(struct arch_thread *t)
-{
-	if (!t->fpu_loaded)
-		return;
-	area_save(t->fpu);
-	t->fpu_loaded = false;
 }
 
 /* From here until this thread sleeps the registers are the kernel's. Interrupt handlers do not use them. */
@@ -155,7 +137,7 @@ int arch_thread_init_user(struct arch_thread *t)
 	if (creator && creator->fpu) {
 		f = arch_irq_save();
 		if (creator->fpu_loaded)
-			area_save(creator->fpu);
+			fpu_area_save(creator->fpu);
 		memcpy(t->fpu, creator->fpu, arch_fpu_frame_size());
 		arch_irq_restore(f);
 	} else {
@@ -188,7 +170,7 @@ const void *arch_fpu_frame(void)
 	irq_flags_t f = arch_irq_save();
 
 	if (t->fpu_loaded)
-		area_save(t->fpu);      /* stays loaded */
+		fpu_area_save(t->fpu);      /* stays loaded */
 	arch_irq_restore(f);
 	return t->fpu;
 }

@@ -29,17 +29,16 @@ void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(
 	};
 }
 
-static void tls_save(struct arch_thread *t)
+/* The bases when only one of the two is a thread of the program; without FSGSBASE only arch_prctl changes them, and it stores them. */
+static NOINLINE void tls_save(struct arch_thread *t)
 {
-	if (!cpu_features.fsgsbase)
-		return;                         /* only arch_prctl changes them, and it stores them in t */
 	t->fs_base = x86_rdfsbase();
 	x86_swapgs();
 	t->gs_base = x86_rdgsbase();
 	x86_swapgs();
 }
 
-static void tls_load(const struct arch_thread *t)
+static NOINLINE void tls_load(const struct arch_thread *t)
 {
 	if (cpu_features.fsgsbase) {
 		x86_wrfsbase(t->fs_base);
@@ -52,18 +51,32 @@ static void tls_load(const struct arch_thread *t)
 	}
 }
 
+static ALWAYS_INLINE void tls_switch(struct arch_thread *prev, const struct arch_thread *next)
+{
+	if (likely(prev->fpu && next->fpu && cpu_features.fsgsbase)) {
+		prev->fs_base = x86_rdfsbase();
+		x86_wrfsbase(next->fs_base);
+		x86_swapgs();
+		prev->gs_base = x86_rdgsbase();
+		x86_wrgsbase(next->gs_base);
+		x86_swapgs();
+		return;
+	}
+	if (prev->fpu && cpu_features.fsgsbase)
+		tls_save(prev);
+	if (next->fpu)
+		tls_load(next);
+}
+
 __attribute__((no_stack_protector))
 void arch_thread_switch(struct thread *prev, struct arch_thread *prev_arch, struct thread *next, struct arch_thread *next_arch)
 {
 	struct arch_cpu *c = this_cpu();
 
 	(void)prev;
-	if (prev_arch->fpu) {
-		fpu_save(prev_arch);
-		tls_save(prev_arch);
-	}
+	tls_switch(prev_arch, next_arch);
+	fpu_save(prev_arch);
 	if (next_arch->fpu) {
-		tls_load(next_arch);
 		if (c->fpu_owner == next_arch && next_arch->fpu_cpu == c->id)
 			next_arch->fpu_loaded = true;           /* by (F2) */
 		else
