@@ -62,7 +62,7 @@ int epoll_ctl_call(int epfd, int op, int fd, const struct lx_epoll_event *ev)
 
 long sys_epoll_ctl(int epfd, int op, int fd, struct uaddr event)
 {
-	struct lx_epoll_event ev = { 0 };
+	NO_AUTO_INIT struct lx_epoll_event ev;   /* not looked at when one is taken out */
 
 	if (op != LX_EPOLL_CTL_DEL && copy_from_user(&ev, event, sizeof(ev)) < 0)
 		return -EFAULT;

@@ -346,30 +346,39 @@ static int item_add_locked(struct epoll *ep, struct file *f, int fd, const struc
 	return 0;
 }
 
-static int item_modify(struct epoll *ep, struct file *f, int fd, const struct lx_epoll_event *ev)
+/* Its queues wake it for other events from now on. */
+static NOINLINE void item_change_keys(struct epoll_item *it, u32 key)
 {
+	for (unsigned i = 0; i < it->nwaits; i++)
+		waitq_change_key(&it->waits[i].entry, key);
+}
+
+static NOINLINE int item_modify(struct epoll *ep, struct file *f, int fd, const struct lx_epoll_event *ev)
+{
+	u32 events = ev->events | ITEM_ALWAYS, before;
 	struct rb_node *parent, **link;
 	struct epoll_item *it;
 	int r = 0;
 
-	mutex_lock(&ep->mtx);
+	mutex_lock_here(&ep->mtx);
 	it = item_find(ep, f, fd, &parent, &link);
-	if (!it)
+	if (!it) {
 		r = -ENOENT;
-	else if (it->events & LX_EPOLLEXCLUSIVE)
+	} else if (it->events & LX_EPOLLEXCLUSIVE) {
 		r = -EINVAL;
-	if (r == 0) {
+	} else {
+		before = it->events;
 		it->data = ev->data;
-		__atomic_store_n(&it->events, ev->events | ITEM_ALWAYS, __ATOMIC_RELAXED);
-		for (unsigned i = 0; i < it->nwaits; i++)
-			waitq_change_key(&it->waits[i].entry, it->events & ~ITEM_PRIVATE);
+		__atomic_store_n(&it->events, events, __ATOMIC_SEQ_CST); /* before the file is asked */
+		if ((before ^ events) & ~ITEM_PRIVATE)
+			item_change_keys(it, events & ~ITEM_PRIVATE);
 		item_check_now(it, NULL);
 	}
-	mutex_unlock(&ep->mtx);
+	mutex_unlock_here(&ep->mtx);
 	return r;
 }
 
-static int item_delete(struct epoll *ep, struct file *f, int fd)
+static NOINLINE int item_delete(struct epoll *ep, struct file *f, int fd)
 {
 	struct rb_node *parent, **link;
 	struct epoll_item *it;
@@ -384,23 +393,29 @@ static int item_delete(struct epoll *ep, struct file *f, int fd)
 	return it ? 0 : -ENOENT;
 }
 
+static NOINLINE int item_add(struct epoll *ep, struct file *f, int fd, const struct lx_epoll_event *ev)
+{
+	int r = 0;
+
+	mutex_lock(&epoll_links_mutex);
+	if (file_is_epoll(f))
+		r = epoll_nesting_check(ep, f->priv);
+	if (r == 0) {
+		mutex_lock(&ep->mtx);
+		r = item_add_locked(ep, f, fd, ev);
+		mutex_unlock(&ep->mtx);
+	}
+	mutex_unlock(&epoll_links_mutex);
+	return r;
+}
+
 int epoll_control(struct file *epf, int op, struct file *f, int fd, const struct lx_epoll_event *ev)
 {
 	struct epoll *ep = epf->priv;
-	int r = 0;
 
 	switch (op) {
 	case LX_EPOLL_CTL_ADD:
-		mutex_lock(&epoll_links_mutex);
-		if (file_is_epoll(f))
-			r = epoll_nesting_check(ep, f->priv);
-		if (r == 0) {
-			mutex_lock(&ep->mtx);
-			r = item_add_locked(ep, f, fd, ev);
-			mutex_unlock(&ep->mtx);
-		}
-		mutex_unlock(&epoll_links_mutex);
-		return r;
+		return item_add(ep, f, fd, ev);
 	case LX_EPOLL_CTL_MOD:
 		return item_modify(ep, f, fd, ev);
 	case LX_EPOLL_CTL_DEL:

@@ -42,15 +42,15 @@ static ALWAYS_INLINE bool give(struct eventfd *e, u64 n)
 	return true;
 }
 
-/* Is there a count (n 0), or room for n? */
-static NOINLINE bool can_go_on(const struct eventfd *e, u64 n)
+/* Is there a count (room 0), or is room - 1 not too much? */
+static NOINLINE bool can_go_on(const struct eventfd *e, u64 room)
 {
 	u64 c = READ_ONCE(e->count);
 
-	return n ? c <= COUNT_MAX && COUNT_MAX - c >= n : c != 0;
+	return room ? c <= COUNT_MAX && COUNT_MAX - c >= room - 1 : c != 0;
 }
 
-static NOINLINE int wait_for(struct eventfd *e, u64 n, bool nonblock)
+static NOINLINE int wait_for(struct eventfd *e, u64 room, bool nonblock)
 {
 	NO_AUTO_INIT struct waiter w;
 	int r = 0;
@@ -58,10 +58,10 @@ static NOINLINE int wait_for(struct eventfd *e, u64 n, bool nonblock)
 	if (nonblock)
 		return -EAGAIN;
 	waitq_prepare(&e->waitq, &w, false);
-	while (!can_go_on(e, n) && r == 0)
+	while (!can_go_on(e, room) && r == 0)
 		r = waitq_block(&w, true, WAIT_FOREVER);
 	waitq_finish(&w);
-	return can_go_on(e, n) ? 0 : r;
+	return can_go_on(e, room) ? 0 : r;
 }
 
 static ssize_t eventfd_read(struct file *f, struct uio *u, u64 off, bool nonblock)
@@ -92,7 +92,7 @@ static ssize_t eventfd_write(struct file *f, struct uio *u, u64 off, bool nonblo
 	if (unlikely(n == UINT64_MAX))
 		return -EINVAL;
 	while (unlikely(!give(e, n))) {
-		int r = wait_for(e, n, nonblock);
+		int r = wait_for(e, n + 1, nonblock);
 		if (r)
 			return r;
 	}

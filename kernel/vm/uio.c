@@ -133,10 +133,10 @@ size_t uio_get(struct uio *u, void *dst, size_t len)
 	return uio_move(u, UIO_GET, dst, len);
 }
 
-/* In the current buffer of the program, and not its last bytes with others behind: then one step is all. */
+/* In the only buffer, of the program: then one step is all. */
 static ALWAYS_INLINE bool uio_has_u64(const struct uio *u)
 {
-	return likely(u->kind == UIO_USER && u->left >= 8 + !!u->more && u->resid >= 8 && u->cur <= ARCH_USER_TOP - 8);
+	return likely(u->kind == UIO_USER && !u->more && u->left >= 8 && u->resid >= 8 && u->cur <= ARCH_USER_TOP - 8);
 }
 
 static ALWAYS_INLINE bool uio_step_u64(struct uio *u)

@@ -212,6 +212,36 @@ static void sleeping(void **state)
 	close_all();
 }
 
+static void write_nothing(void *arg)
+{
+	u64 zero = 0;
+	struct uio u;
+
+	uio_init_kernel(&u, &zero, 8);
+	*(ssize_t *)arg = file_write(ev[0], &u, NULL, false);
+}
+
+/* Only the kernel fills a counter up; then even 0 has no room, until somebody reads. */
+static void full(void **state)
+{
+	ssize_t written = 0;
+	u64 n = 0;
+
+	open_all();
+	eventfd_signal(ev[0], UINT64_MAX);
+	assert_int_equal(test_write(ev[0], &n, 8), -EAGAIN);
+	struct thread *t = thread_create("writer", write_nothing, &written);
+	thread_start(t);
+	thread_yield();
+	assert_int_equal(written, 0);
+	assert_int_equal(test_read(ev[0], &n, 8), 8);
+	assert_true(n == UINT64_MAX);
+	thread_join(t);
+	thread_put(t);
+	assert_int_equal(written, 8);
+	close_all();
+}
+
 static void no_memory(void **state)
 {
 	for (u64 n = 1; n < 5; n++) {
@@ -238,6 +268,7 @@ int main(void)
 		cmocka_unit_test(ends),
 		cmocka_unit_test(bad_buffer),
 		cmocka_unit_test(sleeping),
+		cmocka_unit_test(full),
 		cmocka_unit_test(no_memory),
 	};
 	return cmocka_run_group_tests(tests, file_setup, NULL);
