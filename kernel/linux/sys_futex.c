@@ -213,7 +213,7 @@ static bool takes_timeout(int cmd)
 
 static NOINLINE long wake_call(struct uaddr a, bool shared, u32 nr, u32 bitset) { return wake(a, shared, nr, bitset); }
 
-static COLD NOINLINE long other(struct uaddr a, int op, unsigned val, struct uaddr timeout, struct uaddr a2, unsigned val3)
+static NOINLINE long other(struct uaddr a, int op, unsigned val, struct uaddr timeout, struct uaddr a2, unsigned val3)
 {
 	int r, cmd = op & LX_FUTEX_CMD_MASK;
 	bool shared = !(op & LX_FUTEX_PRIVATE);
