@@ -75,13 +75,7 @@ u32 fs_mode_of_type(enum vnode_type t)
 
 int fs_getattr(struct vnode *v, struct vattr *ret)
 {
-	memset(ret, 0, sizeof *ret);
-	ret->ino = v->ino;
-	ret->dev = v->mount->dev;
-	ret->size = READ_ONCE(v->size);
-	ret->mode = fs_mode_of_type(v->type);
-	ret->nlink = 1;
-	ret->blksize = PAGE_SIZE;
+	*ret = (struct vattr){ .ino = v->ino, .size = READ_ONCE(v->size), .dev = v->mount->dev, .mode = fs_mode_of_type(v->type), .nlink = 1, .blksize = PAGE_SIZE };
 	return v->ops->getattr ? v->ops->getattr(v, ret) : 0;
 }
 

@@ -41,13 +41,13 @@ static u64 isn_key[2];
 
 /* ---- The lock ---- */
 
-void inet_lock(void) { mutex_lock(&core); }
-bool inet_trylock(void) { return mutex_trylock(&core); }
+void inet_lock(void) { mutex_lock_here(&core); }
+bool inet_trylock(void) { return mutex_trylock_here(&core); }
 bool inet_is_locked(void) { return mutex_is_held(&core); }
 void inet_unlock(void)
 {
 	inet_flush();
-	mutex_unlock(&core);
+	mutex_unlock_here(&core);
 }
 
 /* ---- The thread ---- */

@@ -99,7 +99,7 @@ static void ready_put_first(struct epoll *ep, struct epoll_item *it)
 	spin_unlock_irqrestore(&ep->lock, fl);
 }
 
-static void ready_remove(struct epoll *ep, struct epoll_item *it)
+static ALWAYS_INLINE void ready_remove(struct epoll *ep, struct epoll_item *it)
 {
 	irq_flags_t fl = spin_lock_irqsave(&ep->lock);
 
@@ -163,19 +163,17 @@ static bool batch_flush(struct epoll *ep, struct batch *b, struct uio *u)
 	return ok;
 }
 
-/* The only item that is on the list, level-triggered: it stays there while it is ready. NULL: several, or of another kind. */
+/* The only item that is on the list; NULL: there are several. */
 static struct epoll_item *only_one(struct epoll *ep)
 {
 	struct list *l = READ_ONCE(ep->ready.next);
 
 	if (l == &ep->ready || READ_ONCE(l->next) != &ep->ready)
 		return NULL;
-	struct epoll_item *it = list_entry(l, struct epoll_item, ready);
-
-	return it->events & (LX_EPOLLONESHOT | LX_EPOLLET) ? NULL : it;
+	return list_entry(l, struct epoll_item, ready);
 }
 
-/* Ask it; set->mtx is held. EPOLL_ONE and its event, 0: it was not ready, and is off the list unless it was woken meanwhile. */
+/* Ask it when it is level-triggered: it stays on the list while it is ready. EPOLL_ONE and its event, 0: it was not ready, and is off the list unless it was woken meanwhile. */
 static ALWAYS_INLINE ssize_t ask_one(struct epoll *ep, struct epoll_item *it, struct lx_epoll_event *ret)
 {
 	WRITE_ONCE(it->woken, false);
@@ -192,6 +190,20 @@ static ALWAYS_INLINE ssize_t ask_one(struct epoll *ep, struct epoll_item *it, st
 		list_remove(&it->ready);
 	spin_unlock_irqrestore(&ep->lock, fl);
 	return 0;
+}
+
+/* Ask it when it is edge-triggered: it leaves the list first, so that a wake from now on brings it back. Events told, 0 or 1; -EFAULT, and it is back. */
+static NOINLINE ssize_t ask_edge(struct epoll *ep, struct epoll_item *it, struct uio *u)
+{
+	ready_remove(ep, it);
+	struct lx_epoll_event out = { it->file->ops->poll(it->file, NULL) & it->events & ~ITEM_PRIVATE, it->data };
+
+	if (unlikely(!out.events))
+		return 0;
+	if (likely(uio_put(u, &out, sizeof(out)) == sizeof(out)))
+		return 1;
+	ready_put_first(ep, it);
+	return -EFAULT;
 }
 
 static NOINLINE ssize_t collect_several(struct epoll *ep, struct uio *u, unsigned max)
@@ -218,11 +230,17 @@ static NOINLINE ssize_t collect_several(struct epoll *ep, struct uio *u, unsigne
 	return done ? (ssize_t)done : ok ? 0 : -EFAULT;
 }
 
+/* ep->mtx is held. */
+static NOINLINE ssize_t collect_others(struct epoll *ep, struct epoll_item *one, struct uio *u, unsigned max)
+{
+	return one && !(one->events & LX_EPOLLONESHOT) ? ask_edge(ep, one, u) : collect_several(ep, u, max);
+}
+
 static ALWAYS_INLINE ssize_t collect(struct epoll *ep, struct uio *u, unsigned max, struct lx_epoll_event *ret_one)
 {
 	mutex_lock_here(&ep->mtx);
 	struct epoll_item *it = only_one(ep);
-	ssize_t r = likely(it) ? ask_one(ep, it, ret_one) : collect_several(ep, u, max);
+	ssize_t r = likely(it && !(it->events & (LX_EPOLLONESHOT | LX_EPOLLET))) ? ask_one(ep, it, ret_one) : collect_others(ep, it, u, max);
 	mutex_unlock_here(&ep->mtx);
 	if (ready_any(ep))               /* left over, or still ready: the next waiter's */
 		waitq_wake(&ep->waitq, POLL_IN | POLL_RDNORM, 1);

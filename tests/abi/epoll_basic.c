@@ -88,6 +88,10 @@ static void modes(void)
 	wait_show("no edge on read", ep, 8);
 	ctl(ep, EPOLL_CTL_MOD, p[0], EPOLLIN | EPOLLET, 7);
 	wait_show("modify looks again", ep, 8);
+	(void)!write(p[1], "d", 1);
+	CHECK("edge, bad buffer", syscall(SYS_epoll_wait, ep, 8l, 8, 0));
+	wait_show("edge is still there", ep, 8);
+	wait_show("edge is gone", ep, 8);
 	ctl(ep, EPOLL_CTL_MOD, p[0], EPOLLIN | EPOLLONESHOT, 8);
 	wait_show("oneshot", ep, 8);
 	wait_show("oneshot done", ep, 8);
