@@ -485,16 +485,28 @@ static bool stream_take(struct unix_sock *s, struct sock_msg *m, size_t *done, s
 	return any;
 }
 
-/* 1: wait; else what recv returns when nothing is there. */
-static int recv_empty(struct unix_sock *s)
+enum { RECV_WAIT = 1, RECV_AGAIN };
+
+/*
+ * The reader saw `have` messages and took what he wanted of them. RECV_WAIT, or RECV_AGAIN: there is more by now. Else what recv returns: read
+ * without a lock, the end or the error first, for what was sent before them must come before them.
+ */
+static int recv_empty(struct unix_sock *s, u32 have)
 {
+	bool open = s->sock.type == LX_SOCK_DGRAM || READ_ONCE(s->state) == UNIX_CONNECTED;
+	bool shut = READ_ONCE(s->rcv_shut);
+
+	if (open && !shut && !READ_ONCE(s->sock.error))
+		return RECV_WAIT;
+	if (READ_ONCE(s->nmsgs) > have)
+		return RECV_AGAIN;
 	int e = socket_take_error(&s->sock);
 
-	if (e)
+	if (e || shut)
 		return e;
-	if (READ_ONCE(s->rcv_shut))
-		return 0;
-	return s->sock.type != LX_SOCK_DGRAM && READ_ONCE(s->state) != UNIX_CONNECTED ? s->sock.type == LX_SOCK_STREAM ? -EINVAL : -ENOTCONN : 1;
+	if (open)
+		return RECV_AGAIN;       /* another reader was told of the error */
+	return s->sock.type == LX_SOCK_STREAM ? -EINVAL : -ENOTCONN;
 }
 
 static int recv_wait(struct unix_sock *s, u32 have, bool nonblock, u64 deadline)
@@ -526,10 +538,10 @@ static ssize_t stream_recv(struct unix_sock *s, struct sock_msg *m, bool nonbloc
 		mutex_unlock(&s->read_lock);
 		if (done >= target || stop || m->uio->fault)
 			break;
-		r = recv_empty(s);
-		if (r == 1)
+		r = recv_empty(s, have);
+		if (r == RECV_WAIT)
 			r = recv_wait(s, have, nonblock, deadline);
-		else
+		else if (r != RECV_AGAIN)
 			break;
 		if (r < 0)
 			break;
@@ -569,10 +581,10 @@ static ssize_t message_recv(struct unix_sock *s, struct sock_msg *m, bool nonblo
 		if (msg)
 			break;
 		mutex_unlock(&s->read_lock);
-		r = recv_empty(s);
-		if (r == 1)
+		r = recv_empty(s, 0);
+		if (r == RECV_WAIT)
 			r = recv_wait(s, 0, nonblock, deadline);
-		else
+		else if (r != RECV_AGAIN)
 			return r;
 		if (r < 0)
 			return r;

@@ -6,6 +6,7 @@
  *   sleep  threads hand a token round by futexes, with no time-out that would hide a wake-up that was lost
  *   pipes  bytes through pipes, socket pairs and TCP over the loopback between threads, checked one by one
  *   spread threads that were held on one CPU and are let go: idle CPUs take them
+ *   last   a byte that is written before the other end is closed comes before the end of file
  *   churn  threads map, fill, check and unmap while others' threads come and go
  */
 #include <arpa/inet.h>
@@ -237,6 +238,59 @@ static void pipes(void)
 		pthread_join(t[i], NULL);
 }
 
+/* ---- last ---- */
+
+#define LAST_PAIRS 4
+static struct last {
+	int end[2];
+	atomic_int turn, done;
+} lasts[LAST_PAIRS];
+
+static void *last_writer(void *arg)
+{
+	struct last *l = arg;
+
+	for (int i = 0; i < rounds; i++) {
+		wait_for(&l->turn, i + 1);
+		if (write(l->end[1], "x", 1) != 1 || close(l->end[1]))
+			errors++;
+		atomic_store(&l->done, i + 1);
+	}
+	return arg;
+}
+
+static void *last_reader(void *arg)
+{
+	struct last *l = arg;
+	char c;
+
+	for (int i = 0; i < rounds; i++) {
+		int kind = i % 4;
+		if (kind == 3 && i % 64 == 3)
+			connect_loopback(l->end);
+		else if (kind == 2 ? pipe(l->end) : socketpair(AF_UNIX, kind ? SOCK_SEQPACKET : SOCK_STREAM, 0, l->end))
+			die("a pair");
+		atomic_store(&l->turn, i + 1);
+		if (read(l->end[0], &c, 1) != 1 || read(l->end[0], &c, 1) != 0)
+			errors++;
+		wait_for(&l->done, i + 1);
+		close(l->end[0]);
+	}
+	return arg;
+}
+
+static void last(void)
+{
+	pthread_t t[2 * LAST_PAIRS];
+
+	for (long i = 0; i < LAST_PAIRS; i++) {
+		start(&t[2 * i], last_reader, (long)&lasts[i]);
+		start(&t[2 * i + 1], last_writer, (long)&lasts[i]);
+	}
+	for (int i = 0; i < 2 * LAST_PAIRS; i++)
+		pthread_join(t[i], NULL);
+}
+
 /* ---- spread ---- */
 
 static atomic_int spread_stop;
@@ -330,7 +384,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} modes[] = { { "cow", cow }, { "sleep", rings }, { "pipes", pipes }, { "spread", spread }, { "churn", churn } };
+	} modes[] = { { "cow", cow }, { "sleep", rings }, { "pipes", pipes }, { "last", last }, { "spread", spread }, { "churn", churn } };
 
 	rounds = argc > 2 ? atoi(argv[2]) : 1000;
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -340,6 +394,6 @@ int main(int argc, char **argv)
 		printf("%s %d errors %ld\n", argv[1], rounds, (long)errors);
 		return errors != 0;
 	}
-	fprintf(stderr, "usage: smp cow|sleep|pipes|spread|churn ROUNDS\n");
+	fprintf(stderr, "usage: smp cow|sleep|pipes|last|spread|churn ROUNDS\n");
 	return 2;
 }
