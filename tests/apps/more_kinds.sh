@@ -45,7 +45,9 @@ cat >app/cherry.py <<'P'
 import cherrypy
 class Root:
     @cherrypy.expose
-    def hello(self, name): return 'cherry ' + name
+    def hello(self, name):
+        cherrypy.engine.wait(cherrypy.engine.states.STARTED)  # a SIGTERM before that ends it with 70
+        return 'cherry ' + name
 cherrypy.quickstart(Root(), config={'global': {'server.socket_host': '0.0.0.0', 'server.socket_port': 8080, 'engine.autoreload.on': False, 'log.screen': False}})
 P
 # shellcheck disable=SC2086
