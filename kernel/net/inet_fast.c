@@ -270,7 +270,7 @@ static NOINLINE struct pbuf *data_lend(struct netdev_buf *nb, u32 len, u32 heade
 	return b;
 }
 
-/* How long is the frame? 0: of several buffers, the first without all headers. */
+/* How long is the frame? 0: of several buffers, and too long, or the first without all headers. */
 static inline u32 frame_bytes(const struct netdev_buf *nb)
 {
 	u32 len = nb->len;
@@ -281,7 +281,7 @@ static inline u32 frame_bytes(const struct netdev_buf *nb)
 		return 0;
 	while ((nb = nb->next) != NULL)
 		len += nb->len;
-	return len;
+	return len <= INET_FRAME_MAX ? len : 0;
 }
 
 bool inet_fast_input(struct netdev_buf *nb, struct netdev_buf **back)

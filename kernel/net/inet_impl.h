@@ -132,6 +132,7 @@ void inet_fast_forget(void);
 /* ---- Interfaces (inet_netif.c) ---- */
 
 #define INET_COPY_MAX 384u               /* received frames up to this are copied */
+#define INET_FRAME_MAX 65535u    /* bytes with the Ethernet header, merged or large ones out: a pbuf's lengths have 16 bits */
 
 extern struct netif inet_lo, inet_eth;
 extern struct netdev *inet_dev;          /* behind inet_eth, or NULL */
@@ -144,7 +145,7 @@ void inet_lo_init(void);
 int inet_eth_init(struct netdev *d);
 /*
  * The buffers of a received frame as a chain of pbufs that lends their pages: each goes back to the driver when its pbuf is
- * freed. len: of all. *ret_tail: the last one. Cannot fail.
+ * freed. len: of all, at most INET_FRAME_MAX. *ret_tail: the last one. Cannot fail.
  */
 struct pbuf *inet_eth_lend(struct netdev_buf *nb, u32 len, struct pbuf **ret_tail);
 /* Free p, which is alone: if it lends a page that nobody else refers to, that goes onto *chain instead, for one call of release. */

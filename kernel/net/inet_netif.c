@@ -27,7 +27,6 @@
 #define COPY_MAX      INET_COPY_MAX
 #define HEADERS_MIN   128u           /* (I2) */
 #define LO_QUEUE_MAX  4096u
-#define FRAME_MAX     65535u
 #define QUOTE_MAX     576u           /* of a packet in an ICMP error */
 
 struct netif inet_lo, inet_eth;
@@ -310,7 +309,7 @@ static struct pbuf *frame_wrap(struct netdev_buf *nb)
 
 	for (struct netdev_buf *b = nb; b; b = b->next)
 		total += b->len;
-	if (total < SIZEOF_ETH_HDR + IP_HLEN || total > FRAME_MAX) {
+	if (total < SIZEOF_ETH_HDR + IP_HLEN || total > INET_FRAME_MAX) {
 		counter_bump(inet_rx_short);
 		inet_eth_stats.rx_errors++;
 		d->ops->release(d, nb);

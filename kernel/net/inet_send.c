@@ -24,7 +24,6 @@
 #define TX_SEGS       24u
 #define TX_PBUFS      46u
 #define TX_QUEUE_MAX  4096u
-#define FRAME_MAX     65535u
 #define SMALL_FRAME   1514u
 
 static struct netdev_seg tx_segs[NETDEV_TX_SEGS + 1];    /* of the request that is being made */
@@ -174,7 +173,7 @@ static COLD NOINLINE unsigned run_length(struct pbuf *p, const struct frame_head
 		return 1;
 	for (p = p->queue_next; p && n < TX_PBUFS; p = p->queue_next, n++) {
 		if (!frame_parse(p, &f) || !frame_mergeable(first, &f, seq) ||
-		    total + f.payload + first->hdr_len > FRAME_MAX)
+		    total + f.payload + first->hdr_len > INET_FRAME_MAX)
 			break;
 		total += f.payload;
 		seq += f.payload;

@@ -3,6 +3,7 @@
  * stack asks of it.
  */
 #include "mirror_wire.h"
+#include "base/counter.h"
 #include "net/netinfo.h"
 
 static unsigned configured;
@@ -598,6 +599,54 @@ static struct socket *by_hand(struct socket *l, unsigned port)
 	return s;
 }
 
+/* n bytes of data as the device merges them into one frame, after by_hand. */
+static void merged_in(unsigned port, u32 n)
+{
+	static u8 d[66000];
+	u8 *ip = d + 14;
+
+	memset(d, 0, 54);
+	memcpy(d, dev.mac, 6);
+	put16(d + 12, 0x800);
+	ip[0] = 0x45; put16(ip + 2, 40 + n); ip[8] = 64; ip[9] = 6;
+	put32(ip + 12, 0x0a000002);
+	memcpy(ip + 16, &(u32){ ME }, 4);
+	put16(ip + 10, (u16)~sum(ip, 20, 0));
+	put16(ip + 20, 999); put16(ip + 22, port);
+	put32(ip + 24, 5001); put32(ip + 28, synack_seq + 1);
+	ip[32] = 0x50; ip[33] = 0x10; put16(ip + 34, 60000);
+	for (u32 i = 0; i < n; i++)
+		d[54 + i] = (u8)(i * 13 >> 3);
+	enqueue(d, 54 + n, true);
+	announce();
+	let_run(10);
+}
+
+COUNTER_DECLARE(inet_rx_short);
+
+/* A merged frame whose length with its Ethernet header has more than 16 bits is dropped and counted; one that has not is taken whole. */
+static void largest_merged(void **state)
+{
+	static u8 got[66000];
+	unsigned port;
+	struct socket *l = listener(0, 0, &port), *s = by_hand(l, port);
+
+	for (u32 n = 65536 - 54; n <= 65535 - 40; n++) {
+		u64 errors = counter_read(inet_rx_short);
+		merged_in(port, n);
+		assert_int_equal(recv_flags(s, got, sizeof got, LX_MSG_DONTWAIT), -EAGAIN);
+		assert_int_equal(counter_read(inet_rx_short), errors + 1);
+	}
+	merged_in(port, 65535 - 54);
+	assert_int_equal(recv_flags(s, got, sizeof got, LX_MSG_DONTWAIT), 65535 - 54);
+	for (u32 i = 0; i < 65535 - 54; i++)
+		assert_int_equal(got[i], (u8)(i * 13 >> 3));
+	sock_close(s);
+	sock_close(l);
+	let_run(120000);
+	assert_int_equal(lent, released);
+}
+
 /* Who ends first, with what is not quite the expected before it; our FIN is repeated; what has ended is gone at once. */
 static void ends(void **state)
 {
@@ -795,7 +844,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease), cmocka_unit_test(told), cmocka_unit_test(clean_wire), cmocka_unit_test(small_exchanges), cmocka_unit_test(small_until_full), cmocka_unit_test(merged_receive), cmocka_unit_test(no_offload),
-		cmocka_unit_test(bad_wire), cmocka_unit_test(large_lost_twice), cmocka_unit_test(full_ring), cmocka_unit_test(datagrams), cmocka_unit_test(group_queries), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(ends), cmocka_unit_test(probe_taken), cmocka_unit_test(peers_mss), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
+		cmocka_unit_test(bad_wire), cmocka_unit_test(large_lost_twice), cmocka_unit_test(full_ring), cmocka_unit_test(datagrams), cmocka_unit_test(group_queries), cmocka_unit_test(connect_to_nobody), cmocka_unit_test(slow_after_idle), cmocka_unit_test(largest_merged), cmocka_unit_test(ends), cmocka_unit_test(probe_taken), cmocka_unit_test(peers_mss), cmocka_unit_test(syn_flood), cmocka_unit_test(first_numbers), cmocka_unit_test(idle_is_idle),
 		cmocka_unit_test(slow_then_silent), cmocka_unit_test(failing_memory), cmocka_unit_test(hostile_frames),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
