@@ -119,6 +119,7 @@ refused() { # OPTIONS WHAT
 }
 refused "-O inline_data" inline_data
 refused "-b 65536" "blocks of more than 4 KiB"
+refused "-b 1024 -O bigalloc" "bigalloc with blocks of 1 KiB"
 mkdir from && cp h.txt from/h.txt && rm -f k.img && truncate -s 32M k.img && mke2fs -q -F -t ext4 -b 4096 -O bigalloc -C 16384 -d from k.img 2>/dev/null
 is volume/bigalloc "$(vm microvm:1 --net none -v k.img:/data /bin/cp /data/h.txt /data/x 2>&1 </dev/null | grep -v '^ext4: ') $(vm microvm:1 --net none -v k.img:/data /bin/cat /data/h.txt 2>&1 </dev/null | grep -v '^ext4: ') $(fsck k.img)" \
     "/bin/cp: cannot create regular file '/data/x': Read-only file system from the host 0"

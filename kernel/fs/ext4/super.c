@@ -66,6 +66,10 @@ static int geometry_check(struct ext4 *e, const struct ext4_super *s)
 		fs_ext4_lacks = "blocks of more than 4 KiB";
 		return -EOPNOTSUPP;
 	}
+	if (clusters && !s->log_block_size) {    /* block 0 is then counted, otherwise than everywhere else */
+		fs_ext4_lacks = "bigalloc with blocks of 1 KiB";
+		return -EOPNOTSUPP;
+	}
 	if (s->log_cluster_size != s->log_block_size && !clusters)
 		return -EUCLEAN;
 	e->block_bits = 10 + s->log_block_size;
