@@ -28,7 +28,6 @@ $(B)/fuzz-bin/%: $(B)/fuzz-obj/fuzz/%_fuzz.o $(B)/fuzz-obj/libkernel.a
 	$(CLANG) $(FCFLAGS) -fsanitize=fuzzer -Wl,--gc-sections -o $@ $^ -lpthread
 -include $(call rwild,$(B)/fuzz-obj,*.d)
 
-# An input that walks a file system has so many features that weighing them takes longer than running it: ext4 goes without.
 # The command's reader of manifests, instead of the kernel.
 MANIFEST_SRC := $(addprefix tool/,manifest.c manifest_tree.c opts.c opts_check.c rules.c rules_names.c instance/instance.c scan/table.c) \
                 $(filter-out tool/util/err.c,$(wildcard tool/util/*.c))
@@ -42,6 +41,7 @@ $(B)/fuzz-bin/manifest: $(B)/fuzz-obj/fuzz/manifest_fuzz.o $(MANIFEST_SRC:%.c=$(
 	@mkdir -p $(@D)
 	$(CLANG) $(FCFLAGS) -fsanitize=fuzzer -Wl,--gc-sections -o $@ $^ $(TOOL_LIBS)
 
+# An input that walks a file system has so many features that weighing them takes longer than running it: ext4 goes without.
 T ?= $(FUZZ_TARGETS)
 S ?= 60
 fuzz: $(patsubst %,$(B)/fuzz-bin/%,$(filter-out syscalls,$(T))) $(if $(filter syscalls,$(T)),$(B)/pith $(B)/pith.elf.stripped) ## fuzz targets T (default all) for S seconds each
