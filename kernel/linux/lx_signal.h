@@ -107,12 +107,16 @@ _Static_assert(sizeof(struct lx_signalfd_siginfo) == 128, "struct signalfd_sigin
 /* What a signal carries, in the program's layout; every byte is set. */
 void lx_siginfo_from(struct lx_siginfo *ret, const struct siginfo *info);
 
-/* Does sp lie on the task's alternate stack? One that disarms itself is never "on". */
+/* Does sp lie within the task's alternate stack? Its end may lie behind all addresses. */
+static inline bool lx_altstack_holds(const struct task *t, u64 sp)
+{
+	return sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
+}
+
+/* Is a task with this sp on it? On one that disarms itself never. */
 static inline bool lx_on_altstack(const struct task *t, u64 sp)
 {
-	if (t->altstack_flags & LX_SS_AUTODISARM)
-		return false;
-	return t->altstack_size && sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
+	return !(t->altstack_flags & LX_SS_AUTODISARM) && lx_altstack_holds(t, sp);
 }
 
 /* arch_hooks: exceptions of the program, and the exit path's work. */

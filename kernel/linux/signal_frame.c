@@ -31,9 +31,7 @@ static bool frame_place(const struct task *t, const struct user_regs *regs, u64 
 	*ret_frame = ((*ret_fp - sizeof(struct lx_rt_sigframe)) & ~15ull) - 8;
 	if (*ret_frame >= ARCH_USER_TOP)
 		return false;
-	if (entering || nested)
-		return *ret_frame > t->altstack_sp && *ret_frame < t->altstack_sp + t->altstack_size;
-	return true;
+	return !(entering || nested) || lx_altstack_holds(t, *ret_frame);
 }
 
 /* Every byte of the frame is written: it lay on the kernel's stack. */

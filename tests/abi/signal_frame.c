@@ -171,6 +171,23 @@ static void altstacks(void)
 	NOTE("flags", "%d", old.ss_flags);
 }
 
+/* One whose end lies behind all addresses, so that the thread is on it for good: handlers run where it is, whatever they ask for. */
+static void *endless(void *arg)
+{
+	stack_t st = { .ss_sp = (void *)0x10000, .ss_size = (size_t)-0x8000 };
+	struct sigaction a = { .sa_handler = stack_look };
+
+	CHECK("endless", sigaltstack(&st, NULL));
+	sigaction(SIGUSR2, &a, NULL);
+	raise(SIGUSR2);
+	NOTE("on the endless one", "%d flags %d", on_stack, stack_flags);
+	a.sa_flags = SA_ONSTACK;
+	sigaction(SIGUSR2, &a, NULL);
+	raise(SIGUSR2);
+	NOTE("entered the endless one", "%d flags %d", on_stack, stack_flags);
+	return arg;
+}
+
 static void mask_change(int s, siginfo_t *si, void *p)
 {
 	ucontext_t *uc = p;
@@ -196,5 +213,8 @@ int main(void)
 	altstacks();
 	masks();
 	faults();
+	pthread_t t;
+	CHECK("thread", pthread_create(&t, NULL, endless, NULL));
+	pthread_join(t, NULL);
 	return 0;
 }
