@@ -49,6 +49,7 @@ phys_t arch_vvar_page(void);
 /* Index of the CPU we run on, 0..arch_cpu_count()-1. Stable only while interrupts are off or the thread does not sleep. */
 unsigned arch_cpu_id(void);
 struct thread *arch_current(void);  /* the running thread, NULL before the scheduler starts */
+void *arch_cpu_sched(void);         /* what arch_thread_adopt was given for this CPU; stable as arch_cpu_id */
 
 typedef unsigned long irq_flags_t;
 irq_flags_t arch_irq_save(void);           /* mask interrupts, return the state before */
@@ -108,11 +109,19 @@ void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(
 /* Give t a user register context area: FPU state of the current thread if that is one of the program's, else initial. -ENOMEM. */
 int arch_thread_init_user(struct arch_thread *t) MUST_CHECK;
 void arch_thread_destroy(struct arch_thread *t);
-/* Boot and further CPUs: the running context becomes thread t (arch_current returns it from now on). */
-void arch_thread_adopt(struct thread *t, struct arch_thread *t_arch);
+/* Boot and further CPUs: the running context becomes thread t (arch_current returns it from now on), and sched what arch_cpu_sched returns. */
+void arch_thread_adopt(struct thread *t, struct arch_thread *t_arch, void *sched);
 /* Switch stacks and current thread; called with interrupts masked; returns when prev runs again. */
-void arch_thread_switch(struct thread *prev, struct arch_thread *prev_arch,
-			struct thread *next, struct arch_thread *next_arch);
+#ifdef PITH_HOST
+void arch_thread_switch(struct arch_thread *prev, struct thread *next, struct arch_thread *next_arch);
+#else
+static ALWAYS_INLINE void arch_thread_switch(struct arch_thread *prev, struct thread *next, struct arch_thread *next_arch)
+{
+	/* The caller keeps what it needs in its own frame: it saves its callers' registers anyway. */
+	__asm__ volatile("call thread_switch" : "+D"(prev), "+S"(next), "+d"(next_arch)
+			 : : "rax", "rcx", "rbx", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory");
+}
+#endif
 
 /* ---- User mode ----------------------------------------------------------------- */
 

@@ -61,7 +61,7 @@ static NOINLINE int wait_for(struct eventfd *e, u64 room, bool nonblock)
 	while (!can_go_on(e, room) && r == 0)
 		r = waitq_block(&w, true, WAIT_FOREVER);
 	waitq_finish(&w);
-	return can_go_on(e, room) ? 0 : r;
+	return likely(r == 0) || can_go_on(e, room) ? 0 : r;
 }
 
 static ssize_t eventfd_read(struct file *f, struct uio *u, u64 off, bool nonblock)

@@ -148,7 +148,7 @@ static ALWAYS_INLINE void wake_locked(struct futex_waiter *w)
 	if (unlikely(w->held))
 		__atomic_store_n(w->held, NULL, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&w->bucket, NULL, __ATOMIC_SEQ_CST);    /* keeps 3 */
-	thread_wake(t);
+	thread_wake_irq(t);
 	thread_put(t);
 }
 

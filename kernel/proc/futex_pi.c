@@ -96,7 +96,7 @@ void futex_pi_hand_over(struct futex_pi_waiter *w)
 	list_remove(&w->link);
 	thread_get(t);
 	__atomic_store_n(&w->held, NULL, __ATOMIC_SEQ_CST);
-	thread_wake(t);
+	thread_wake_irq(t);
 	thread_put(t);
 }
 

@@ -34,12 +34,13 @@ static void enqueue_locked(struct run_queue *rq, struct thread *t)
 	WRITE_ONCE(rq->nqueued, rq->nqueued + 1);
 }
 
-static struct thread *dequeue_locked(struct run_queue *rq)
+/* The first, of whom there is one at least. */
+static ALWAYS_INLINE struct thread *dequeue_first_locked(struct run_queue *rq)
 {
-	struct list *l = list_pop(&rq->queue);
-	if (!l)
-		return NULL;
+	struct list *l = rq->queue.next;
+
 	WRITE_ONCE(rq->nqueued, rq->nqueued - 1);
+	list_remove(l);
 	return list_entry(l, struct thread, run_link);
 }
 
@@ -94,69 +95,85 @@ static NOINLINE void add_dead(struct thread *t)
 static ALWAYS_INLINE void finish_switch(void)
 {
 	struct run_queue *rq = this_queue();
-	struct thread *prev = rq->prev;
-	bool gone = prev && prev->state == THREAD_DEAD;
+	struct thread *gone = rq->dead;
 
-	rq->prev = NULL;
 	spin_unlock(&rq->lock);
-	if (unlikely(gone))
-		add_dead(prev);
+	if (unlikely(gone)) {
+		rq->dead = NULL;
+		add_dead(gone);
+	}
 }
 
-/* Run `next` instead of the current thread. rq locked, interrupts masked; unlocked on return (in a later life). */
+/*
+ * Run `next`, another, instead of prev, the current thread. rq locked, interrupts masked; unlocked on return (in a later life).
+ */
 static ALWAYS_INLINE void switch_here(struct run_queue *rq, struct thread *prev, struct thread *next, u64 now)
 {
 	prev->cpu_time_ns += now - prev->run_start_ns;
-	if (prev == rq->idle)
-		rq->idle_ns += now - prev->run_start_ns;
 	next->run_start_ns = now;
 	next->slice_end_ns = now + SLICE_NS;
 	next->state = THREAD_RUNNING;
-	rq->idling = next == rq->idle;
-	if (rq->nqueued && !rq->idling && !timer_is_due_by(arch_cpu_id(), next->slice_end_ns))
+	if (rq->nqueued && !timer_is_due_by(rq, next->slice_end_ns))
 		timer_want(next->slice_end_ns);  /* keeps (I3) */
-	if (next != prev) {
-		rq->current = next;
-		rq->prev = prev;
-		arch_thread_switch(prev, &prev->arch, next, &next->arch);
-	}
+	rq->current = next;
+	arch_thread_switch(&prev->arch, next, &next->arch);
 	finish_switch();
 }
 
+/* The same from or to the idle thread too. */
 static NOINLINE void switch_locked(struct run_queue *rq, struct thread *next)
 {
-	switch_here(rq, rq->current, next, arch_clock_mono_ns());
+	u64 now = arch_clock_mono_ns();
+
+	next->run_start_ns = now;                /* before the next: sched_idle_ns */
+	rq->idling = next == rq->idle;
+	switch_here(rq, rq->current, next, now);
 }
 
-/* The general switch: put the current thread back if it can go on, take the next one. */
-static void reschedule(bool yielding)
+static ALWAYS_INLINE void clear_resched_locked(struct thread *t)
+{
+	if (unlikely(t->user_work & THREAD_WORK_RESCHED))        /* set by this CPU's interrupts and under the lock only */
+		thread_clear_work(t, THREAD_WORK_RESCHED);
+}
+
+/* The current thread can go on, but others go first. */
+static void give_way(void)
 {
 	irq_flags_t f = arch_irq_save();
 	struct run_queue *rq = this_queue();
 
 	spin_lock(&rq->lock);
 	struct thread *t = rq->current;
-	if (t->user_work & THREAD_WORK_RESCHED)  /* set by this CPU's interrupts and under the lock only */
-		thread_clear_work(t, THREAD_WORK_RESCHED);
-	bool stays = t->state != THREAD_SLEEPING && t->state != THREAD_DEAD;
-	if (stays && (t != rq->idle) && (!yielding || !rq->nqueued)) {
-		t->state = THREAD_RUNNING;
+	clear_resched_locked(t);
+	if (unlikely(!rq->nqueued)) {
 		spin_unlock(&rq->lock);
-		arch_irq_restore(f);
-		return;
-	}
-	u64 now = arch_clock_mono_ns();
-	struct thread *next;
-	if (stays && t != rq->idle) {
+	} else if (unlikely(t == rq->idle)) {
+		switch_locked(rq, dequeue_first_locked(rq));
+	} else {
 		t->switches_forced++;
-		next = exchange_locked(rq, t);
+		switch_here(rq, t, exchange_locked(rq, t), arch_clock_mono_ns());
+	}
+	arch_irq_restore(f);
+}
+
+/* The current thread, which is not the idle one, sleeps; unless it was woken just now. */
+static ALWAYS_INLINE void go_away(void)
+{
+	irq_flags_t f = arch_irq_save();
+	struct run_queue *rq = this_queue();
+
+	spin_lock(&rq->lock);
+	struct thread *t = rq->current;
+	clear_resched_locked(t);
+	if (unlikely(t->state == THREAD_RUNNING)) {
+		spin_unlock(&rq->lock);
 	} else {
 		t->switches_voluntary++;
-		next = dequeue_locked(rq);
-		if (!next)
-			next = rq->idle;
+		if (rq->nqueued)
+			switch_here(rq, t, dequeue_first_locked(rq), arch_clock_mono_ns());
+		else
+			switch_locked(rq, rq->idle);
 	}
-	switch_here(rq, t, next, now);
 	arch_irq_restore(f);
 }
 
@@ -174,7 +191,7 @@ int sched_sleep_while(void *const *held, bool interruptible, u64 deadline_ns)
 		__atomic_store_n(&t->state, THREAD_SLEEPING, __ATOMIC_SEQ_CST);
 		if (!__atomic_load_n(held, __ATOMIC_ACQUIRE))
 			break;
-		if (interruptible && thread_interrupted()) {
+		if (interruptible && (__atomic_load_n(&t->user_work, __ATOMIC_SEQ_CST) & (THREAD_WORK_SIGNAL | THREAD_WORK_EXIT))) {
 			ret = -ERESTARTSYS;
 			break;
 		}
@@ -182,7 +199,7 @@ int sched_sleep_while(void *const *held, bool interruptible, u64 deadline_ns)
 			ret = -ETIMEDOUT;
 			break;
 		}
-		reschedule(false);
+		go_away();
 	} while (__atomic_load_n(held, __ATOMIC_ACQUIRE));
 	WRITE_ONCE(t->state, THREAD_RUNNING);
 	if (deadline_ns != WAIT_FOREVER)
@@ -194,7 +211,13 @@ int sched_sleep_while(void *const *held, bool interruptible, u64 deadline_ns)
 
 void sched_leave(void)
 {
-	reschedule(false);
+	(void)arch_irq_save();
+	struct run_queue *rq = this_queue();
+
+	spin_lock(&rq->lock);
+	rq->dead = thread_current();
+	rq->dead->switches_voluntary++;
+	switch_locked(rq, rq->nqueued ? dequeue_first_locked(rq) : rq->idle);
 	panic("a dead thread ran");
 }
 
@@ -203,9 +226,9 @@ void sched_first_run(void)
 	finish_switch();
 }
 
-void thread_yield(void) { reschedule(true); }
+void thread_yield(void) { give_way(); }
 
-void sched_user_work(void) { reschedule(true); }
+void sched_user_work(void) { give_way(); }
 
 bool sched_need_resched(void)
 {
@@ -215,7 +238,7 @@ bool sched_need_resched(void)
 void sched_poll(void)
 {
 	if (sched_need_resched())
-		reschedule(true);
+		give_way();
 }
 
 /*
@@ -258,44 +281,43 @@ static ALWAYS_INLINE unsigned choose_cpu(const struct thread *t)
  * keeps WAKE_SLICE_NS from now; or from its start, if this CPU's timer is armed to fire before that: then it began less than
  * that ago, and nobody has to look at the clock.
  */
-static ALWAYS_INLINE void cut_slice_locked(struct thread *running, const struct thread *t, unsigned cpu)
+static ALWAYS_INLINE void cut_slice_locked(const struct run_queue *rq, struct thread *running, const struct thread *t, bool here)
 {
-	unsigned me = arch_cpu_id();
-
 	if (!t->proc && running->proc) {
 		running->slice_end_ns = 0;
 		__atomic_fetch_or(&running->user_work, THREAD_WORK_RESCHED, __ATOMIC_SEQ_CST);
 		return;
 	}
 	u64 end = running->run_start_ns + WAKE_SLICE_NS;
-	bool due = cpu == me && timer_is_due_by(me, end);
+	bool due = here && timer_is_due_by(rq, end);
 	if (!due)
 		end = arch_clock_mono_ns() + WAKE_SLICE_NS;
 	if (end < running->slice_end_ns)
 		running->slice_end_ns = end;
-	if (!due && cpu == me)
+	if (!due && here)
 		timer_want(running->slice_end_ns);  /* keeps (I3), as what is due does; another CPU does it in sched_on_kick */
 }
 
-/* Queue t on the CPU of rq, which is locked. */
-static ALWAYS_INLINE void queue_locked(struct run_queue *rq, struct thread *t, unsigned cpu)
+/* Queue t on the CPU of rq, which is locked. here: it is this one. */
+static ALWAYS_INLINE void queue_locked(struct run_queue *rq, struct thread *t, bool here)
 {
 	struct thread *running = rq->current;
 
 	enqueue_locked(rq, t);
 	if (running != rq->idle)
-		cut_slice_locked(running, t, cpu);
+		cut_slice_locked(rq, running, t, here);
 }
 
 /* See to it that the CPU notices. Interrupts masked. */
-static ALWAYS_INLINE void notify(unsigned cpu)
+static ALWAYS_INLINE void notify(unsigned cpu, bool here)
 {
-	unsigned me = arch_cpu_id();
+	struct run_queue *mine;
 
-	if (cpu == me)
+	if (here)
 		return;
-	if (sched_queues[me].kicks_held)
-		sched_queues[me].kicks |= 1u << cpu;
+	mine = this_queue();
+	if (mine->kicks_held)
+		mine->kicks |= 1u << cpu;
 	else
 		arch_cpu_kick(cpu);
 }
@@ -304,11 +326,12 @@ static ALWAYS_INLINE void notify(unsigned cpu)
 static NOINLINE void make_runnable(struct thread *t, unsigned cpu)
 {
 	struct run_queue *rq = &sched_queues[cpu];
+	bool here = cpu == arch_cpu_id();
 
 	spin_lock(&rq->lock);
-	queue_locked(rq, t, cpu);
+	queue_locked(rq, t, here);
 	spin_unlock(&rq->lock);
-	notify(cpu);
+	notify(cpu, here);
 }
 
 void sched_hold_kicks(void) { this_queue()->kicks_held++; }
@@ -324,18 +347,17 @@ void sched_kick_held(struct run_queue *rq)
 
 void sched_send_kicks(void) { release_kicks(this_queue()); }
 
-void thread_wake(struct thread *t)
+void thread_wake_irq(struct thread *t)
 {
-	irq_flags_t f = arch_irq_save();
 	struct run_queue *rq;
 	u32 was;
 
 	if (READ_ONCE(t->state) != THREAD_SLEEPING)
-		goto out;
+		return;
 	for (;;) {
 		was = READ_ONCE(t->cpu);
 		rq = &sched_queues[was];
-		__asm__("" : "+r"(rq));          /* as in this_queue */
+		__asm__("" : "+r"(rq));          /* one value in a register, and not its making at each use */
 		spin_lock(&rq->lock);
 		if (t->cpu == was)
 			break;
@@ -350,20 +372,28 @@ void thread_wake(struct thread *t)
 	}
 	unsigned cpu = choose_cpu(t);
 	if (likely(cpu == was)) {
-		queue_locked(rq, t, cpu);
+		bool here = likely(!several) || cpu == arch_cpu_id();
+
+		queue_locked(rq, t, here);
 		spin_unlock(&rq->lock);
-		notify(cpu);
-		goto out;
+		notify(cpu, here);
+		return;
 	}
 	__atomic_fetch_or(&t->user_work, THREAD_WORK_MOVED, __ATOMIC_RELAXED);
 	t->state = THREAD_RUNNABLE;              /* so that nobody else wakes it */
 	t->cpu = cpu;                            /* keeps (I2) */
 	spin_unlock(&rq->lock);
 	make_runnable(t, cpu);
-	goto out;
+	return;
 unlock:
 	spin_unlock(&rq->lock);
-out:
+}
+
+void thread_wake(struct thread *t)
+{
+	irq_flags_t f = arch_irq_save();
+
+	thread_wake_irq(t);
 	arch_irq_restore(f);
 }
 
@@ -520,7 +550,7 @@ static void idle_loop(void *arg)
 		if (any || next) {
 			spin_lock(&rq->lock);
 			if (any)
-				next = dequeue_locked(rq);
+				next = rq->nqueued ? dequeue_first_locked(rq) : NULL;
 			if (next)
 				switch_locked(rq, next);
 			else
@@ -545,7 +575,7 @@ static void queue_setup(unsigned cpu, struct thread *current, struct thread *idl
 	current->slice_end_ns = current->run_start_ns + SLICE_NS;
 	idle->cpu = current->cpu = cpu;
 	idle->affinity = 1u << cpu;
-	arch_thread_adopt(current, &current->arch);
+	arch_thread_adopt(current, &current->arch, rq);
 }
 
 static struct thread boot_thread;
@@ -575,8 +605,12 @@ COLD void sched_start_cpu(void)
 u64 sched_idle_ns(unsigned cpu)
 {
 	const struct run_queue *rq = &sched_queues[cpu];
-	u64 ns = READ_ONCE(rq->idle_ns);
-	if (READ_ONCE(rq->idling) && rq->idle)
+	u64 ns;
+
+	if (!rq->idle)
+		return 0;
+	ns = READ_ONCE(rq->idle->cpu_time_ns);
+	if (READ_ONCE(rq->idling))
 		ns += arch_clock_mono_ns() - READ_ONCE(rq->idle->run_start_ns);
 	return ns;
 }

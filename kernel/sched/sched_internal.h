@@ -10,21 +10,16 @@ struct run_queue {
 	u32 nqueued;                 /* S; read without it as a hint */
 	struct thread *current, *idle;
 	bool idling;                 /* S; hint: the idle thread runs here */
-	u64 idle_ns;
-	struct thread *prev;         /* between switch and finish */
+	struct thread *dead;         /* between switch and finish: who left for good */
+	u64 programmed_ns;           /* this CPU's, interrupts masked: what its timer is armed for (timer.c); 0 = nothing (the initial state) */
 	bool idle_called;            /* this CPU's: the idle loop is to call idle_work */
 	u32 kicks_held;              /* this CPU's, interrupts masked: depth of sched_hold_kicks */
 	u32 kicks;                   /* as kicks_held: whom to interrupt, a bit per CPU */
 } ALIGNED(64);
 extern struct run_queue sched_queues[ARCH_MAX_CPUS];
 
-/* Interrupts masked. Good until the next switch. */
-static ALWAYS_INLINE struct run_queue *this_queue(void)
-{
-	struct run_queue *rq = &sched_queues[arch_cpu_id()];
-	__asm__("" : "+r"(rq));              /* one value in a register, and not its making at each use */
-	return rq;
-}
+/* Interrupts masked, after sched_init. Good until the next switch. */
+static ALWAYS_INLINE struct run_queue *this_queue(void) { return arch_cpu_sched(); }
 
 /* Interrupt those that sched_hold_kicks kept from it. */
 void sched_kick_held(struct run_queue *rq);
@@ -39,14 +34,12 @@ struct timer_base {
 	struct spinlock lock;
 	struct rb_root tree;         /* B: armed timers by deadline */
 	struct timer *running;       /* B */
-	u64 programmed_ns;           /* this CPU's, interrupts masked; 0 = nothing (the initial state) */
 } ALIGNED(64);
 extern struct timer_base timer_bases[ARCH_MAX_CPUS];
-/* This CPU has an interrupt due by then. Interrupts masked. */
-static ALWAYS_INLINE bool timer_is_due_by(unsigned cpu, u64 ns)
+/* This CPU, whose queue is rq, has an interrupt due by then. Interrupts masked. */
+static ALWAYS_INLINE bool timer_is_due_by(const struct run_queue *rq, u64 ns)
 {
-	u64 at = timer_bases[cpu].programmed_ns;
-	return at && at <= ns;
+	return rq->programmed_ns - 1 < ns;   /* nothing is far above */
 }
 /* The current thread is DEAD: switch away for good. */
 NORETURN void sched_leave(void);

@@ -83,6 +83,7 @@ void thread_join(struct thread *t);
 int sched_sleep_while(void *const *held, bool interruptible, u64 deadline_ns);
 /* Make t runnable if it sleeps; if it is about to, it will not. Any context. */
 void thread_wake(struct thread *t);
+void thread_wake_irq(struct thread *t);  /* interrupts are masked */
 /*
  * Until as many sched_send_kicks as sched_hold_kicks: thread_wake on this CPU interrupts no other, but notes whom. For
  * wakers that hold a spinlock which the woken may want. Interrupts masked from the first to the last.

@@ -13,13 +13,13 @@
 
 struct timer_base timer_bases[ARCH_MAX_CPUS];
 
-static void program(struct timer_base *b, u64 deadline_ns)
+static void program(struct run_queue *rq, u64 deadline_ns)
 {
-	if (b->programmed_ns && b->programmed_ns <= deadline_ns)
+	if (timer_is_due_by(rq, deadline_ns))
 		return;
 	if (deadline_ns == UINT64_MAX)
 		return;
-	b->programmed_ns = MAX(deadline_ns, (u64)1);   /* programs give 0 too: the interrupt is on its way, and must not be put off */
+	rq->programmed_ns = MAX(deadline_ns, (u64)1);   /* programs give 0 too: the interrupt is on its way, and must not be put off */
 	arch_timer_arm(deadline_ns);
 }
 
@@ -69,7 +69,7 @@ void timer_arm(struct timer *t, u64 deadline_ns)
 	t->deadline_ns = deadline_ns;
 	insert_locked(b, t);
 	spin_unlock(&b->lock);
-	program(&timer_bases[cpu], deadline_ns);
+	program(this_queue(), deadline_ns);
 	arch_irq_restore(f);
 }
 
@@ -117,13 +117,13 @@ u64 timer_run_due(u64 now_ns)
 void timer_want(u64 deadline_ns)
 {
 	irq_flags_t f = arch_irq_save();
-	program(&timer_bases[arch_cpu_id()], deadline_ns);
+	program(this_queue(), deadline_ns);
 	arch_irq_restore(f);
 }
 
 void timer_reprogram(u64 deadline_ns)
 {
-	struct timer_base *b = &timer_bases[arch_cpu_id()];
-	b->programmed_ns = 0;
-	program(b, deadline_ns);
+	struct run_queue *rq = this_queue();
+	rq->programmed_ns = 0;
+	program(rq, deadline_ns);
 }

@@ -75,7 +75,7 @@ static bool waiter_wake(struct waitq_entry *e, u32 key)
 	thread_get(t);
 	list_remove(&e->link);
 	__atomic_store_n(&e->queue, NULL, __ATOMIC_SEQ_CST);     /* keeps (W1) */
-	thread_wake(t);
+	thread_wake_irq(t);
 	thread_put(t);
 	return true;
 }
@@ -145,5 +145,6 @@ int waitq_block(struct waiter *w, bool interruptible, u64 deadline_ns)
 
 void waitq_finish(struct waiter *w)
 {
-	waitq_remove(&w->entry);
+	if (unlikely(__atomic_load_n(&w->entry.queue, __ATOMIC_ACQUIRE)))
+		waitq_remove(&w->entry);
 }

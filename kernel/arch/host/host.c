@@ -32,6 +32,7 @@ void (*host_idle_hook)(void);
 static u8 *ram;
 static bool irq_on;
 static struct thread *current;
+static void *own_sched;
 static u64 now_ns = NSEC_PER_SEC, deadline = UINT64_MAX, real_offset = 1700000000ull * NSEC_PER_SEC;
 
 static NORETURN void host_panic(const char *message)
@@ -165,15 +166,17 @@ void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(
 int arch_thread_init_user(struct arch_thread *t) { return 0; }
 void arch_thread_destroy(struct arch_thread *t) { free(t->host); }
 
-void arch_thread_adopt(struct thread *t, struct arch_thread *a)
+void *arch_cpu_sched(void) { return own_sched; }
+void arch_thread_adopt(struct thread *t, struct arch_thread *a, void *sched)
 {
 	current = t;
+	own_sched = sched;
 	a->host = calloc(1, sizeof(struct host_thread));
 	if (!a->host)
 		abort();
 }
 
-void arch_thread_switch(struct thread *prev, struct arch_thread *pa, struct thread *next, struct arch_thread *na)
+void arch_thread_switch(struct arch_thread *pa, struct thread *next, struct arch_thread *na)
 {
 	struct host_thread *p = pa->host, *n = na->host;
 	current = next;

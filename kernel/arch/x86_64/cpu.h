@@ -13,6 +13,7 @@
 #define CPU_ID         32
 #define CPU_CANARY     40
 #define CPU_THREAD     48
+#define CPU_SCHED      56
 
 /* arch_thread.exit_flags: why the way out to user mode is not the short one. */
 #define EXIT_FULL      1    /* registers were changed: leave by iretq */
@@ -82,6 +83,7 @@ struct arch_cpu {
 	u32 id, apic_id;
 	u64 canary;                  /* of the running thread */
 	struct arch_thread *thread;
+	void *sched;                 /* the scheduler's own of this CPU */
 	struct arch_thread *fpu_owner; /* whose registers are in the FPU (last loaded here) */
 	u64 timer_deadline_ns;       /* armed for, U64_MAX = off */
 	u64 lapic_arm_tsc;           /* when the one-shot count was started */
@@ -99,6 +101,7 @@ _Static_assert(offsetof(struct arch_cpu, current) == CPU_CURRENT, "asm");
 _Static_assert(offsetof(struct arch_cpu, id) == CPU_ID, "asm");
 _Static_assert(offsetof(struct arch_cpu, canary) == CPU_CANARY, "the compiler reads gs:40");
 _Static_assert(offsetof(struct arch_cpu, thread) == CPU_THREAD, "asm");
+_Static_assert(offsetof(struct arch_cpu, sched) == CPU_SCHED, "inline.h");
 _Static_assert(offsetof(struct arch_thread, exit_flags) == ARCH_THREAD_EXIT_FLAGS, "asm");
 _Static_assert(offsetof(struct user_regs, rax) == REGS_RAX && offsetof(struct user_regs, orig_rax) == REGS_ORIG_RAX &&
 	       offsetof(struct user_regs, ss) == REGS_SS && sizeof(struct user_regs) == REGS_SIZE, "asm");
@@ -150,6 +153,17 @@ static ALWAYS_INLINE void fpu_save(struct arch_thread *t)
 		return;
 	fpu_area_save(t->fpu);
 	t->fpu_loaded = false;
+}
+/* Load the area: this thread's registers are this CPU's. Interrupts masked. */
+static ALWAYS_INLINE void fpu_load(struct arch_cpu *c, struct arch_thread *t)
+{
+	if (cpu_features.xsave)
+		__asm__ volatile("xrstor64 (%0)" : : "r"(t->fpu), "a"(~0u), "d"(~0u) : "memory");
+	else
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(t->fpu) : "memory");
+	t->fpu_loaded = true;
+	t->fpu_cpu = c->id;
+	c->fpu_owner = t;
 }
 void fpu_restore_current(void);
 void fpu_kernel_begin(void);             /* the vector registers are this thread's in the kernel, until it sleeps */

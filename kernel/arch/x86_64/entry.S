@@ -125,7 +125,7 @@ syscall_entry:
 	swapgs
 	sysretq				/* keeps (E4) */
 
-.Lleave_slow:			/* another thread ran meanwhile, as after most sleeps: its vector registers, and nothing else? */
+.Lleave_slow:			/* the kernel used the vector registers, and nothing else? */
 	movq %rax, REGS_RAX(%rsp)
 	cmpl $0, THREAD_USER_WORK(%rdx)
 	jne user_exit
@@ -320,30 +320,19 @@ user_enter_at:
 	movq %rdi, %rsp
 	jmp user_exit
 
-/* ---- Switching: rdi = where to save rsp, rsi = rsp to load; canary changes with the stack ---- */
+/* ---- Switching: rdi = where to save rsp, rsi = rsp to load; canary changes with the stack. Who switches keeps no register over it ---- */
 
 	.globl switch_stacks
 switch_stacks:				/* (u64 *save_sp, u64 load_sp, u64 canary) */
-	pushq %rbp
-	pushq %rbx
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
 	movq %rsp, (%rdi)
 	movq %rsi, %rsp
 	movq %rdx, %gs:CPU_CANARY
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
-	popq %rbp
 	ret
 	.globl thread_first_entry
-thread_first_entry:			/* rbx = entry, r12 = arg (arch_thread_init) */
-	movq %r12, %rdi
+thread_first_entry:			/* on the stack: entry, arg (arch_thread_init) */
+	popq %rax
+	popq %rdi
 	xorl %ebp, %ebp
-	call *%rbx
+	call *%rax
 	ud2
 	.section .note.GNU-stack, "", @progbits

@@ -1,8 +1,8 @@
 /*
  * fpu.c - the program's floating-point and vector registers.
  *
- * The kernel itself uses them only between fpu_kernel_begin and its next sleep. They are saved when a thread is switched out, and loaded again only on its way to
- * user mode and only if another thread's were loaded on that CPU meanwhile (EXIT_FPU).
+ * The kernel itself uses them only between fpu_kernel_begin and its next sleep. They are saved when a thread is switched out, and loaded when it is
+ * switched in, if another's were loaded on that CPU meanwhile; or on its way to user mode, when until then the area may not be loaded (EXIT_FPU).
  *
  * Invariants:
  *   (F1) t->fpu_loaded: the CPU that t runs on holds its registers and memory may be stale.
@@ -10,6 +10,7 @@
  *       What the kernel puts into them is nobody's: fpu_kernel_begin ends both for whoever they were.
  *   (F3) the area is given to XRSTOR only after fpu.c wrote it or checked it: reserved bits would fault in ring 0.
  *   (F4) outside arch_fpu_frame_begin and _end the area, and the word behind it, are a signal frame's FPU part as it stands.
+ *   (F5) a thread of the program that runs has fpu_loaded or EXIT_FPU, never both.
  *
  * The area's layout: Intel SDM 1, chapter 13 (standard form). In signal frames: Linux
  * arch/x86/include/uapi/asm/sigcontext.h, _fpx_sw_bytes and FP_XSTATE_MAGIC*.
@@ -90,14 +91,6 @@ static void area_init(u8 *a)
 	area_mark(a);
 }
 
-static void area_load(const void *a)
-{
-	if (cpu_features.xsave)
-		__asm__ volatile("xrstor64 (%0)" : : "r"(a), "a"(~0u), "d"(~0u) : "memory");
-	else
-		__asm__ volatile("fxrstor64 (%0)" : : "r"(a) : "memory");
-}
-
 /* From here until this thread sleeps the registers are the kernel's. Interrupt handlers do not use them. */
 void fpu_kernel_begin(void)
 {
@@ -117,12 +110,8 @@ void fpu_kernel_begin(void)
 void fpu_restore_current(void)
 {
 	struct arch_cpu *c = this_cpu();
-	struct arch_thread *t = c->thread;
 
-	area_load(t->fpu);
-	t->fpu_loaded = true;
-	t->fpu_cpu = c->id;
-	c->fpu_owner = t;
+	fpu_load(c, c->thread);
 }
 
 int arch_thread_init_user(struct arch_thread *t)

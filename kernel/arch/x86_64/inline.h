@@ -23,6 +23,12 @@ static ALWAYS_INLINE struct thread *arch_current(void)
 	__asm__("movq %%gs:24, %0" : "=r"(t));               /* struct arch_cpu.current */
 	return t;
 }
+static ALWAYS_INLINE void *arch_cpu_sched(void)
+{
+	void *p;
+	__asm__ volatile("movq %%gs:56, %0" : "=r"(p));      /* struct arch_cpu.sched */
+	return p;
+}
 typedef unsigned long irq_flags_t;
 static ALWAYS_INLINE irq_flags_t arch_irq_save(void)
 {

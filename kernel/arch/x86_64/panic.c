@@ -64,8 +64,10 @@ static const char *show(u64 v, char buf[32])
 		fmt_buf(buf, 32, "[kernel+0x%llx]", (unsigned long long)(v - arch_layout.image_va));
 	else if (v - arch_direct_base < boot_info.ram_top)
 		fmt_buf(buf, 32, "(ram+0x%llx)", (unsigned long long)(v - arch_direct_base));
-	else if (v >> 47 == 0 || v >= (u64)-4096)
+	else if (v >> 47 == 0)
 		fmt_buf(buf, 32, "0x%llx", (unsigned long long)v);
+	else if (v >= (u64)-4096)
+		fmt_buf(buf, 32, "%lld", (long long)v);
 	else
 		fmt_buf(buf, 32, "(hidden)");
 	return buf;

@@ -7,6 +7,7 @@
 #include "arch/x86_64/cpu.h"
 
 void switch_stacks(u64 *save_sp, u64 load_sp, u64 canary);
+void thread_switch(struct arch_thread *prev, struct thread *next, struct arch_thread *next_arch);
 NORETURN void user_enter_at(struct user_regs *r);
 extern char thread_first_entry[];
 
@@ -17,13 +18,9 @@ void arch_thread_init(struct arch_thread *t, uintptr_t stack_top, void (*entry)(
 	u64 *sp = (u64 *)(stack_top - ROUND_UP(sizeof(struct user_regs), 16));   /* (E2): whoever makes the thread fills them */
 
 	*--sp = 0;                              /* keeps the stack aligned at the entry */
+	*--sp = (u64)arg;
+	*--sp = (u64)entry;
 	*--sp = (u64)thread_first_entry;
-	*--sp = 0;                              /* rbp */
-	*--sp = (u64)entry;                     /* rbx */
-	*--sp = (u64)arg;                       /* r12 */
-	*--sp = 0;
-	*--sp = 0;
-	*--sp = 0;
 	*t = (struct arch_thread){
 		.kernel_sp = (uintptr_t)sp, .stack_top = stack_top, .canary = arch_memory_ops.random_u64() & ~0xffull, .fpu_cpu = ~0u,
 	};
@@ -68,28 +65,28 @@ static ALWAYS_INLINE void tls_switch(struct arch_thread *prev, const struct arch
 		tls_load(next);
 }
 
-__attribute__((no_stack_protector))
-void arch_thread_switch(struct thread *prev, struct arch_thread *prev_arch, struct thread *next, struct arch_thread *next_arch)
+/* Called by arch_thread_switch; switch_stacks, its last, keeps no registers. */
+USED __attribute__((no_stack_protector))
+void thread_switch(struct arch_thread *prev, struct thread *next, struct arch_thread *next_arch)
 {
 	struct arch_cpu *c = this_cpu();
 
-	(void)prev;
-	tls_switch(prev_arch, next_arch);
-	fpu_save(prev_arch);
-	if (next_arch->fpu) {
+	tls_switch(prev, next_arch);
+	fpu_save(prev);
+	if (next_arch->fpu && !(next_arch->exit_flags & EXIT_FPU)) {
 		if (c->fpu_owner == next_arch && next_arch->fpu_cpu == c->id)
 			next_arch->fpu_loaded = true;           /* by (F2) */
 		else
-			next_arch->exit_flags |= EXIT_FPU;
+			fpu_load(c, next_arch);
 	}
 	c->current = next;
 	c->thread = next_arch;
 	c->kernel_sp = next_arch->stack_top;
 	c->tss.rsp0 = next_arch->stack_top;
-	switch_stacks(&prev_arch->kernel_sp, next_arch->kernel_sp, next_arch->canary);
+	switch_stacks(&prev->kernel_sp, next_arch->kernel_sp, next_arch->canary);
 }
 
-void arch_thread_adopt(struct thread *t, struct arch_thread *t_arch)
+void arch_thread_adopt(struct thread *t, struct arch_thread *t_arch, void *sched)
 {
 	irq_flags_t f = arch_irq_save();
 	struct arch_cpu *c = this_cpu();
@@ -99,6 +96,7 @@ void arch_thread_adopt(struct thread *t, struct arch_thread *t_arch)
 	t_arch->fpu_cpu = ~0u;
 	c->current = t;
 	c->thread = t_arch;
+	c->sched = sched;
 	arch_irq_restore(f);
 }
 
