@@ -177,6 +177,13 @@ mkdir package
 fsck.erofs --extract=package "$root" >/dev/null 2>&1
 check package-file "the package's files are not in the root" test -e package/etc/debian_version
 check package-no-doc "documentation is in the root" test ! -e package/usr/share/doc/base-files
+# With what a package brings come the names by which this host calls it.
+awk=$(dpkg-query -S "$(readlink -f /usr/bin/awk)" | cut -d: -f1)
+root=$(line_of --package "$awk" /bin/true | sed 's/.*file.filename=\([^ ]*\).*/\1/')
+rm -rf package && mkdir package
+fsck.erofs --extract=package "$root" >/dev/null 2>&1
+check package-alternative "package $awk comes without /usr/bin/awk" test "$(readlink package/usr/bin/awk)" = "$(readlink /usr/bin/awk)"
+check package-alternative-slave "package $awk comes without /usr/bin/nawk" test "$(readlink package/etc/alternatives/nawk)" = "$(readlink /etc/alternatives/nawk)"
 expect package-unknown 2 'no package that is installed' "$PITH" run --accel tcg --package pith-no-such-package /bin/true
 
 # An image keeps what concerns it, and says which ports it means to be reached at.

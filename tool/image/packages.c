@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/alternatives.h"
 #include "report/licences.h"
 #include "util/child.h"
 #include "util/err.h"
@@ -157,6 +158,8 @@ int packages_files(const char *name, struct strv *files)
 	}
 	for (size_t i = 0, listed = files->count; i < listed; i++)
 		compiled_add(files->items[i], files);
+	if (files->count)
+		alternatives_add(files);
 	buf_free(&output);
 	return status;
 }
