@@ -120,18 +120,15 @@ static ssize_t null_write(struct vnode *v, struct uio *u, u64 off, bool nonblock
 	return (ssize_t)n;
 }
 
+#define ZERO_STEP (16 * PAGE_SIZE)   /* cleared at once; then others may run, and a signal ends it */
+
 static ssize_t zero_read(struct vnode *v, struct uio *u, u64 off, bool nonblock)
 {
-	size_t done = 0;
+	size_t done = uio_put_zero(u, MIN(u->resid, ZERO_STEP));
 
-	if (likely(u->resid <= 16 * PAGE_SIZE))
-		return uio_result(u, uio_put_zero(u, u->resid));
-	while (u->resid) {
-		size_t len = MIN(u->resid, 16 * PAGE_SIZE), n = uio_put_zero(u, len);
-		done += n;
-		if (n < len || (done && thread_interrupted()))
-			break;
+	while (unlikely(u->resid) && !u->fault && !thread_interrupted()) {
 		sched_poll();
+		done += uio_put_zero(u, MIN(u->resid, ZERO_STEP));
 	}
 	return uio_result(u, done);
 }

@@ -45,9 +45,11 @@ int user_iov_get(struct user_iov *v, struct uaddr iov, u64 count)
 		return r;
 	for (const struct uio_seg *s = v->segs, *end = s + v->n; s < end; s++) {
 		total += s->len;
-		if (unlikely(s->len > LX_MAX_RW_COUNT || total > LX_MAX_RW_COUNT || s->base > ARCH_USER_TOP - s->len))
+		if (unlikely(s->len > LX_MAX_RW_COUNT || s->base > ARCH_USER_TOP - s->len))
 			return iov_odd(v);
 	}
+	if (unlikely(total > LX_MAX_RW_COUNT))
+		return iov_odd(v);
 	v->total = total;
 	return 0;
 }

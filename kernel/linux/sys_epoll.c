@@ -32,41 +32,61 @@ static int exclusive_check(int op, struct file *f, u32 events)
 	return 0;
 }
 
-static int control(struct file *ep, int op, struct file *f, int fd, const struct lx_epoll_event *ev)
+/* Why f cannot be a member of ep, in Linux's order. */
+static COLD NOINLINE int refused(const struct file *ep, const struct file *f)
 {
-	if (!f->ops->poll)
-		return -EPERM;
-	if (f == ep || !file_is_epoll(ep))
-		return -EINVAL;
-	if (op != LX_EPOLL_CTL_DEL && ev->events & LX_EPOLLEXCLUSIVE) {
+	if ((file_flags(ep) | file_flags(f)) & LX_O_PATH)
+		return -EBADF;
+	return f->ops->poll ? -EINVAL : -EPERM;
+}
+
+/* Files of O_PATH are no sets and cannot be polled. */
+static ALWAYS_INLINE int control(struct file *ep, int op, struct file *f, int fd, const struct lx_epoll_event *ev)
+{
+	if (unlikely(!f->ops->poll || f == ep || !file_is_epoll(ep)))
+		return refused(ep, f);
+	if (unlikely(ev->events & LX_EPOLLEXCLUSIVE)) {
 		int r = exclusive_check(op, f, ev->events);
 		if (r < 0)
 			return r;
 	}
-	return epoll_control(ep, op, f, fd, ev);
+	return epoll_control(ep, f, fd, ev, op);
+}
+
+/* The event is the kernel's if ev is not NULL, else the program's. */
+static NOINLINE long ctl(int epfd, int op, int fd, struct uaddr event, const struct lx_epoll_event *ev)
+{
+	NO_AUTO_INIT struct lx_epoll_event copy;
+	struct file *ep, *f;
+	long r = -EBADF;
+
+	if (likely(!ev)) {
+		ev = &copy;
+		if (unlikely(op == LX_EPOLL_CTL_DEL))
+			copy.events = 0;                 /* none is given when a file is taken out */
+		else if (copy_from_user(&copy, event, sizeof(copy)) < 0)
+			return -EFAULT;
+	}
+	ep = fd_lookup_any(epfd);
+	if (unlikely(!ep))
+		return r;
+	f = fd_lookup_any(fd);
+	if (likely(f)) {
+		r = control(ep, op, f, fd, ev);
+		file_put(f);
+	}
+	file_put(ep);
+	return r;
 }
 
 int epoll_ctl_call(int epfd, int op, int fd, const struct lx_epoll_event *ev)
 {
-	struct file *ep = fd_lookup(epfd), *f = ep ? fd_lookup(fd) : NULL;
-	int r = -EBADF;
-
-	if (f)
-		r = control(ep, op, f, fd, ev);
-	if (f)
-		file_put(f);
-	if (ep)
-		file_put(ep);
-	return r;
+	return (int)ctl(epfd, op, fd, uaddr_make(0), ev);
 }
 
 long sys_epoll_ctl(int epfd, int op, int fd, struct uaddr event)
 {
-	NO_AUTO_INIT struct lx_epoll_event ev;   /* not looked at when one is taken out */
-
-	if (op != LX_EPOLL_CTL_DEL && copy_from_user(&ev, event, sizeof(ev)) < 0)
-		return -EFAULT;
-	return epoll_ctl_call(epfd, op, fd, &ev);
+	return ctl(epfd, op, fd, event, NULL);
 }
 
 static NOINLINE long wait_call(int epfd, struct uaddr events, int max, u64 deadline_ns)

@@ -9,33 +9,41 @@
 
 enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16, RWF_KNOWN = 31 };
 
-/* Make u from one buffer of the program. */
-static ALWAYS_INLINE int one_buffer(struct uio *u, struct uaddr buf, size_t count)
+static ALWAYS_INLINE bool takes(const struct file *f, bool write, bool at)
 {
-	if (unlikely(!user_range_ok(buf, count)))
-		return -EFAULT;
-	if (unlikely((ssize_t)count < 0))
-		return -EINVAL;
-	uio_init_user_one(u, buf, MIN(count, LX_MAX_RW_COUNT));
-	return 0;
+	bool good = write ? file_can_write(f) && f->ops->write : file_can_read(f) && f->ops->read;
+
+	return likely(good && (!at || f->ops->seekable));
 }
 
-/* Why f takes no read or write (at: at an offset), in Linux's order. */
+/* Why f takes no read or write (at: at an offset), in Linux's order; 0: it does. One of O_PATH has neither operation. */
 static COLD NOINLINE int refused(const struct file *f, bool write, bool at)
 {
 	if (file_flags(f) & LX_O_PATH)
 		return -EBADF;
 	if (at && !f->ops->seekable)
 		return -ESPIPE;
-	return (write ? file_can_write(f) : file_can_read(f)) ? -EINVAL : -EBADF;
+	if (write ? !file_can_write(f) : !file_can_read(f))
+		return -EBADF;
+	return takes(f, write, at) ? 0 : -EINVAL;
 }
 
-/* f may be one of O_PATH, which has neither operation. */
-static ALWAYS_INLINE int check(const struct file *f, bool write, bool at)
+/* What is not as usual: f does not take it, or the buffer is not the program's, or longer than what one call moves: that is cut. */
+static COLD NOINLINE ssize_t odd_length(const struct file *f, bool write, bool at, struct uaddr buf, size_t count)
 {
-	bool good = write ? file_can_write(f) && f->ops->write : file_can_read(f) && f->ops->read;
+	int r = refused(f, write, at);
 
-	return likely(good && (!at || f->ops->seekable)) ? 0 : refused(f, write, at);
+	if (r < 0)
+		return r;
+	return user_range_ok(buf, count) ? (ssize_t)MIN(count, LX_MAX_RW_COUNT) : -EFAULT;
+}
+
+/* How many bytes of the buffer a call is about, negative: the error of the call. */
+static ALWAYS_INLINE ssize_t length(const struct file *f, bool write, bool at, struct uaddr buf, size_t count)
+{
+	if (unlikely(!takes(f, write, at) || count > LX_MAX_RW_COUNT || buf.va > ARCH_USER_TOP - count))
+		count = (size_t)odd_length(f, write, at, buf, count);
+	return (ssize_t)count;
 }
 
 long sys_read(int fd, struct uaddr buf, size_t count)
@@ -46,16 +54,11 @@ long sys_read(int fd, struct uaddr buf, size_t count)
 
 	if (unlikely(!f))
 		return -EBADF;
-	r = check(f, false, false);
-	if (likely(r == 0))
-		r = one_buffer(&u, buf, count);
-	if (likely(r == 0)) {
-		if (f->positioned) {
-			r = file_read(f, &u, NULL, file_nonblock(f));
-		} else {
-			r = f->ops->read(f, &u, 0, file_nonblock(f));
-			task_count_read(task_current(), r);
-		}
+	r = length(f, false, false, buf, count);
+	if (likely(r >= 0)) {
+		uio_init_user_one(&u, buf, (size_t)r);
+		r = unlikely(f->positioned) ? file_read_on(f, &u, file_nonblock(f)) : f->ops->read(f, &u, 0, file_nonblock(f));
+		task_count_read(task_current(), r);
 	}
 	file_put(f);
 	return r;
@@ -70,16 +73,11 @@ long sys_write(int fd, struct uaddr buf, size_t count)
 
 	if (unlikely(!f))
 		return -EBADF;
-	r = check(f, true, false);
-	if (likely(r == 0))
-		r = one_buffer(&u, buf, count);
-	if (likely(r == 0)) {
-		if (f->positioned) {
-			r = file_write(f, &u, NULL, file_nonblock(f));
-		} else {
-			r = f->ops->write(f, &u, 0, file_nonblock(f), &end);
-			task_count_write(task_current(), r);
-		}
+	r = length(f, true, false, buf, count);
+	if (likely(r >= 0)) {
+		uio_init_user_one(&u, buf, (size_t)r);
+		r = unlikely(f->positioned) ? file_write_on(f, &u, file_nonblock(f)) : f->ops->write(f, &u, 0, file_nonblock(f), &end);
+		task_count_write(task_current(), r);
 	}
 	file_put(f);
 	return r;
@@ -107,17 +105,18 @@ static ALWAYS_INLINE long at_call(int fd, struct uaddr buf, size_t count, s64 of
 	f = fd_lookup_any(fd);
 	if (unlikely(!f))
 		return -EBADF;
-	r = check(f, write, true);
-	if (likely(r == 0))
-		r = one_buffer(&u, buf, count);
-	if (likely(r == 0) && unlikely(__builtin_add_overflow(offset, (s64)u.resid, (s64 *)&end)))
+	r = length(f, write, true, buf, count);
+	if (likely(r >= 0) && unlikely(__builtin_add_overflow(offset, r, (s64 *)&end)))
 		r = -EINVAL;
-	if (likely(r == 0) && write) {
-		r = f->ops->write(f, &u, (u64)offset, file_nonblock(f), &end);
-		task_count_write(task_current(), r);
-	} else if (likely(r == 0)) {
-		r = f->ops->read(f, &u, (u64)offset, file_nonblock(f));
-		task_count_read(task_current(), r);
+	if (likely(r >= 0)) {
+		uio_init_user_one(&u, buf, (size_t)r);
+		if (write) {
+			r = f->ops->write(f, &u, (u64)offset, file_nonblock(f), &end);
+			task_count_write(task_current(), r);
+		} else {
+			r = f->ops->read(f, &u, (u64)offset, file_nonblock(f));
+			task_count_read(task_current(), r);
+		}
 	}
 	file_put(f);
 	return r;
@@ -184,14 +183,33 @@ ssize_t rw_transfer(struct file *f, struct uio *u, const u64 *off, int flags, bo
 	return n;
 }
 
-static ALWAYS_INLINE ssize_t vector_io(struct file *f, struct user_iov *v, const u64 *off, int flags, bool write)
+/* With flags, or at an offset. */
+static NOINLINE ssize_t vector_at(struct file *f, struct uio *u, const u64 *off, int flags, bool write)
+{
+	int r = off ? rw_offset_check(f, (s64)*off, u->resid) : 0;
+
+	if (r == 0 && flags)
+		r = rw_flags_check(f, flags, write);
+	return r == 0 ? rw_transfer(f, u, off, flags, write, file_nonblock(f)) : r;
+}
+
+static ALWAYS_INLINE ssize_t vector_io(struct file *f, const struct user_iov *v, const u64 *off, int flags, bool write)
 {
 	NO_AUTO_INIT struct uio u;
+	NO_AUTO_INIT u64 end;
+	ssize_t n;
 
 	uio_init_user(&u, v->segs, v->n);
-	if (likely(!flags))
-		return write ? file_write(f, &u, off, file_nonblock(f)) : file_read(f, &u, off, file_nonblock(f));
-	return rw_transfer(f, &u, off, flags, write, file_nonblock(f));
+	if (unlikely(flags || off))
+		return vector_at(f, &u, off, flags, write);
+	if (write) {
+		n = unlikely(f->positioned) ? file_write_on(f, &u, file_nonblock(f)) : f->ops->write(f, &u, 0, file_nonblock(f), &end);
+		task_count_write(task_current(), n);
+	} else {
+		n = unlikely(f->positioned) ? file_read_on(f, &u, file_nonblock(f)) : f->ops->read(f, &u, 0, file_nonblock(f));
+		task_count_read(task_current(), n);
+	}
+	return n;
 }
 
 static long vector_call(int fd, struct uaddr iov, int count, const u64 *off, int flags, bool write)
@@ -202,17 +220,15 @@ static long vector_call(int fd, struct uaddr iov, int count, const u64 *off, int
 
 	if (!f)
 		return -EBADF;
-	r = check(f, write, off != NULL);
-	if (r == 0) {
-		r = count < 0 ? -EINVAL : user_iov_get(&v, iov, (u64)count);
-		if (r == 0 && off)
-			r = rw_offset_check(f, (s64)*off, v.total);
-		if (r == 0 && v.total && unlikely(flags))
-			r = rw_flags_check(f, flags, write);
-		if (r == 0 && v.total)
+	if (unlikely(!takes(f, write, off != NULL))) {
+		r = refused(f, write, off != NULL);
+	} else if (unlikely(count < 0)) {
+		r = -EINVAL;
+	} else {
+		r = user_iov_get(&v, iov, (u64)count);
+		if (likely(r == 0 && v.total))
 			r = vector_io(f, &v, off, flags, write);
-		if (count >= 0)
-			user_iov_free(&v);
+		user_iov_free(&v);
 	}
 	file_put(f);
 	return r;

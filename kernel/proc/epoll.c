@@ -31,10 +31,6 @@
 static struct heap_cache item_cache = HEAP_CACHE(epoll_item);
 struct mutex epoll_links_mutex = MUTEX_INIT(epoll_links_mutex);
 
-static const struct file_ops epoll_file_ops;
-
-bool file_is_epoll(const struct file *f) { return f->ops == &epoll_file_ops; }
-
 /* ---- From wait queues ---- */
 
 static bool item_wake(struct waitq_entry *e, u32 key)
@@ -163,14 +159,10 @@ static bool batch_flush(struct epoll *ep, struct batch *b, struct uio *u)
 	return ok;
 }
 
-/* The only item that is on the list; NULL: there are several. */
-static struct epoll_item *only_one(struct epoll *ep)
+/* Is l, the first on the list, the only one? */
+static ALWAYS_INLINE bool only_one(const struct epoll *ep, const struct list *l)
 {
-	struct list *l = READ_ONCE(ep->ready.next);
-
-	if (l == &ep->ready || READ_ONCE(l->next) != &ep->ready)
-		return NULL;
-	return list_entry(l, struct epoll_item, ready);
+	return l != &ep->ready && READ_ONCE(l->next) == &ep->ready;
 }
 
 /* Ask it when it is level-triggered: it stays on the list while it is ready. EPOLL_ONE and its event, 0: it was not ready, and is off the list unless it was woken meanwhile. */
@@ -239,8 +231,10 @@ static NOINLINE ssize_t collect_others(struct epoll *ep, struct epoll_item *one,
 static ALWAYS_INLINE ssize_t collect(struct epoll *ep, struct uio *u, unsigned max, struct lx_epoll_event *ret_one)
 {
 	mutex_lock_here(&ep->mtx);
-	struct epoll_item *it = only_one(ep);
-	ssize_t r = likely(it && !(it->events & (LX_EPOLLONESHOT | LX_EPOLLET))) ? ask_one(ep, it, ret_one) : collect_others(ep, it, u, max);
+	struct list *l = READ_ONCE(ep->ready.next);
+	struct epoll_item *it = list_entry(l, struct epoll_item, ready);
+	bool one = only_one(ep, l);
+	ssize_t r = likely(one && !(it->events & (LX_EPOLLONESHOT | LX_EPOLLET))) ? ask_one(ep, it, ret_one) : collect_others(ep, one ? it : NULL, u, max);
 	mutex_unlock_here(&ep->mtx);
 	if (ready_any(ep))               /* left over, or still ready: the next waiter's */
 		waitq_wake(&ep->waitq, POLL_IN | POLL_RDNORM, 1);
@@ -325,13 +319,17 @@ static void item_drop_locked(struct epoll_item *it)
 	heap_cache_free(&item_cache, it);
 }
 
-/* Ask the file for the first time (or after a change) and note that it is ready already. */
-static void item_check_now(struct epoll_item *it, struct poll_table *pt)
+static NOINLINE void item_is_ready(struct epoll_item *it)
 {
-	if (file_poll(it->file, pt) & it->events & ~ITEM_PRIVATE) {
-		ready_add(it->ep, it);
-		waitq_wake(&it->ep->waitq, POLL_IN | POLL_RDNORM, 1);
-	}
+	ready_add(it->ep, it);
+	waitq_wake(&it->ep->waitq, POLL_IN | POLL_RDNORM, 1);
+}
+
+/* Ask the file for the first time (or after a change) and note that it is ready already. */
+static ALWAYS_INLINE void item_check_now(struct epoll_item *it, struct poll_table *pt)
+{
+	if (it->file->ops->poll(it->file, pt) & it->events & ~ITEM_PRIVATE)
+		item_is_ready(it);
 }
 
 static int item_add_locked(struct epoll *ep, struct file *f, int fd, const struct lx_epoll_event *ev)
@@ -365,15 +363,14 @@ static int item_add_locked(struct epoll *ep, struct file *f, int fd, const struc
 }
 
 /* Its queues wake it for other events from now on. */
-static NOINLINE void item_change_keys(struct epoll_item *it, u32 key)
+static NOINLINE void item_change_keys(struct epoll_item *it)
 {
 	for (unsigned i = 0; i < it->nwaits; i++)
-		waitq_change_key(&it->waits[i].entry, key);
+		waitq_change_key(&it->waits[i].entry, it->events & ~ITEM_PRIVATE);
 }
 
 static NOINLINE int item_modify(struct epoll *ep, struct file *f, int fd, const struct lx_epoll_event *ev)
 {
-	u32 events = ev->events | ITEM_ALWAYS, before;
 	struct rb_node *parent, **link;
 	struct epoll_item *it;
 	int r = 0;
@@ -385,11 +382,11 @@ static NOINLINE int item_modify(struct epoll *ep, struct file *f, int fd, const 
 	} else if (it->events & LX_EPOLLEXCLUSIVE) {
 		r = -EINVAL;
 	} else {
-		before = it->events;
+		u32 events = ev->events | ITEM_ALWAYS, before = it->events;
 		it->data = ev->data;
 		__atomic_store_n(&it->events, events, __ATOMIC_SEQ_CST); /* before the file is asked */
 		if ((before ^ events) & ~ITEM_PRIVATE)
-			item_change_keys(it, events & ~ITEM_PRIVATE);
+			item_change_keys(it);
 		item_check_now(it, NULL);
 	}
 	mutex_unlock_here(&ep->mtx);
@@ -427,19 +424,15 @@ static NOINLINE int item_add(struct epoll *ep, struct file *f, int fd, const str
 	return r;
 }
 
-int epoll_control(struct file *epf, int op, struct file *f, int fd, const struct lx_epoll_event *ev)
+int epoll_control(struct file *epf, struct file *f, int fd, const struct lx_epoll_event *ev, int op)
 {
 	struct epoll *ep = epf->priv;
 
-	switch (op) {
-	case LX_EPOLL_CTL_ADD:
-		return item_add(ep, f, fd, ev);
-	case LX_EPOLL_CTL_MOD:
+	if (likely(op == LX_EPOLL_CTL_MOD))
 		return item_modify(ep, f, fd, ev);
-	case LX_EPOLL_CTL_DEL:
-		return item_delete(ep, f, fd);
-	}
-	return -EINVAL;
+	if (op == LX_EPOLL_CTL_ADD)
+		return item_add(ep, f, fd, ev);
+	return op == LX_EPOLL_CTL_DEL ? item_delete(ep, f, fd) : -EINVAL;
 }
 
 void epoll_file_gone(struct file *f)
@@ -508,7 +501,7 @@ static COLD ssize_t epoll_fdinfo(struct file *f, char *buf, size_t size)
 	return (ssize_t)MIN(at, size);
 }
 
-static const struct file_ops epoll_file_ops = {
+const struct file_ops epoll_file_ops = {
 	.kind = "eventpoll",
 	.poll = epoll_poll,
 	.fdinfo = epoll_fdinfo,

@@ -23,9 +23,10 @@ struct lx_epoll_event {
 _Static_assert(sizeof(struct lx_epoll_event) == 12, "epoll_event");
 
 int epoll_create(struct file **ret) MUST_CHECK;
-bool file_is_epoll(const struct file *f);
+extern const struct file_ops epoll_file_ops;
+static inline bool file_is_epoll(const struct file *f) { return f->ops == &epoll_file_ops; }
 /* ep is an epoll file (caller's check). -EEXIST, -ENOENT, -ELOOP, -EPERM, -EINVAL, -ENOMEM. May sleep. */
-int epoll_control(struct file *ep, int op, struct file *f, int fd, const struct lx_epoll_event *ev);
+int epoll_control(struct file *ep, struct file *f, int fd, const struct lx_epoll_event *ev, int op);
 /*
  * Write up to max events into u; waits until deadline_ns (0: does not wait). The number of events, 0 at the deadline, -EINTR,
  * -EFAULT, -EINVAL: ep is no set. EPOLL_ONE: one event, in *ret_one and not in u; it stays ready.

@@ -33,12 +33,12 @@ static ALWAYS_INLINE u64 take(struct eventfd *e)
 /* Add n unless that would be too much. */
 static ALWAYS_INLINE bool give(struct eventfd *e, u64 n)
 {
-	u64 c = READ_ONCE(e->count);
+	u64 c = READ_ONCE(e->count), sum;
 
 	do {
-		if (unlikely(c > COUNT_MAX || COUNT_MAX - c < n))
+		if (unlikely(__builtin_add_overflow(c, n, &sum) || sum > COUNT_MAX))
 			return false;
-	} while (unlikely(!__atomic_compare_exchange_n(&e->count, &c, c + n, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)));
+	} while (unlikely(!__atomic_compare_exchange_n(&e->count, &c, sum, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)));
 	return true;
 }
 
@@ -100,14 +100,24 @@ static ssize_t eventfd_write(struct file *f, struct uio *u, u64 off, bool nonblo
 	return sizeof(n);
 }
 
-static u32 eventfd_poll(struct file *f, struct poll_table *pt)
+static COLD NOINLINE struct eventfd *watched(struct file *f, struct poll_table *pt)
 {
 	struct eventfd *e = f->priv;
-	u64 count;
 
 	poll_add(pt, &e->waitq);
-	count = READ_ONCE(e->count);
-	return (count ? POLL_IN : 0) | (count == UINT64_MAX ? POLL_ERR : 0) | (count < COUNT_MAX ? POLL_OUT : 0);
+	return e;
+}
+
+static u32 eventfd_poll(struct file *f, struct poll_table *pt)
+{
+	const struct eventfd *e = unlikely(pt) ? watched(f, pt) : f->priv;
+	u64 count = READ_ONCE(e->count);
+
+	if (!count)
+		return POLL_OUT;
+	if (unlikely(count >= COUNT_MAX))
+		return count == UINT64_MAX ? POLL_IN | POLL_ERR : POLL_IN;
+	return POLL_IN | POLL_OUT;
 }
 
 static ssize_t eventfd_fdinfo(struct file *f, char *buf, size_t size)

@@ -1,7 +1,7 @@
 /*
  * fdtable.c - the process's descriptors.
  *
- * Descriptors lie in chunks of 64; a directory points to the chunks. Directory and chunks only
+ * Descriptors lie in chunks of 64; a directory points to the chunks, and where none was needed yet to an empty one. Directory and chunks only
  * grow: an old directory stays allocated when a larger one replaces it, so that a looker-up
  * without a lock never reads freed memory (the sum of the old ones is smaller than the newest).
  *
@@ -36,38 +36,59 @@ struct fd_chunk {
 static struct spinlock table_lock = SPINLOCK_INIT;
 static struct heap_cache chunk_cache = HEAP_CACHE(fd_chunk);
 static struct fd_chunk first_chunk;
-static struct fd_chunk *first_dir[FIRST_DIR] = { &first_chunk };
+static struct fd_chunk no_chunk;     /* nothing is ever put into it */
+static struct fd_chunk *first_dir[FIRST_DIR] = { &first_chunk, [1 ... FIRST_DIR - 1] = &no_chunk };
 static u64 first_full[1];
 static struct fd_chunk **dir = first_dir;   /* T; read without, before ndir's growth is seen */
 static u64 *full = first_full;              /* T */
 static u32 ndir = FIRST_DIR;                /* T; read without (acquire) */
 static u32 next_free;                       /* T */
 
-static ALWAYS_INLINE struct file **slot_of(unsigned fd)
+static ALWAYS_INLINE bool in_directory(unsigned fd)
 {
-	u32 n = __atomic_load_n(&ndir, __ATOMIC_ACQUIRE);
+	return likely(fd >> CHUNK_BITS < __atomic_load_n(&ndir, __ATOMIC_ACQUIRE));
+}
 
-	if (unlikely(fd >> CHUNK_BITS >= n))
-		return NULL;
+/* Of one that is in the directory. */
+static ALWAYS_INLINE struct file **slot_at(unsigned fd)
+{
 	struct fd_chunk *c = __atomic_load_n(&__atomic_load_n(&dir, __ATOMIC_ACQUIRE)[fd >> CHUNK_BITS], __ATOMIC_ACQUIRE);
-	return likely(c) ? &c->slots[fd & (CHUNK - 1)] : NULL;
+
+	return &c->slots[fd & (CHUNK - 1)];
+}
+
+static NOINLINE struct file **slot_of(unsigned fd)
+{
+	return in_directory(fd) ? slot_at(fd) : NULL;
+}
+
+/* The slot had f when its reference was counted, and then no more. */
+static COLD NOINLINE struct file *lookup_again(int fd, struct file *f)
+{
+	struct file **slot = slot_at((unsigned)fd);
+
+	do {
+		file_put(f);
+		f = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+		if (!f)
+			break;
+		__atomic_fetch_add(&f->refs, 1, __ATOMIC_SEQ_CST);
+	} while (__atomic_load_n(slot, __ATOMIC_ACQUIRE) != f);
+	return f;
 }
 
 static ALWAYS_INLINE struct file *lookup(int fd)
 {
-	struct file **slot = slot_of((unsigned)fd);
+	struct file **slot, *f;
 
-	if (unlikely(!slot))
+	if (unlikely(!in_directory((unsigned)fd)))
 		return NULL;
-	for (;;) {
-		struct file *f = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
-		if (unlikely(!f))
-			return NULL;
-		__atomic_fetch_add(&f->refs, 1, __ATOMIC_SEQ_CST);
-		if (likely(__atomic_load_n(slot, __ATOMIC_ACQUIRE) == f))
-			return f;
-		file_put(f);
-	}
+	slot = slot_at((unsigned)fd);
+	f = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+	if (unlikely(!f))
+		return NULL;
+	__atomic_fetch_add(&f->refs, 1, __ATOMIC_SEQ_CST);
+	return likely(__atomic_load_n(slot, __ATOMIC_ACQUIRE) == f) ? f : lookup_again(fd, f);
 }
 
 struct file *fd_lookup_any(int fd)
@@ -75,15 +96,17 @@ struct file *fd_lookup_any(int fd)
 	return lookup(fd);
 }
 
+static COLD NOINLINE struct file *path_only(struct file *f)
+{
+	file_put(f);
+	return NULL;
+}
+
 struct file *fd_lookup(int fd)
 {
 	struct file *f = lookup(fd);
 
-	if (unlikely(f && file_flags(f) & LX_O_PATH)) {
-		file_put(f);
-		return NULL;
-	}
-	return f;
+	return unlikely(f && file_flags(f) & LX_O_PATH) ? path_only(f) : f;
 }
 
 /* ---- Growth ---- */
@@ -101,7 +124,8 @@ static COLD int dir_grow_locked(u32 want)
 		heap_free(bits);
 		return -ENOMEM;
 	}
-	memcpy(d, dir, ndir * sizeof(*d));
+	for (u32 i = 0; i < n; i++)
+		d[i] = i < ndir ? dir[i] : &no_chunk;
 	memcpy(bits, full, DIV_ROUND_UP(ndir, 64) * sizeof(*bits));
 	if (full != first_full)
 		heap_free(full);         /* read with the lock only */
@@ -117,7 +141,7 @@ static COLD int chunk_get_locked(u32 i, struct fd_chunk **ret)
 
 	if (i >= ndir && (r = dir_grow_locked(i)) < 0)
 		return r;
-	if (!dir[i]) {
+	if (dir[i] == &no_chunk) {
 		struct fd_chunk *c = heap_cache_alloc(&chunk_cache);
 		if (!c)
 			return -ENOMEM;
@@ -172,7 +196,7 @@ static u32 lowest_free_locked(u32 from)
 			below = 0;
 			continue;
 		}
-		u64 free = ~((dir[i] ? dir[i]->used : 0) | below);
+		u64 free = ~(dir[i]->used | below);
 		if (free)
 			return (i << CHUNK_BITS) + (u32)__builtin_ctzll(free);
 		below = 0;
@@ -205,7 +229,7 @@ int fd_reserve(bool cloexec, int min)
 	return r;
 }
 
-void fd_fill(int fd, struct file *f)
+NOINLINE void fd_fill(int fd, struct file *f)
 {
 	struct file **slot = slot_of((unsigned)fd);
 
@@ -293,7 +317,7 @@ COLD s64 fd_next_used(u64 from)
 {
 	for (u64 fd = from; fd < (u64)READ_ONCE(ndir) << CHUNK_BITS;) {
 		struct fd_chunk *c = dir[fd >> CHUNK_BITS];
-		u64 used = c ? c->used >> (fd & (CHUNK - 1)) : 0;
+		u64 used = c->used >> (fd & (CHUNK - 1));
 		if (!used) {
 			fd = (fd | (CHUNK - 1)) + 1;
 			continue;

@@ -129,7 +129,7 @@ COLD void file_set_flags(struct file *f, u32 mask, u32 value)
 		;
 }
 
-static ssize_t read_here(struct file *f, struct uio *u, bool nonblock)
+NOINLINE ssize_t file_read_on(struct file *f, struct uio *u, bool nonblock)
 {
 	ssize_t n;
 
@@ -151,13 +151,13 @@ ssize_t file_read(struct file *f, struct uio *u, const u64 *off, bool nonblock)
 	else if (off || !f->positioned)
 		n = f->ops->read(f, u, off ? *off : 0, nonblock);
 	else
-		n = read_here(f, u, nonblock);
+		n = file_read_on(f, u, nonblock);
 	if (likely(t))
 		task_count_read(t, n);
 	return n;
 }
 
-static ssize_t write_here(struct file *f, struct uio *u, bool nonblock)
+NOINLINE ssize_t file_write_on(struct file *f, struct uio *u, bool nonblock)
 {
 	u64 new_off = 0;
 	ssize_t n;
@@ -181,7 +181,7 @@ ssize_t file_write(struct file *f, struct uio *u, const u64 *off, bool nonblock)
 	else if (off || !f->positioned)
 		n = f->ops->write(f, u, off ? *off : 0, nonblock, &new_off);
 	else
-		n = write_here(f, u, nonblock);
+		n = file_write_on(f, u, nonblock);
 	if (likely(t))
 		task_count_write(t, n);
 	return n;

@@ -82,7 +82,7 @@ void file_put_last(struct file *f);
 void file_put_call(struct file *f);
 static ALWAYS_INLINE void file_put_here(struct file *f)
 {
-	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) == 0)
+	if (unlikely(__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) == 0))
 		file_put_last(f);
 }
 static ALWAYS_INLINE void file_put(struct file *f)
@@ -100,6 +100,9 @@ void file_set_flags(struct file *f, u32 mask, u32 value);
 /* Read and write at the position (moved), or at *off if it is not NULL (not moved). Access modes are the caller's check. */
 ssize_t file_read(struct file *f, struct uio *u, const u64 *off, bool nonblock);
 ssize_t file_write(struct file *f, struct uio *u, const u64 *off, bool nonblock);
+/* The same at the position of a file that has one and the operation; the caller counts the call (task_count_read, task_count_write). */
+ssize_t file_read_on(struct file *f, struct uio *u, bool nonblock);
+ssize_t file_write_on(struct file *f, struct uio *u, bool nonblock);
 /* Linux's lseek, whence 0..4. -ESPIPE, -EINVAL, -ENXIO. */
 s64 file_seek(struct file *f, s64 offset, int whence);
 /* Events that hold now; regular files are always ready. */
@@ -163,6 +166,6 @@ int cwd_set_path(const char *path);           /* absolute; boot */
 /* Boot: descriptors 0, 1, 2; unix_fs_ops; the procfs entries of fd. */
 int files_init(void);
 
-extern const struct file_ops vnode_file_ops, vnode_poll_file_ops, path_file_ops, socket_file_ops, pipe_file_ops;
+extern const struct file_ops path_file_ops, socket_file_ops, pipe_file_ops;
 
 #endif

@@ -15,17 +15,25 @@
 #include "proc/signal.h"
 #include "vm/aspace.h"
 
+static COLD NOINLINE ssize_t told(struct vnode *v, u32 mask, ssize_t n)
+{
+	notify_vnode(v, mask);
+	return n;
+}
+
+/* The result n of an operation on v: who watches it hears of it, if it did something. */
+static ALWAYS_INLINE ssize_t result(struct vnode *v, u32 mask, ssize_t n)
+{
+	return n > 0 && unlikely(__atomic_load_n(&notify_watches, __ATOMIC_RELAXED)) ? told(v, mask, n) : n;
+}
+
 static ssize_t vnode_file_read(struct file *f, struct uio *u, u64 off, bool nonblock)
 {
 	struct vnode *v = f->vnode;
-	ssize_t n;
 
 	if (unlikely(v->ops->read_handle != NULL))
 		return v->ops->read_handle(v, f->handle, u, off);
-	n = fs_read(v, u, off, nonblock);
-	if (n > 0)
-		notify_vnode(v, LX_IN_ACCESS);
-	return n;
+	return result(v, LX_IN_ACCESS, fs_read(v, u, off, nonblock));
 }
 
 /* RLIMIT_FSIZE: cut the write at the limit; -EFBIG and SIGXFSZ if nothing is left. */
@@ -73,16 +81,27 @@ static NOINLINE ssize_t regular_write(struct file *f, struct uio *u, u64 off, bo
 static ssize_t vnode_file_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
 {
 	struct vnode *v = f->vnode;
-	ssize_t n;
 
 	if (v->type == VNODE_REG)
 		return regular_write(f, u, off, nonblock, ret_new_off);
 	if (unlikely(!u->resid))
 		return 0;
-	n = v->ops->write ? v->ops->write(v, u, off, nonblock) : -EINVAL;
-	if (n > 0)
-		notify_vnode(v, LX_IN_MODIFY);
-	return n;
+	return result(v, LX_IN_MODIFY, v->ops->write ? v->ops->write(v, u, off, nonblock) : -EINVAL);
+}
+
+/* Of devices that move the bytes themselves: each read and write is their operation, wherever it is. */
+static ssize_t device_read(struct file *f, struct uio *u, u64 off, bool nonblock)
+{
+	struct vnode *v = f->vnode;
+
+	return result(v, LX_IN_ACCESS, v->ops->read(v, u, off, nonblock));
+}
+
+static ssize_t device_write(struct file *f, struct uio *u, u64 off, bool nonblock, u64 *ret_new_off)
+{
+	struct vnode *v = f->vnode;
+
+	return result(v, LX_IN_MODIFY, v->ops->write(v, u, off, nonblock));
 }
 
 bool file_failed_once(struct file *f, unsigned kind)
@@ -160,21 +179,32 @@ static void path_file_release(struct file *f)
 	vnode_put(f->vnode);
 }
 
-#define VNODE_FILE_OPS                                                                 \
-	.kind = "vnode", .read = vnode_file_read, .write = vnode_file_write,           \
+#define VNODE_FILE_OPS(reads, writes)                                                  \
+	.kind = "vnode", .read = reads, .write = writes,                               \
 	.ioctl = vnode_file_ioctl, .mmap_object = vnode_file_mmap_object,              \
 	.getattr = vnode_file_getattr, .describe = vnode_file_describe,                \
 	.flush = vnode_file_flush, .release = vnode_file_release, .seekable = true
 
-const struct file_ops vnode_file_ops = { VNODE_FILE_OPS };
-/* Character devices and generated files that can be waited for. */
-const struct file_ops vnode_poll_file_ops = { VNODE_FILE_OPS, .poll = vnode_file_poll };
+static const struct file_ops vnode_file_ops = { VNODE_FILE_OPS(vnode_file_read, vnode_file_write) };
+/* Generated files and devices that can be waited for. */
+static const struct file_ops vnode_poll_file_ops = { VNODE_FILE_OPS(vnode_file_read, vnode_file_write), .poll = vnode_file_poll };
+/* /dev/null, zero, full, random, urandom. */
+static const struct file_ops device_file_ops = { VNODE_FILE_OPS(device_read, device_write) };
 const struct file_ops path_file_ops = {
 	.kind = "path",
 	.getattr = vnode_file_getattr,
 	.describe = vnode_file_describe,
 	.release = path_file_release,
 };
+
+static const struct file_ops *ops_of(const struct vnode *v, u32 flags)
+{
+	if (flags & LX_O_PATH)
+		return &path_file_ops;
+	if (v->ops->poll)
+		return &vnode_poll_file_ops;
+	return v->type == VNODE_CHR && v->ops->read && v->ops->write && !v->ops->read_handle ? &device_file_ops : &vnode_file_ops;
+}
 
 int file_from_vnode(struct vnode *v, u32 flags, struct file **ret)
 {
@@ -183,7 +213,7 @@ int file_from_vnode(struct vnode *v, u32 flags, struct file **ret)
 
 	if (link_vnode_file(v) && !(flags & LX_O_PATH))
 		return link_vnode_reopen(v, flags, ret);
-	f = file_alloc(flags & LX_O_PATH ? &path_file_ops : v->ops->poll ? &vnode_poll_file_ops : &vnode_file_ops, flags);
+	f = file_alloc(ops_of(v, flags), flags);
 	if (!f)
 		return -ENOMEM;
 	f->vnode = v;

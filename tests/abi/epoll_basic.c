@@ -46,6 +46,13 @@ static void errors(void)
 	CHECK("add itself", ctl(ep, EPOLL_CTL_ADD, ep, EPOLLIN, 0));
 	CHECK("add file", ctl(ep, EPOLL_CTL_ADD, open("ef", O_RDWR | O_CREAT, 0600), EPOLLIN, 0));
 	CHECK("add directory", ctl(ep, EPOLL_CTL_ADD, open(".", O_RDONLY), EPOLLIN, 0));
+	int path = open(".", O_PATH), file = open("ef", O_RDWR);
+	CHECK("add a file of O_PATH", ctl(ep, EPOLL_CTL_ADD, path, EPOLLIN, 0));
+	CHECK("add to a file of O_PATH", ctl(path, EPOLL_CTL_ADD, p[0], EPOLLIN, 0));
+	CHECK("add a file to one of O_PATH", ctl(path, EPOLL_CTL_ADD, file, EPOLLIN, 0));
+	CHECK("add a file to a pipe", ctl(p[1], EPOLL_CTL_ADD, file, EPOLLIN, 0));
+	close(path);
+	close(file);
 	CHECK("bad operation", ctl(ep, 9, p[0], EPOLLIN, 0));
 	CHECK("bad pointer", epoll_ctl(ep, EPOLL_CTL_ADD, p[0], (void *)8));
 	CHECK("modify absent", ctl(ep, EPOLL_CTL_MOD, p[0], EPOLLIN, 0));

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/xattr.h>
 
 static char path[64], buf[4096];
@@ -113,6 +114,47 @@ static void devices(void)
 	NOTE("it is zero", "%d", c);
 }
 
+/* Nothing, too much, and what is not all there. */
+static void device_edges(void)
+{
+	int n = open("/dev/null", O_RDWR), z = open("/dev/zero", O_RDWR), f = open("/dev/full", O_RDWR);
+	char *m = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *big = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec v[2] = { { buf, 0 }, { m + 4096, 8 } };
+	volatile size_t all = (size_t)-1;
+
+	munmap(m + 4096, 4096);
+	memset(m, 1, 4096);
+	memset(big, 1, 1 << 20);
+	CHECK("write nothing to null", write(n, buf, 0));
+	CHECK("write nothing to full", write(f, buf, 0));
+	CHECK("pwrite nothing to full", pwrite(f, buf, 0, 5));
+	CHECK("writev nothing to full", writev(f, v, 1));
+	CHECK("read nothing of zero", read(z, buf, 0));
+	CHECK("write null from nowhere", write(n, m + 4096, 10));
+	CHECK("write full from nowhere", write(f, m + 4096, 10));
+	CHECK("write 3 GB to null", write(n, (void *)4096, 3ul << 30));
+	CHECK("write to null beyond all", write(n, buf, all));
+	CHECK("write to null up to where nothing is", write(n, (void *)0x7fffffffe000, 0x1000));
+	CHECK("write to null one byte more", write(n, (void *)0x7fffffffe000, 0x1001));
+	CHECK("read zero to nowhere", read(z, m + 4096, 10));
+	CHECK("read zero across the end of memory", read(z, m + 4000, 200));
+	NOTE("cleared", "%d %d %d", m[3999], m[4000], m[4095]);
+	v[0] = (struct iovec){ m, 16 };
+	CHECK("readv zero: good, then bad", readv(z, v, 2));
+	CHECK("writev null: good, then bad", writev(n, v, 2));
+	CHECK("preadv zero", preadv(z, v, 1, 100));
+	CHECK("read much of zero", read(z, big, 1 << 20));
+	NOTE("all zero", "%d", !big[0] && !memcmp(big, big + 1, (1 << 20) - 1));
+	CHECK("pwrite null", pwrite(n, buf, 10, 1ul << 40));
+	CHECK("pwrite null, negative", pwrite(n, buf, 10, -1));
+	CHECK("pwrite null, too far", pwrite(n, buf, 10, 0x7fffffffffffffff));
+	CHECK("no position", lseek(z, 0, SEEK_CUR));
+	CHECK("write to null opened for reading", write(open("/dev/null", O_RDONLY), buf, 1));
+	CHECK("read of zero opened for writing", read(open("/dev/zero", O_WRONLY), buf, 1));
+	CHECK("read of zero opened for its path", read(open("/dev/zero", O_PATH), buf, 1));
+}
+
 static volatile int got;
 static void on_signal(int s) { got = s; }
 
@@ -194,6 +236,7 @@ int main(void)
 {
 	links();
 	devices();
+	device_edges();
 	limits();
 	sealing();
 	fdinfo();

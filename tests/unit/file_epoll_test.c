@@ -31,7 +31,7 @@ static int control(int op, unsigned i, u32 events)
 {
 	struct lx_epoll_event e = { events, i };
 
-	return epoll_control(ep, op, ev[i], (int)i, &e);
+	return epoll_control(ep, ev[i], (int)i, &e, op);
 }
 
 static void open_all(void)
@@ -151,8 +151,8 @@ static void ends(void **state)
 	for (unsigned i = 0; i < N; i++)
 		assert_int_equal(control(LX_EPOLL_CTL_ADD, i, POLL_IN), 0);
 	assert_int_equal(epoll_create(&outer), 0);
-	assert_int_equal(epoll_control(outer, LX_EPOLL_CTL_ADD, ep, 5, &e), 0);
-	assert_int_equal(epoll_control(ep, LX_EPOLL_CTL_ADD, outer, 6, &e), -ELOOP);
+	assert_int_equal(epoll_control(outer, ep, 5, &e, LX_EPOLL_CTL_ADD), 0);
+	assert_int_equal(epoll_control(ep, outer, 6, &e, LX_EPOLL_CTL_ADD), -ELOOP);
 	assert_int_equal(file_poll(outer, NULL), 0);
 	signal_event(3);
 	assert_int_equal(file_poll(outer, NULL) & POLL_IN, POLL_IN);
