@@ -244,36 +244,35 @@ long sys_writev(int fd, struct uaddr iov, int count)
 	return vector_call(fd, iov, count, NULL, 0, true);
 }
 
+static NOINLINE long vector_at_call(int fd, struct uaddr iov, int count, u64 off, int flags, bool write)
+{
+	return (s64)off < 0 ? -EINVAL : vector_call(fd, iov, count, &off, flags, write);
+}
+
+/* At the position if the offset is -1. */
+static NOINLINE long vector_anywhere(int fd, struct uaddr iov, int count, u64 off, int flags, bool write)
+{
+	return off == UINT64_MAX ? vector_call(fd, iov, count, NULL, flags, write) : vector_at_call(fd, iov, count, off, flags, write);
+}
+
 long sys_preadv(int fd, struct uaddr iov, int count, unsigned long pos_l, unsigned long pos_h)
 {
-	u64 off = pos_l;
-
-	return (s64)off < 0 ? -EINVAL : vector_call(fd, iov, count, &off, 0, false);
+	return vector_at_call(fd, iov, count, pos_l, 0, false);
 }
 
 long sys_pwritev(int fd, struct uaddr iov, int count, unsigned long pos_l, unsigned long pos_h)
 {
-	u64 off = pos_l;
-
-	return (s64)off < 0 ? -EINVAL : vector_call(fd, iov, count, &off, 0, true);
+	return vector_at_call(fd, iov, count, pos_l, 0, true);
 }
 
 long sys_preadv2(int fd, struct uaddr iov, int count, unsigned long pos_l, unsigned long pos_h, int flags)
 {
-	u64 off = pos_l;
-
-	if ((s64)off == -1)
-		return vector_call(fd, iov, count, NULL, flags, false);
-	return (s64)off < 0 ? -EINVAL : vector_call(fd, iov, count, &off, flags, false);
+	return vector_anywhere(fd, iov, count, pos_l, flags, false);
 }
 
 long sys_pwritev2(int fd, struct uaddr iov, int count, unsigned long pos_l, unsigned long pos_h, int flags)
 {
-	u64 off = pos_l;
-
-	if ((s64)off == -1)
-		return vector_call(fd, iov, count, NULL, flags, true);
-	return (s64)off < 0 ? -EINVAL : vector_call(fd, iov, count, &off, flags, true);
+	return vector_anywhere(fd, iov, count, pos_l, flags, true);
 }
 
 long sys_lseek(int fd, s64 offset, int whence)
