@@ -69,8 +69,10 @@ void unix_name_put_locked(struct unix_name *n)
 
 void unix_put_locked(struct unix_sock *s)
 {
-	if (--s->refs == 0)
+	if (--s->refs == 0) {
+		unix_msg_free(s->spare);
 		heap_free(s);
+	}
 }
 
 static int check_type(int *type, int protocol)

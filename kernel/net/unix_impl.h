@@ -17,6 +17,7 @@
 #define UNIX_SNDBUF       212992u
 #define UNIX_PIECE        32000u     /* most bytes of a stream in one message */
 #define UNIX_DGRAM_QUEUE  10u        /* net.unix.max_dgram_qlen */
+#define UNIX_SPARE_MAX    512u       /* bytes of a message that its sender gets back */
 #define UNIX_INFLIGHT_MAX 4096u      /* descriptors on the way, all sockets together */
 
 struct unix_name {
@@ -32,6 +33,7 @@ struct unix_msg {
 	struct unix_name *from;      /* the sender's name, or NULL */
 	bool creds;                  /* with the sender's credentials */
 	u32 len, off;                /* off: bytes already read (R) */
+	u32 room;                    /* bytes that data has room for */
 	u8 data[];
 };
 
@@ -46,6 +48,7 @@ struct unix_sock {
 	struct unix_name *name;      /* U */
 	struct list name_link;       /* U: on the list of names */
 	struct unix_sock *peer;      /* U: counted */
+	struct unix_msg *spare;      /* a small message that its peer has read, empty again, for what it sends next; NULL; atomic, put there with U */
 	struct list msgs;            /* U */
 	u32 nmsgs;                   /* U */
 	u32 rx_bytes;                /* U; read without it */
@@ -80,6 +83,8 @@ ssize_t unix_op_send(struct socket *sock, struct sock_msg *m);
 ssize_t unix_op_recv(struct socket *sock, struct sock_msg *m);
 u32 unix_op_poll(struct socket *sock, struct poll_table *pt);
 int unix_op_pending(struct socket *sock, bool output);
+/* Of one that is on no queue, without rights; NULL is fine. */
+void unix_msg_free(struct unix_msg *m);
 /* Throw away what is queued; descriptors on the way are released later by unix_rights_drain. U. */
 void unix_purge_locked(struct unix_sock *s);
 /* Look for sockets that only messages hold; true if rights were buried, which unix_rights_drain then releases. closing: NULL, or a socket whose file the caller still holds. U. */

@@ -39,18 +39,31 @@ static struct unix_msg *msg_alloc(size_t len)
 	struct unix_msg *m = too_many ? NULL : heap_alloc(sizeof(*m) + len);
 
 	if (m) {
+		size_t size = heap_size(m);
 		list_init(&m->link);
-		__atomic_fetch_add(&messages_bytes, heap_size(m), __ATOMIC_RELAXED);
+		m->room = (u32)(size - sizeof(*m));
+		__atomic_fetch_add(&messages_bytes, size, __ATOMIC_RELAXED);
 	}
 	return m;
 }
 
-static void msg_free(struct unix_msg *m)
+void unix_msg_free(struct unix_msg *m)
 {
 	if (!m)
 		return;
 	__atomic_fetch_sub(&messages_bytes, heap_size(m), __ATOMIC_RELAXED);
 	heap_free(m);
+}
+
+/* A message for len bytes that s sends. */
+static struct unix_msg *msg_new(struct unix_sock *s, size_t len)
+{
+	struct unix_msg *m = __atomic_exchange_n(&s->spare, NULL, __ATOMIC_ACQUIRE);
+
+	if (likely(m && m->room >= len))
+		return m;
+	unix_msg_free(m);
+	return msg_alloc(len);
 }
 
 bool unix_sockets_carried(void) { return READ_ONCE(inflight_sockets) != 0; }
@@ -80,7 +93,20 @@ static void msg_free_locked(struct unix_msg *m)
 	if (m->rights)
 		unix_rights_bury(m->rights);
 	unix_name_put_locked(m->from);
-	msg_free(m);
+	unix_msg_free(m);
+}
+
+/* All of m was read, from a connection: its sender gets it back if it has none. */
+static void msg_read_locked(struct unix_msg *m, struct unix_sock *sender)
+{
+	if (m->rights || m->room > UNIX_SPARE_MAX || !sender || READ_ONCE(sender->spare)) {
+		msg_free_locked(m);
+		return;
+	}
+	unix_name_put_locked(m->from);
+	memset(m->data, 0, m->len);
+	m->off = 0;
+	__atomic_store_n(&sender->spare, m, __ATOMIC_RELEASE);
 }
 
 void unix_purge_locked(struct unix_sock *s)
@@ -252,20 +278,20 @@ static ssize_t stream_send(struct unix_sock *s, struct sock_msg *m, bool nonbloc
 		r = stream_check(s);
 		if (r < 0)
 			break;
-		struct unix_msg *msg = msg_alloc(n);
+		struct unix_msg *msg = msg_new(s, n);
 		if (!msg) {
 			r = -ENOBUFS;
 			break;
 		}
 		msg->len = (u32)uio_get(m->uio, msg->data, n);
 		if (msg->len < n && (whole || msg->len == 0)) {
-			msg_free(msg);
+			unix_msg_free(msg);
 			r = -EFAULT;
 			break;
 		}
 		n = msg->len;
 		if (n == 0 && !whole) {      /* an empty write to a stream is nothing */
-			msg_free(msg);
+			unix_msg_free(msg);
 			break;
 		}
 		while ((r = stream_put(s, m, &msg)) == 1) {
@@ -281,7 +307,7 @@ static ssize_t stream_send(struct unix_sock *s, struct sock_msg *m, bool nonbloc
 		}
 		if (r < 0) {
 			uio_revert(m->uio, n);
-			msg_free(msg);
+			unix_msg_free(msg);
 			break;
 		}
 		done += n;
@@ -377,7 +403,7 @@ static ssize_t dgram_send(struct unix_sock *s, struct sock_msg *m, bool nonblock
 		unix_put_locked(t);
 		mutex_unlock(&unix_lock);
 	}
-	msg_free(msg);
+	unix_msg_free(msg);
 	if (node)
 		unix_fs_ops->put(node);
 	return r < 0 ? r : (ssize_t)len;
@@ -473,7 +499,7 @@ static bool stream_take(struct unix_sock *s, struct sock_msg *m, size_t *done, s
 			if (msg->off == msg->len) {
 				list_remove(&msg->link);
 				s->nmsgs--;
-				msg_free_locked(msg);
+				msg_read_locked(msg, s->peer);
 			}
 			wake_writers(s);
 			msg = first_msg(s);

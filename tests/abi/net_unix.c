@@ -2,6 +2,7 @@
 #include "abi.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -261,8 +262,92 @@ static void descriptors(void)
 	close(sv[1]);
 }
 
+/* Messages of all sizes in turn, each read in two pieces: nothing of one is left in another. */
+static void sizes(const char *name, int from, int to)
+{
+	static const size_t lengths[] = { 1, 16, 17, 1, 80, 400, 464, 465, 5, 3000, 1, 31000, 40000, 2 };
+	static unsigned char out[40000], in[40000];
+	int wrong = 0;
+
+	for (unsigned i = 0; i < 3 * sizeof(lengths) / sizeof(*lengths); i++) {
+		size_t n = lengths[i % (sizeof(lengths) / sizeof(*lengths))], got = 0;
+
+		for (size_t k = 0; k < n; k++)
+			out[k] = (unsigned char)(7 * i + k);
+		memset(in, 0, sizeof in);
+		wrong += write(from, out, n) != (ssize_t)n;
+		while (got < n) {
+			ssize_t r = read(to, in + got, got ? n - got : n / 2 + 1);
+			if (r <= 0)
+				break;
+			got += (size_t)r;
+		}
+		wrong += got != n || memcmp(in, out, n);
+	}
+	NOTE(name, "%d wrong", wrong);
+}
+
+static int stream_fd;
+static void *stream_writer(void *arg)
+{
+	char c[20];
+
+	memset(c, *(const char *)arg, sizeof c);
+	for (int i = 0; i < 500; i++)
+		if (write(stream_fd, c, 1 + (size_t)i % sizeof c) != 1 + i % (int)sizeof c)
+			return NULL;
+	return arg;
+}
+
+/* Two threads write to one end while the other is read: each byte comes once. */
+static void writers(void)
+{
+	int sv[2], a = 0, b = 0, others = 0;
+	char in[64], letters[2] = { 'a', 'b' };
+	pthread_t t[2];
+	void *good[2];
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
+	stream_fd = sv[0];
+	for (int i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, stream_writer, &letters[i]);
+	while (a + b + others < 2 * 5250) {
+		ssize_t n = read(sv[1], in, sizeof in);
+		for (ssize_t k = 0; k < n; k++)
+			*(in[k] == 'a' ? &a : in[k] == 'b' ? &b : &others) += 1;
+		if (n <= 0)
+			break;
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], &good[i]);
+	NOTE("two writers", "%d %d %d, %d", a, b, others, good[0] && good[1]);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+static void contents(void)
+{
+	struct sockaddr_un a = un("sizes");
+	int sv[2], l = socket(AF_UNIX, SOCK_STREAM, 0), c = socket(AF_UNIX, SOCK_STREAM, 0), s;
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
+	sizes("a pair", sv[0], sv[1]);
+	sizes("the other way", sv[1], sv[0]);
+	CHECK("bind sizes", bind(l, (void *)&a, sizeof a));
+	CHECK("listen sizes", listen(l, 1));
+	CHECK("connect sizes", connect(c, (void *)&a, sizeof a));
+	s = accept(l, NULL, NULL);
+	sizes("to a name", c, s);
+	sizes("from a name", s, c);
+	close(sv[0]);
+	sizes("after one end is gone", c, s);
+	close(sv[1]);
+	writers();
+}
+
 int main(void)
 {
+	contents();
 	pairs();
 	names();
 	datagrams();
