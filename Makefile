@@ -54,8 +54,8 @@ KCFLAGS  := -std=gnu17 -O2 -fno-align-functions -g $(WARN) -ffreestanding -fPIE 
             -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fwrapv $(KCFLAGS_CC) \
             -Ikernel -I. -DPITH_VERSION='"$(VERSION)"'
 # What runs for each system call, fault, packet or switch is made for speed; the rest, most of the kernel, for size.
-KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c chacha20.c) $(addprefix kernel/sched/,run.c waitq.c mutex.c thread.c) kernel/mm/% kernel/blk/blk.c \
-            $(addprefix kernel/arch/x86_64/,trap.c tlb.c pagetable.c thread.c lapic.c clock.c fpu.c irq.c) \
+KHOT     := $(addprefix kernel/base/,string.c radix.c rbtree.c sha256.c chacha20.c) $(addprefix kernel/sched/,run.c waitq.c mutex.c) kernel/mm/% kernel/blk/blk.c \
+            $(addprefix kernel/arch/x86_64/,trap.c tlb.c pagetable.c thread.c lapic.c clock.c irq.c) \
             $(addprefix kernel/dev/,virtqueue.c virtio.c port.c) $(addprefix kernel/drivers/,virtio_net.c virtio_blk.c) \
             $(addprefix kernel/vm/,aspace.c area.c fault.c map.c object.c object_fill.c object_io.c object_map.c place.c uio.c usercopy.c zap.c) \
             $(addprefix kernel/fs/,namei.c dcache.c open.c vnode.c tmpfs_file.c erofs_data.c erofs_dir.c crc32c.c) \

@@ -151,7 +151,14 @@ size_t arch_fpu_frame_size(void);
 const void *arch_fpu_frame(void);
 /* The same to be filled anew with len bytes of a frame, which may be anything and may sleep; then _end, or with 0 for the state that a program begins with. */
 void *arch_fpu_frame_begin(void);
-void arch_fpu_frame_end(size_t len);
+int arch_fpu_frame_end(size_t len) MUST_CHECK;     /* -EINVAL: the CPU would refuse it; then it is the state that a program begins with */
+/*
+ * The short way: straight to and from so many bytes at va in the program's memory. False: not all of it is there just now, it is not aligned
+ * to 64 or beyond the program, its marks were changed, or the CPU has no XSAVE: go the long way at once. After a save the registers are as
+ * a program begins; a load is for who leaves by the full exit.
+ */
+bool arch_fpu_user_save(uintptr_t va);
+bool arch_fpu_user_load(uintptr_t va);
 
 enum arch_fault_access { ARCH_FAULT_READ, ARCH_FAULT_WRITE, ARCH_FAULT_EXEC };
 

@@ -29,15 +29,14 @@ static int rseq_write_cpu(struct task *t, u32 cpu)
 static int rseq_abort(struct task *t, struct user_regs *regs)
 {
 	struct uaddr field = uaddr_make(t->rseq_addr + offsetof(struct lx_rseq, rseq_cs));
-	struct lx_rseq_cs cs;
-	u64 ptr, zero = 0;
-	u32 sig;
+	NO_AUTO_INIT struct lx_rseq_cs cs;
+	NO_AUTO_INIT u64 ptr;
+	u64 zero = 0;
+	u32 sig, area_flags;
 
-	u32 area_flags;
-
-	if (copy_from_user(&ptr, field, sizeof(ptr)))
+	if (user_get_u64(field, &ptr))
 		return -EFAULT;
-	if (!ptr)
+	if (likely(!ptr))
 		return 0;
 	if (ptr >= ARCH_USER_TOP || copy_from_user(&cs, uaddr_make(ptr), sizeof(cs)))
 		return -EFAULT;

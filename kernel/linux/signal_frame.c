@@ -2,9 +2,10 @@
  * signal_frame.c - the frame of a signal handler on the program's stack, and the way back from it.
  *
  * Layout as Linux's x86-64 (struct rt_sigframe, FPU state above it aligned to 64, redzone of 128 bytes
- * left alone): Go, Java and glibc read and change it. The frame is built on the kernel's stack and copied out at once, the FPU
- * state goes from and to the thread's own area. sigreturn believes nothing: registers are sanitised by arch, the FPU state is
- * checked there, each part is fetched once. What is broken kills by SIGSEGV.
+ * left alone): Go, Java and glibc read and change it. The frame is built on the kernel's stack and copied out at once. The FPU
+ * state goes straight from the CPU to the program's memory and back when that is there; if not, by the thread's own area. sigreturn
+ * believes nothing: registers are sanitised by arch, the FPU state is checked there or refused by the CPU. What is broken kills by
+ * SIGSEGV. A handler begins with the FPU state that a program begins with.
  */
 #include "linux/signal_frame.h"
 #include "linux/syscall.h"
@@ -63,6 +64,16 @@ static void frame_fill(struct lx_rt_sigframe *f, const struct user_regs *r, stru
 	lx_siginfo_from(&f->info, info);
 }
 
+static int fpu_push(u64 fp)
+{
+	if (likely(arch_fpu_user_save(fp)))
+		return 0;
+	if (copy_to_user(uaddr_make(fp), arch_fpu_frame(), arch_fpu_frame_size()))
+		return -EFAULT;
+	(void)arch_fpu_frame_begin();
+	return arch_fpu_frame_end(0);
+}
+
 int signal_frame_push(struct user_regs *regs, const struct signal_action *a, const struct siginfo *info, sigset mask)
 {
 	struct task *t = task_current();
@@ -72,7 +83,7 @@ int signal_frame_push(struct user_regs *regs, const struct signal_action *a, con
 	if (!(a->flags & LX_SA_RESTORER) || !frame_place(t, regs, a->flags, &frame, &fp))
 		return -EFAULT;
 	frame_fill(&f, regs, t, a, info, mask, fp);
-	if (copy_to_user(uaddr_make(frame), &f, sizeof(f)) || copy_to_user(uaddr_make(fp), arch_fpu_frame(), arch_fpu_frame_size()))
+	if (copy_to_user(uaddr_make(frame), &f, sizeof(f)) || fpu_push(fp))
 		return -EFAULT;
 	if (t->altstack_flags & LX_SS_AUTODISARM) {
 		t->altstack_sp = t->altstack_size = 0;
@@ -109,7 +120,7 @@ static size_t fpu_fetch(u8 *fpu, u64 fp)
 {
 	struct { u32 magic1, extended_size; } sw;
 
-	if (!fp || fp & 63 || copy_from_user(fpu, uaddr_make(fp), FX_LEN))
+	if (!fp || copy_from_user(fpu, uaddr_make(fp), FX_LEN))
 		return 0;
 	memcpy(&sw, fpu + FX_MAGIC_AT, sizeof(sw));
 	if (sw.magic1 != FX_MAGIC1 || sw.extended_size <= FX_LEN || sw.extended_size > arch_fpu_frame_size())
@@ -119,10 +130,12 @@ static size_t fpu_fetch(u8 *fpu, u64 fp)
 
 static int fpu_back(u64 fp)
 {
-	size_t len = fpu_fetch(arch_fpu_frame_begin(), fp);
+	if (likely(fp && arch_fpu_user_load(fp)))
+		return 0;
+	size_t len = fpu_fetch(arch_fpu_frame_begin(), fp & 63 ? 0 : fp);
+	int r = arch_fpu_frame_end(len);
 
-	arch_fpu_frame_end(len);
-	return fp && !len ? -EFAULT : 0;
+	return fp && (!len || r) ? -EFAULT : 0;
 }
 
 static void altstack_back(struct task *t, const struct lx_stack *ss)

@@ -240,7 +240,9 @@ size_t arch_fpu_frame_size(void) { return 512; }
 static u8 fpu_frame[512];
 const void *arch_fpu_frame(void) { return fpu_frame; }
 void *arch_fpu_frame_begin(void) { return fpu_frame; }
-void arch_fpu_frame_end(size_t len) {}
+int arch_fpu_frame_end(size_t len) { return 0; }
+bool arch_fpu_user_save(uintptr_t va) { return false; }
+bool arch_fpu_user_load(uintptr_t va) { return false; }
 const void *arch_vdso_image(size_t *ret_len);
 const void *arch_vdso_image(size_t *ret_len)
 {

@@ -20,7 +20,6 @@
 #define EXIT_FPU       2    /* the FPU registers are in memory: load them */
 #define ARCH_THREAD_EXIT_FLAGS 0
 #define THREAD_USER_WORK 4  /* offsets in struct thread (asserted by init) */
-#define THREAD_EXIT_FLAGS 8 /* of its struct arch_thread */
 #define THREAD_WORK THREAD_USER_WORK /* both as one word */
 
 /* struct arch_hooks */
@@ -155,16 +154,17 @@ static ALWAYS_INLINE void fpu_save(struct arch_thread *t)
 	t->fpu_loaded = false;
 }
 /* Load the area: this thread's registers are this CPU's. Interrupts masked. */
-static ALWAYS_INLINE void fpu_load(struct arch_cpu *c, struct arch_thread *t)
+static ALWAYS_INLINE void fpu_load_from(struct arch_cpu *c, struct arch_thread *t, const void *area)
 {
 	if (cpu_features.xsave)
-		__asm__ volatile("xrstor64 (%0)" : : "r"(t->fpu), "a"(~0u), "d"(~0u) : "memory");
+		__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
 	else
-		__asm__ volatile("fxrstor64 (%0)" : : "r"(t->fpu) : "memory");
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 	t->fpu_loaded = true;
 	t->fpu_cpu = c->id;
 	c->fpu_owner = t;
 }
+static ALWAYS_INLINE void fpu_load(struct arch_cpu *c, struct arch_thread *t) { fpu_load_from(c, t, t->fpu); }
 void fpu_restore_current(void);
 void fpu_kernel_begin(void);             /* the vector registers are this thread's in the kernel, until it sleeps */
 /* vector numbers */

@@ -111,7 +111,7 @@ syscall_entry:
 	movq %gs:CPU_CURRENT, %rdx
 	cmpq $0, THREAD_WORK(%rdx)	/* user_work and exit_flags */
 	jne .Lleave_slow
-2:	addq $REGS_R11, %rsp		/* rbx, rbp and r12 to r15 are as they came: C keeps them, and who changed them asked for EXIT_FULL */
+	addq $REGS_R11, %rsp		/* rbx, rbp and r12 to r15 are as they came: C keeps them, and who changed them asked for EXIT_FULL */
 	popq %r11
 	popq %r10
 	popq %r9
@@ -125,16 +125,9 @@ syscall_entry:
 	swapgs
 	sysretq				/* keeps (E4) */
 
-.Lleave_slow:			/* the kernel used the vector registers, and nothing else? */
+.Lleave_slow:
 	movq %rax, REGS_RAX(%rsp)
-	cmpl $0, THREAD_USER_WORK(%rdx)
-	jne user_exit
-	cmpl $EXIT_FPU, THREAD_EXIT_FLAGS(%rdx)
-	jne user_exit
-	movl $0, THREAD_EXIT_FLAGS(%rdx)
-	call fpu_restore_current
-	movq REGS_RAX(%rsp), %rax
-	jmp 2b
+	jmp user_exit
 
 .Lbeyond:				/* behind the table stands who answers for all other numbers */
 	movl arch_hooks + HOOKS_NCALLS(%rip), %eax

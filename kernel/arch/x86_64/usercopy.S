@@ -208,4 +208,60 @@ arch_copy_string_from_user:
 	ret
 	EX 2b, 8b
 	EX 5b, 8b
+
+/*
+ * The FPU's registers by XSAVE straight into a signal frame of the program, and back: true, or false after a fault (nothing mends it, as
+ * interrupts are masked; XRSTOR may fault on what it finds, and has then loaded anything). mark: what stands from FX_SW on, and zeros for
+ * the header. len: of the area.
+ *
+ * bool arch_user_fpu_save(uintptr_t va, const void *mark, size_t len)
+ */
+#define FX_MXCSR 24
+#define FX_SW 464
+#define FX_HEADER 512
+#define FP_XSTATE_MAGIC2 0x46505845
+	.balign 16
+	.globl arch_user_fpu_save, arch_user_fpu_load
+arch_user_fpu_save:
+	STAC
+	movq %rdi, %r8
+	addq $FX_SW, %rdi
+	movl $14, %ecx
+1:	rep movsq			/* XSAVE leaves most of the header as it is */
+2:	movl $FP_XSTATE_MAGIC2, (%r8,%rdx)
+	orl $-1, %eax
+	movl %eax, %edx
+3:	xsave64 (%r8)
+4:	orb $3, FX_HEADER(%r8)		/* as Linux: who knows of no header may change these parts */
+5:	CLAC
+	movl $1, %eax
+	ret
+6:	CLAC
+	xorl %eax, %eax
+	ret
+	EX 1b, 6b
+	EX 2b, 6b
+	EX 3b, 6b
+	EX 4b, 6b
+
+/* bool arch_user_fpu_load(uintptr_t va, const void *mark, size_t len, u32 mxcsr_reserved): false too if the marks are others, or a reserved bit is set. */
+arch_user_fpu_load:
+	STAC
+1:	testl %ecx, FX_MXCSR(%rdi)
+	jnz 6b
+2:	cmpl $FP_XSTATE_MAGIC2, (%rdi,%rdx)
+	jne 6b
+	movq %rdi, %r8
+	addq $FX_SW, %rdi
+	movl $3, %ecx			/* the first magic word, lengths, components */
+3:	repe cmpsq
+	jne 6b
+	orl $-1, %eax
+	movl %eax, %edx
+4:	xrstor64 (%r8)
+	jmp 5b
+	EX 1b, 6b
+	EX 2b, 6b
+	EX 3b, 6b
+	EX 4b, 6b
 	.section .note.GNU-stack, "", @progbits
