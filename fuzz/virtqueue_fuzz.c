@@ -334,8 +334,10 @@ static void raw_end(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const u32 ids[KINDS] = { 99, VIRTIO_ID_NET, VIRTIO_ID_BLOCK, VIRTIO_ID_CONSOLE, VIRTIO_ID_RNG };
-	u64 pages = page_free_count();
+	u64 pages;
 
+	host_sched_start();
+	pages = page_free_count();
 	in = (struct fuzz_input){ data, size };
 	if (!buffer)
 		buffer = heap_alloc(65536);

@@ -33,6 +33,17 @@ def symbols():
     return found
 
 
+def connect(s, path, end):
+    """A socket has its name a moment before it listens."""
+    while True:
+        try:
+            return s.connect(path)
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.02)
+
+
 class Machine:
     def __init__(self, program, on="microvm:1", memory_mib=64, options=(), ready="ready", edit=None, wait_s=60, debug=False):
         self.dir = tempfile.mkdtemp(dir=os.environ.get("TMPDIR"))
@@ -54,7 +65,7 @@ class Machine:
             time.sleep(0.02)
         self.monitor = socket.socket(socket.AF_UNIX)
         self.monitor.settimeout(wait_s)
-        self.monitor.connect(os.path.join(self.dir, "qmp"))
+        connect(self.monitor, os.path.join(self.dir, "qmp"), end)
         self.stream = self.monitor.makefile("rw")
         self.stream.readline()
         self.command("qmp_capabilities")
@@ -135,7 +146,7 @@ class Machine:
         """One packet of GDB's remote protocol and its answer."""
         if not self.gdb:
             self.gdb = socket.socket(socket.AF_UNIX)
-            self.gdb.connect(os.path.join(self.dir, "gdb"))
+            connect(self.gdb, os.path.join(self.dir, "gdb"), time.monotonic() + 20)
             self.gdb.settimeout(0.5)
             try:
                 self.gdb.recv(4096)          # it may say that it stands

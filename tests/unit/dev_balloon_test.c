@@ -191,5 +191,6 @@ int main(void)
 		cmocka_unit_test(queues), cmocka_unit_test(no_memory),
 	};
 
+	host_sched_start();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
